@@ -1,0 +1,393 @@
+"""The one policy for talking to vendors: where a credential may go, how long it may take, what an answer means.
+
+A client names a Call; `Wire.exchange` makes it once, records it as evidence and returns an Answer that was accepted,
+or raises one of the four errors. Nothing here retries, sleeps or logs.
+"""
+
+import email.utils
+import ipaddress
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from domain.diagnosis import FALLBACK, NETWORK, Signature, matching, raised_from
+from domain.errors import BadInput, OpsError, OutcomeUnknown, Unavailable
+from domain.exchanges import Effect, Exchange
+from vendors.dialing import NameUnknown, TlsFailed, Transport, exchange_limit
+
+ANSWER_LIMIT_BYTES = 10 * 1024 * 1024
+DEFAULT_RATE_LIMIT_WAIT = timedelta(seconds=60)
+
+RetryAfter = Callable[[Mapping[str, str], datetime], timedelta | None]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    """Where credentials of one environment may go.
+
+    In the rehearsal only loopback (and `allowed`) hosts; elsewhere only the vendor's published hosts and `allowed`.
+    """
+
+    rehearsal: bool
+    allowed: frozenset[str] = frozenset()
+
+    def check(self, url: str, published: tuple[str, ...]) -> None:
+        """Raise BadInput unless this environment's credentials may be sent to the URL's host.
+
+        `published` holds shell patterns (`*.ingest.sentry.io`). Only the host is named in the message: a path can be
+        a secret.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        explicitly = host in self.allowed
+        if self.rehearsal:
+            if is_loopback(host) or explicitly:
+                return
+            raise BadInput(
+                f"The rehearsal was pointed at {host or 'an empty host'}.",
+                "Rehearsal credentials go to stand-ins on this machine only.",
+                "Start the stand-ins with opsflows mocks, or choose another environment.",
+            )
+        if not (explicitly or any(fnmatch(host, pattern) for pattern in published)):
+            raise BadInput(
+                f"{host or 'An empty host'} is not one of the vendor's published hosts.",
+                "A real credential is sent to the vendor only; this may be a typing error.",
+                f"Correct the address, or allow {host or 'the host'} under allowed_hosts of this environment in opsflows.toml.",
+            )
+        if parts.scheme != "https" and not (explicitly and is_loopback(host)):
+            raise BadInput(
+                f"The address of {host} starts with {parts.scheme or 'nothing'}://.",
+                "Over plain http the credential could be read on the way.",
+                "Write the address with https://.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How this process talks to the outside: where to, how long, and who notes it down.
+
+    `dial` is a hosts table: connections to a name go to that address and port instead (a local cut, a test's peer).
+    """
+
+    hosts: HostRule
+    record: Callable[[Exchange], None]
+    connect_limit: timedelta = timedelta(seconds=10)
+    exchange_limit: timedelta = timedelta(seconds=20)
+    dial: Mapping[str, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `verb` is ours (`send_event`), one word per thing, as it stands in evidence and messages."""
+
+    verb: str
+    effect: Effect
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    body: bytes = b""
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that arrived whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", errors="replace")
+
+    def fields(self) -> dict[str, Any]:
+        """Return the JSON object in the body, or an empty one where the body holds none."""
+        try:
+            parsed = json.loads(self.body)
+        except ValueError:
+            return {}
+        return parsed if isinstance(parsed, dict) else {}
+
+
+def json_call(
+    verb: str,
+    effect: Effect,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    payload: object | None = None,
+    nonce: str = "",
+) -> Call:
+    """Return a Call that sends `payload` as JSON (nothing when None) and asks for JSON."""
+    body = b"" if payload is None else json.dumps(payload, separators=(",", ":")).encode()
+    content = {"content-type": "application/json"} if body else {}
+    return Call(verb, effect, method, url, {"accept": "application/json", **content, **headers}, body, nonce)
+
+
+def succeeded(answer: Answer) -> bool:
+    return httpx.codes.is_success(answer.status)
+
+
+def is_json_object(answer: Answer) -> bool:
+    """Accept a 2xx whose body is a JSON object; an empty or cut one is not the vendor's answer."""
+    return succeeded(answer) and (bool(answer.fields()) or answer.body.strip() == b"{}")
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Read `Retry-After`, in seconds or as a date. Source: RFC 9110, 10.2.3."""
+    return seconds_header("retry-after")(headers, now) or _date_difference(headers.get("retry-after", ""), now)
+
+
+def seconds_header(name: str) -> RetryAfter:
+    """Return a reader of a header that holds seconds left."""
+
+    def read(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+        del now
+        text = headers.get(name, "").strip()
+        return timedelta(seconds=int(text)) if text.isdecimal() and len(text) < len("1000000") else None
+
+    return read
+
+
+def epoch_header(name: str) -> RetryAfter:
+    """Return a reader of a header that holds the epoch second at which the limit resets."""
+
+    def read(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+        text = headers.get(name, "").strip()
+        if not text.isdecimal() or len(text) > len("10000000000"):
+            return None
+        return max(timedelta(0), datetime.fromtimestamp(int(text), UTC) - now)
+
+    return read
+
+
+class Wire:
+    """One system's line to the outside: a small HTTP client and the rules by which its answers are read.
+
+    Costs no TLS set-up of its own: all wires of a process share one SSLContext.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        conduct: Conduct,
+        *,
+        signatures: tuple[Signature, ...],
+        published_hosts: tuple[str, ...],
+        retry_after: RetryAfter = retry_after_seconds,
+        verify_tls: bool = True,
+    ) -> None:
+        self.system = system
+        self._conduct = conduct
+        self._signatures = signatures
+        self._published = published_hosts
+        self._retry_after = retry_after
+        self._client: httpx.Client | None = None
+        self._verify_tls = verify_tls
+
+    def check_host(self, url: str) -> None:
+        """Raise BadInput unless this environment's credentials may be sent there."""
+        self._conduct.hosts.check(url, self._published)
+
+    def exchange(self, call: Call, accepted: Callable[[Answer], bool] = is_json_object) -> Answer:
+        """Make the call once and return its answer when `accepted` says that it is a success.
+
+        Raises:
+            BadInput: the host is not one that this environment's credentials may go to; nothing was sent.
+            Rejected, Unavailable, NotYet, OutcomeUnknown: as the row of the vendor's signatures says.
+        """
+        self.check_host(call.url)
+        started = time.monotonic()
+        host = urlsplit(call.url).netloc.rpartition("@")[2]
+        try:
+            answer = self._request(call, host)
+            if not accepted(answer):
+                raise self._refusal(call, answer)
+        except OpsError as error:
+            self._note(call, host, started, error.__cause__, type(error).__name__)
+            raise
+        self._note(call, host, started, answer, "ok")
+        return answer
+
+    def refusal(self, call: Call, answer: Answer) -> OpsError:
+        """Return the error for an accepted answer whose content the client finds to be a refusal after all."""
+        return self._refusal(call, answer)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _request(self, call: Call, host: str) -> Answer:
+        limit = self._conduct.exchange_limit.total_seconds()
+        with exchange_limit(limit) as seconds:
+            try:
+                return self._send(call)
+            except httpx.InvalidURL as error:
+                raise BadInput(
+                    f"The address of {self.system} cannot be read.",
+                    "It is not a URL; nothing was sent.",
+                    "Correct it in the credential.",
+                ) from error
+            except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+                raise _network_failure(error, call, host, seconds) from None
+            except (_TooLarge, httpx.DecodingError):
+                raise _failure("network.garbage", call, host, seconds) from None
+
+    def _send(self, call: Call) -> Answer:
+        client = self._open_client(call.url)
+        request = client.build_request(
+            call.method,
+            call.url,
+            headers={"user-agent": "opsflows", **call.headers},
+            content=call.body or None,
+            extensions={"timeout": {"connect": self._conduct.connect_limit.total_seconds()}},
+        )
+        response = client.send(request, stream=True)
+        try:
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > ANSWER_LIMIT_BYTES:
+                    raise _TooLarge
+        finally:
+            response.close()
+        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))
+
+    def _open_client(self, url: str) -> httpx.Client:
+        if self._client is None:
+            secure = urlsplit(url).scheme == "https"
+            context = (_tls_context() if self._verify_tls else _unverified_tls_context()) if secure else None
+            proxy = None if is_loopback(urlsplit(url).hostname or "") else self._conduct.proxy
+            transport = Transport(context=context, dial=self._conduct.dial, proxy=proxy)
+            # verify=False here only spares httpx a second context: our transport has its own, which verifies.
+            self._client = httpx.Client(transport=transport, follow_redirects=False, trust_env=False, verify=False)  # noqa: S501
+        return self._client
+
+    def _refusal(self, call: Call, answer: Answer) -> OpsError:
+        rows = (*self._signatures, *FALLBACK[call.effect])
+        row = matching(rows, call.verb, answer.status, answer.text)
+        if row is None:  # a status outside 100-599
+            return _failure("network.garbage", call, "the vendor", 0)
+        if row.id == "http.unexpected" and succeeded(answer):
+            host = urlsplit(call.url).hostname or ""
+            error = _failure("network.garbage", call, host, 0)
+        else:
+            limited = row.kind.value is Unavailable and answer.status not in range(500, 503)
+            wait = self._retry_after(answer.headers, datetime.now(UTC))
+            if wait is None and limited:
+                wait = DEFAULT_RATE_LIMIT_WAIT if answer.status == httpx.codes.TOO_MANY_REQUESTS else None
+            error = raised_from(row, self.system, call.verb, answer.status, wait)
+        error.__cause__ = _Answered(answer)
+        return error
+
+    def _note(
+        self, call: Call, host: str, started: float, answered: Answer | BaseException | None, outcome: str
+    ) -> None:
+        answer = answered.answer if isinstance(answered, _Answered) else answered
+        headers = answer.headers if isinstance(answer, Answer) else {}
+        self._conduct.record(
+            Exchange(
+                system=self.system,
+                verb=call.verb,
+                host=host,
+                status=answer.status if isinstance(answer, Answer) else None,
+                duration_ms=round((time.monotonic() - started) * 1000),
+                request_id=_request_id(headers),
+                nonce=call.nonce,
+                outcome=outcome,
+                at=datetime.now(UTC),
+                vendor_date=_http_date(headers.get("date", "")),
+            )
+        )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _TooLarge(Exception):
+    """The answer is larger than any answer of a vendor we read."""
+
+
+class _Answered(Exception):
+    """Carries the answer to the evidence; never shown, because a body can hold a secret."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+_BEFORE_SENDING = (NameUnknown, TlsFailed, httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+_SYMPTOM_OF: tuple[tuple[type[Exception], str], ...] = (
+    (NameUnknown, "network.dns"),
+    (TlsFailed, "network.tls"),
+    (httpcore.ConnectTimeout, "network.connect_timeout"),
+    (httpcore.PoolTimeout, "network.connect_timeout"),
+    (httpcore.ConnectError, "network.refused"),
+    (httpcore.TimeoutException, "network.timeout"),
+)
+
+
+def _network_failure(error: Exception, call: Call, host: str, seconds: float) -> OpsError:
+    symptom = next((symptom for kind, symptom in _SYMPTOM_OF if isinstance(error, kind)), "network.reset")
+    return _failure(symptom, call, host, seconds, sent=not isinstance(error, _BEFORE_SENDING))
+
+
+def _failure(symptom: str, call: Call, host: str, seconds: float, *, sent: bool = True) -> OpsError:
+    """Return OutcomeUnknown where the request may have taken effect, else Unavailable."""
+    kind = OutcomeUnknown if sent and call.effect is Effect.CHANGES else Unavailable
+    row = NETWORK[symptom]
+    words = {"host": host, "verb": call.verb, "seconds": f"{seconds:.0f}"}
+    return kind(row.saw.format(**words), row.means.format(**words), row.next_step.format(**words), row.id)
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+@cache
+def _unverified_tls_context() -> ssl.SSLContext:
+    """For SPLUNK_HEC_INSECURE alone, which is refused outside dev environments."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+_REQUEST_ID_HEADERS = ("x-request-id", "dd-request-id", "x-slack-req-id", "x-sentry-request-id", "x-splunk-request-id")
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), "")
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        return email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+
+
+def _date_difference(text: str, now: datetime) -> timedelta | None:
+    moment = _http_date(text)
+    return max(timedelta(0), moment - now) if moment else None
