@@ -18,6 +18,9 @@ from typing import Any
 import httpcore
 import httpx
 
+# In a hosts table: every host, for a cut.
+EVERY_HOST = "*"
+
 _SCOPE = threading.local()
 
 
@@ -128,7 +131,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        dialled, dialled_port = self._dial.get(host, (host, port))
+        dialled, dialled_port = self._dial.get(host) or self._dial.get(EVERY_HOST) or (host, port)
         failure: httpcore.ConnectError | httpcore.ConnectTimeout = NameUnknown(dialled)
         for address in _addresses(dialled, dialled_port, timeout):
             try:

@@ -1,0 +1,138 @@
+"""What opsflows.toml may say. It never holds a secret; an error names file, key and value."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from domain.errors import BadInput
+from domain.names import REHEARSAL, Target
+
+
+class EnvironmentKind(StrEnum):
+    """What an environment is for, which decides what may be tried in it."""
+
+    REHEARSAL = "rehearsal"
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+def _target(text: str, info: ValidationInfo) -> str:
+    try:
+        target = Target.parse(text)
+    except BadInput as problem:
+        raise ValueError(f"{problem.happened} {problem.means}") from problem
+    known = (info.context or {}).get("integrations", ())
+    if target.integration not in known:
+        raise ValueError(f"{target.integration!r} is none of {', '.join(known)}")
+    return str(target)
+
+
+TargetName = Annotated[str, AfterValidator(_target)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AlertTargets(_Section):
+    """Where alerts of one environment go; each names a target in scope that can notify, or is empty."""
+
+    page: TargetName | None = None
+    ticket: TargetName | None = None
+
+
+class Environment(_Section):
+    """One environment: what is in scope, where its credentials may go, whom to call."""
+
+    kind: EnvironmentKind
+    in_scope: tuple[TargetName, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    addresses: Mapping[str, str] = Field(default_factory=dict)
+    low_urgency_targets: Mapping[TargetName, str] = Field(default_factory=dict)
+    owners: Mapping[TargetName, str] = Field(default_factory=dict)
+    platform_on_call: str = ""
+    rollback_command: str = "export OPERATOR_WIRING_PROD_ENABLED=0"
+    alerts: AlertTargets = AlertTargets()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(Target.parse(name) for name in self.in_scope)
+
+
+class Verify(_Section):
+    """Bounds of verification, in seconds; a vendor's own indexing bound is used where it is shorter."""
+
+    send_seconds: float = Field(default=75, gt=0, le=600)
+    confirm_seconds: float = Field(default=120, gt=0, le=900)
+    clean_up_seconds: float = Field(default=30, gt=0, le=300)
+    connect_seconds: float = Field(default=10, gt=0, le=60)
+    exchange_seconds: float = Field(default=20, gt=0, le=120)
+    attempts: int = Field(default=3, ge=1, le=10)
+    workers: int = Field(default=64, ge=1, le=256)
+
+
+class Diagnosis(_Section):
+    """What the tool may find out by itself."""
+
+    ask_other_homes: bool = True
+
+
+class People(_Section):
+    """How long a person has to answer a human step."""
+
+    answer_hours: int = Field(default=24, ge=1, le=24 * 14)
+
+
+class Config(_Section):
+    """The whole of opsflows.toml."""
+
+    environments: Mapping[str, Environment] = Field(default_factory=dict)
+    verify: Verify = Verify()
+    diagnosis: Diagnosis = Diagnosis()
+    people: People = People()
+
+    @model_validator(mode="after")
+    def _one_rehearsal(self) -> "Config":
+        for name, environment in self.environments.items():
+            if not name.isalnum() or not name.islower():
+                raise ValueError(f"environment {name!r}: lower-case letters and digits only, it is part of block names")
+            if (name == REHEARSAL) != (environment.kind is EnvironmentKind.REHEARSAL):
+                raise ValueError(
+                    f"environment {name!r}: kind 'rehearsal' belongs to the environment of that name alone"
+                )
+        return self
+
+    def environment(self, name: str) -> Environment:
+        """Return the environment of that name, or raise BadInput that lists the declared ones."""
+        if name not in self.environments:
+            raise BadInput(
+                f"{name!r} is not an environment.",
+                "Environments are declared in opsflows.toml; nothing was done.",
+                f"Choose among {', '.join(self.environments) or 'none yet'}, or add [environments.{name}] there.",
+            )
+        return self.environments[name]
+
+
+def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
+    """Return the configuration in `text`; `integrations` are the names it may use.
+
+    Raises:
+        BadInput: not TOML, an unknown key, or a value that does not fit; names file, key and value.
+    """
+    try:
+        return Config.model_validate(tomllib.loads(text), context={"integrations": tuple(integrations)})
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{file} is not valid TOML: {error}.", "Nothing was done.", f"Correct {file}.") from error
+    except ValidationError as error:
+        faults = "; ".join(_fault(row) for row in error.errors(include_url=False))
+        raise BadInput(f"{file}: {faults}.", "Nothing was done.", f"Correct {file}.") from None
+
+
+def _fault(row: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in row["loc"]) or "the file"
+    shown = "" if isinstance(row["input"], (dict, BaseModel)) else f" (value {row['input']!r})"
+    return f"{key}: {row['msg'].removeprefix('Value error, ').removesuffix('.')}{shown}"
