@@ -215,3 +215,8 @@ def raised_from(row: Signature, system: str, verb: str, status: int, retry_after
     """Return the error that a row speaks for."""
     error: type[OpsError] = row.kind.value
     return error(row.saw.format(system=system, verb=verb, status=status), row.means, row.next_step, row.id, retry_after)
+
+
+def error_of(row: Symptom, kind: type[OpsError], **words: str) -> OpsError:
+    """Return the error of that kind that a symptom speaks for; `words` fill its sentences."""
+    return kind(row.saw.format(**words), row.means.format(**words), row.next_step.format(**words), row.id)

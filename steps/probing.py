@@ -136,7 +136,7 @@ def _sent(
 
 
 def _confirmed(job: Job, receipt: Receipt, pace: Pace, clock: Clock) -> tuple[Receipt, Outcome]:
-    if not job.probe.confirm:
+    if not job.probe.confirm or not job.probe.can_confirm(receipt):
         return receipt, Outcome.SENT_NOT_CONFIRMED
     bound = min(pace.confirm, job.probe.indexing_bound)
     ends = time.monotonic() + bound.total_seconds()

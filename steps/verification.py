@@ -90,6 +90,7 @@ def verify_all(
     *,
     workers: int,
     ask_other_homes: bool,
+    cleans_up: bool = True,
 ) -> Iterator[list[ProbeResult]]:
     """Yield results in batches as probes end; each batch is in the ledger before it is seen.
 
@@ -100,7 +101,7 @@ def verify_all(
     if absent:
         yield absent
     jobs = [
-        Job(one.target, probe, new_nonce(), investigator(one.client, ask_other_homes=ask_other_homes))
+        Job(one.target, probe, new_nonce(), investigator(one.client, ask_other_homes=ask_other_homes), cleans_up)
         for one in wired
         if one.client
         for probe in one.client.probes

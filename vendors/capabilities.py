@@ -19,6 +19,7 @@ class Probe:
     where the credential cannot read back. `clean_up` is empty where the vendor cannot delete. Both find the event by
     nonce and time alone, so that a crash before the receipt was kept loses nothing.
     `explain` is asked once when the event stayed unseen: why? It returns None where the vendor does not say.
+    `can_confirm` is asked with what the send returned, where only that tells whether there is anything to read back.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Probe:
     clean_up: tuple[Callable[[Receipt], CleanUp], ...]
     indexing_bound: timedelta
     explain: Callable[[Receipt], OpsError | None] = lambda _: None
+    can_confirm: Callable[[Receipt], bool] = lambda _: True
 
 
 class Client(Protocol):

@@ -65,6 +65,23 @@ def _remaining(timeout: float | None, error: type[Exception]) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Give a loopback port that is bound, so that nobody else can take it, and listens to nobody."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """Give a loopback port whose connections the kernel accepts and nobody ever answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        yield int(listening.getsockname()[1])
+
+
 class Transport(httpx.BaseTransport):
     """An httpx transport over httpcore's pool, given our network backend (httpx itself has no place for one)."""
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from domain.diagnosis import FALLBACK, NETWORK, Signature, matching, raised_from
+from domain.diagnosis import FALLBACK, NETWORK, Kind, Signature, matching, raised_from
 from domain.errors import BadInput, OpsError, OutcomeUnknown, Unavailable
 from domain.exchanges import Effect, Exchange
 from vendors.dialing import NameUnknown, TlsFailed, Transport, exchange_limit
@@ -213,12 +213,13 @@ class Wire:
         self.check_host(call.url)
         started = time.monotonic()
         host = urlsplit(call.url).netloc.rpartition("@")[2]
+        answer: Answer | None = None
         try:
             answer = self._request(call, host)
             if not accepted(answer):
                 raise self._refusal(call, answer)
         except OpsError as error:
-            self._note(call, host, started, error.__cause__, type(error).__name__)
+            self._note(call, host, started, answer, type(error).__name__)
             raise
         self._note(call, host, started, answer, "ok")
         return answer
@@ -283,28 +284,27 @@ class Wire:
         if row is None:  # a status outside 100-599
             return _failure("network.garbage", call, "the vendor", 0)
         if row.id == "http.unexpected" and succeeded(answer):
-            host = urlsplit(call.url).hostname or ""
-            error = _failure("network.garbage", call, host, 0)
-        else:
-            limited = row.kind.value is Unavailable and answer.status not in range(500, 503)
-            wait = self._retry_after(answer.headers, datetime.now(UTC))
-            if wait is None and limited:
-                wait = DEFAULT_RATE_LIMIT_WAIT if answer.status == httpx.codes.TOO_MANY_REQUESTS else None
-            error = raised_from(row, self.system, call.verb, answer.status, wait)
-        error.__cause__ = _Answered(answer)
-        return error
+            return _failure("network.garbage", call, urlsplit(call.url).hostname or "", 0)
+        return raised_from(row, self.system, call.verb, answer.status, self._wait(row, answer))
 
-    def _note(
-        self, call: Call, host: str, started: float, answered: Answer | BaseException | None, outcome: str
-    ) -> None:
-        answer = answered.answer if isinstance(answered, _Answered) else answered
-        headers = answer.headers if isinstance(answer, Answer) else {}
+    def _wait(self, row: Signature, answer: Answer) -> timedelta | None:
+        """Return when to repeat. The vendor's own header counts at a limit alone: many send it with every answer."""
+        now = datetime.now(UTC)
+        if row.kind is not Kind.UNAVAILABLE:
+            return None
+        if answer.status == httpx.codes.TOO_MANY_REQUESTS or succeeded(answer):  # some limit with a 200
+            named = self._retry_after(answer.headers, now)
+            return DEFAULT_RATE_LIMIT_WAIT if named is None else named
+        return retry_after_seconds(answer.headers, now)
+
+    def _note(self, call: Call, host: str, started: float, answer: Answer | None, outcome: str) -> None:
+        headers = answer.headers if answer else {}
         self._conduct.record(
             Exchange(
                 system=self.system,
                 verb=call.verb,
                 host=host,
-                status=answer.status if isinstance(answer, Answer) else None,
+                status=answer.status if answer else None,
                 duration_ms=round((time.monotonic() - started) * 1000),
                 request_id=_request_id(headers),
                 nonce=call.nonce,
@@ -326,14 +326,6 @@ def is_loopback(host: str) -> bool:
 
 class _TooLarge(Exception):
     """The answer is larger than any answer of a vendor we read."""
-
-
-class _Answered(Exception):
-    """Carries the answer to the evidence; never shown, because a body can hold a secret."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
 
 
 _BEFORE_SENDING = (NameUnknown, TlsFailed, httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)

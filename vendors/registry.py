@@ -3,10 +3,22 @@
 from types import MappingProxyType
 
 from domain.errors import BadInput
-from vendors import slack
+from vendors import datadog, opsgenie, pagerduty, sentry, slack, splunk
 from vendors.capabilities import Integration
 
-INTEGRATIONS = MappingProxyType({entry.name: entry for entry in (slack.INTEGRATION,)})
+INTEGRATIONS = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            slack.INTEGRATION,
+            sentry.INTEGRATION,
+            pagerduty.INTEGRATION,
+            opsgenie.INTEGRATION,
+            datadog.INTEGRATION,
+            splunk.INTEGRATION,
+        )
+    }
+)
 
 
 def integration_named(name: str) -> Integration:

@@ -36,9 +36,9 @@ def _webhook(marker: str, means: str, next_step: str) -> Signature:
     )  # fmt: skip
 
 
-def _api(marker: str, means: str, next_step: str, kind: Kind = Kind.REJECTED) -> Signature:
+def _api(marker: str, means: str, next_step: str, kind: Kind = Kind.REJECTED, name: str = "") -> Signature:
     return Signature(
-        f"slack.{marker}", frozenset({200, 401, 403, 429}), kind, "Slack answered " + marker + " to {verb}.",
+        f"slack.{name or marker}", frozenset({200, 401, 403, 429}), kind, "Slack answered " + marker + " to {verb}.",
         means, next_step, f'"{marker}"', frozenset({"read_history", "find_message", "delete_message"}),
     )  # fmt: skip
 
@@ -57,7 +57,10 @@ SIGNATURES = (
     _webhook("invalid_token", "The secret part of the webhook's URL is wrong.", _NEW_WEBHOOK),
     _webhook("action_prohibited", "A workspace administrator restricts posting by webhooks.", "Ask the workspace's administrator to allow the app."),
     _webhook("invalid_payload", "Slack could not read our message: a fault of ours.", "Report it with the audit bundle."),
+    _webhook("user_not_found", "The webhook writes to a person who is not in the workspace any more.", _NEW_WEBHOOK),
+    _webhook("too_many_attachments", "Slack could not read our message: a fault of ours.", "Report it with the audit bundle."),
     _webhook("no_text", "Slack could not read our message: a fault of ours.", "Report it with the audit bundle."),
+    Signature("slack.webhook_gone", frozenset({404, 410}), Kind.REJECTED, "Slack answered {status} to the webhook.", "The webhook was revoked: the app was uninstalled, the channel deleted or the URL rotated. Slack tells nobody when that happens.", _NEW_WEBHOOK, "", frozenset({"send_message"})),
     _api("invalid_auth", "The bot token is wrong.", _BOT_TOKEN),
     _api("not_authed", "The bot token did not reach Slack: something on the way removes the Authorization header.", "Look at the proxy between this machine and Slack."),
     _api("token_revoked", "The bot token was revoked.", _BOT_TOKEN),
@@ -65,10 +68,10 @@ SIGNATURES = (
     _api("account_inactive", "The bot's user or workspace was deactivated.", "Ask the workspace's administrator."),
     _api("missing_scope", "The bot token lacks channels:history (groups:history in a private channel) or chat:write.", "Add the scope in the app's settings, reinstall the app, and run opsflows connect slack."),
     _api("not_in_channel", "The bot is not a member of the channel.", "Invite it: /invite @opsflows in the channel."),
-    _api("channel_not_found", "SLACK_CHANNEL names no channel that the bot can see.", "Copy the channel's id (C...) from its details and invite the bot."),
+    _api("channel_not_found", "SLACK_CHANNEL names no channel that the bot can see.", "Copy the channel's id (C...) from its details and invite the bot.", name="channel_unseen"),
     _api("ratelimited", "Slack limits how often history may be read.", "Wait for the time Slack names and repeat.", Kind.UNAVAILABLE),
-    Signature("slack.rollup_error", frozenset({500}), Kind.OUTCOME_UNKNOWN, "Slack answered 500 to {verb}.", "Slack failed; the message may stand in the channel all the same.", "Look at status.slack.com, then verify again."),
-    Signature("slack.not_ok", frozenset({200}), Kind.REJECTED, "Slack answered 200, but not ok, to {verb}.", "A 200 of Slack is success only when it says ok.", "Look the error up on the integration's page, docs/integrations/slack.md."),
+    Signature("slack.rollup_error", frozenset({500}), Kind.OUTCOME_UNKNOWN, "Slack answered 500 to {verb}.", "Slack failed; the message may stand in the channel all the same.", "Look at status.slack.com, then verify again.", "", frozenset({"send_message"})),
+    Signature("slack.not_ok", frozenset({200}), Kind.REJECTED, "Slack answered 200, but not ok, to {verb}.", "A 200 of Slack is success only when it says ok.", "Look the error up on the integration's page, docs/integrations/slack.md.", '"error"'),
 )  # fmt: skip
 
 
@@ -165,13 +168,20 @@ def connect(values: Mapping[str, str], address: str | None, conduct: Conduct) ->
     """Return a client for the checked values.
 
     Raises:
-        BadInput: a host is not allowed in this environment.
+        BadInput: a host is not allowed in this environment, or reading back has one of its two values only.
     """
+    token, channel = values.get("bot_token", ""), values.get("channel", "")
+    if bool(token) != bool(channel):
+        raise BadInput(
+            f"{'SLACK_CHANNEL' if token else 'SLACK_BOT_TOKEN'} is missing, and its counterpart is there.",
+            f"Slack's messages are read with a token, in a channel, both or none. {NOTHING_SENT}",
+            "Add what is missing, or leave both out: a message is then sent, not confirmed.",
+        )
     wire = Wire("slack", conduct, signatures=SIGNATURES, published_hosts=PUBLISHED_HOSTS)
     api = f"{address}/api" if address else API
     for url in (values["webhook_url"], api):
         wire.check_host(url)
-    return Slack(values["webhook_url"], values.get("bot_token", ""), values.get("channel", ""), api, wire)
+    return Slack(values["webhook_url"], token, channel, api, wire)
 
 
 def webhook_url(value: str) -> str:

@@ -1,0 +1,144 @@
+"""Makes the Prefect server hold what the catalog says: read by name, compare, create or update; never delete.
+
+Objects without our tag are left alone, even under our names.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.schedules import Schedule
+from prefect.types.entrypoint import EntrypointType
+
+from deployments.catalog import CATALOG, MARKER, WORK_POOL, Entry
+from domain.errors import BadInput
+from domain.names import VERIFY_DUE
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing the server holds otherwise than the catalog: `what` is a name, `how` says it in words."""
+
+    what: str
+    how: str
+
+
+def differences() -> list[Difference]:
+    """Return what a deploy would change; changes nothing."""
+    with get_client(sync_client=True) as client:
+        return list(_differences(client))
+
+
+def converge() -> list[Difference]:
+    """Create or update what differs, and return what that was; a second call returns nothing.
+
+    Raises:
+        BadInput: a deployment of our name is not ours.
+    """
+    with get_client(sync_client=True) as client:
+        found = list(_differences(client))
+        if any(one.what == WORK_POOL for one in found):
+            _create_pool(client)
+    changed = {one.what for one in found}
+    for entry in CATALOG:
+        if entry.full_name in changed:
+            _wanted(entry).apply()
+    return found
+
+
+def verify_due_is_active() -> bool:
+    """Say whether the verify-due deployment exists and one of its schedules is on."""
+    with get_client(sync_client=True) as client:
+        held = _held(client, VERIFY_DUE)
+    return held is not None and not held.paused and any(schedule.active for schedule in held.schedules)
+
+
+def _differences(client: SyncPrefectClient) -> Iterator[Difference]:
+    try:
+        client.read_work_pool(WORK_POOL)
+    except ObjectNotFound:
+        yield Difference(WORK_POOL, "the work pool is not there")
+    for entry in CATALOG:
+        held = _held(client, entry.full_name)
+        if held is None:
+            yield Difference(entry.full_name, "is not deployed")
+            continue
+        if MARKER not in held.tags:
+            raise BadInput(
+                f"Deployment {entry.full_name} is there, but not ours (it lacks the tag {MARKER}).",
+                "It was made by hand or by another project; it was left alone, and nothing was changed.",
+                f"Rename or delete it, or add the tag {MARKER} to hand it over, then deploy again.",
+            )
+        wanted, current = _shape_of_entry(entry), _shape_of_held(held)
+        differs = [key for key in wanted if wanted[key] != current[key]]
+        if differs:
+            yield Difference(entry.full_name, f"differs in {', '.join(differs)}")
+
+
+def _held(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(full_name)
+    except ObjectNotFound:
+        return None
+
+
+def _wanted(entry: Entry) -> RunnerDeployment:
+    return RunnerDeployment.from_flow(
+        entry.flow,
+        name=entry.name,
+        schedules=[_with_slug(row) for row in entry.schedules],
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=entry.collision),
+        tags=[MARKER, *entry.tags],
+        description=entry.flow.description,
+        work_pool_name=WORK_POOL,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def _with_slug(row: Any) -> Schedule:
+    return Schedule(cron=row.schedule.cron, timezone=row.schedule.timezone, slug=row.slug)
+
+
+def _shape_of_entry(entry: Entry) -> dict[str, object]:
+    wanted = _wanted(entry)
+    return {
+        "description": wanted.description,
+        "tags": sorted(wanted.tags),
+        "schedules": sorted((row.slug, row.schedule.cron, row.schedule.timezone) for row in entry.schedules),
+        "entrypoint": wanted.entrypoint,
+        "work pool": wanted.work_pool_name,
+        "parameters": wanted._parameter_openapi_schema.model_dump_for_openapi(),  # noqa: SLF001 (Prefect offers no other way to it)
+        "concurrency": (1, entry.collision),
+    }
+
+
+def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
+    limit = held.global_concurrency_limit
+    options = held.concurrency_options
+    return {
+        "description": held.description,
+        "tags": sorted(held.tags),
+        "schedules": sorted(
+            (row.slug, getattr(row.schedule, "cron", ""), getattr(row.schedule, "timezone", ""))
+            for row in held.schedules
+        ),
+        "entrypoint": held.entrypoint,
+        "work pool": held.work_pool_name,
+        "parameters": held.parameter_openapi_schema,
+        "concurrency": (limit.limit if limit else None, options.collision_strategy if options else None),
+    }
+
+
+def _create_pool(client: SyncPrefectClient) -> None:
+    try:
+        client.create_work_pool(
+            WorkPoolCreate(name=WORK_POOL, type="process", description="Runs opsflows' deployments.")
+        )
+    except ObjectAlreadyExists:
+        return

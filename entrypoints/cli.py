@@ -1,0 +1,81 @@
+"""The command line: which command is where. A command's module is imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from domain.errors import BadInput, OpsError
+from entrypoints import project
+
+# Command -> (module, attribute, help). Help stands here so that --help imports nothing.
+_COMMANDS = {
+    "demo": ("entrypoints.demo", "demo", "Day-1 wiring against stand-ins, on a Prefect of its own. Needs nothing."),
+    "up": ("entrypoints.up", "up", "Prefect server and UI, stand-ins, worker and deployments, until Ctrl-C."),
+    "setup": ("entrypoints.setup", "setup", "Make .opsflows: keys, settings and free ports."),
+    "verify": (
+        "entrypoints.verify",
+        "verify",
+        "Verify integrations: one line per probe; exit 0 only if all in scope pass.",
+    ),
+    "wire": (
+        "entrypoints.wire",
+        "wire",
+        "Day-1 wiring: the thirty steps, resumable. Also: block, unblock, note, status.",
+    ),
+    "connect": ("entrypoints.connect", "connect", "Enter the credentials of one integration at hidden prompts."),
+    "blocks": ("entrypoints.connect", "blocks", "Credentials from a file into blocks."),
+    "confirm": ("entrypoints.confirm", "confirm", "Answer a question that only a person can answer."),
+    "questions": ("entrypoints.confirm", "questions", "List the questions that wait for a person."),
+    "go-live": ("entrypoints.go_live", "go_live", "Record when an environment went live."),
+    "deploy": ("entrypoints.deploy", "deploy", "Make Prefect hold what the catalog says; --check only looks."),
+    "audit": ("entrypoints.audit", "audit", "Recompute the audit chain and every bundle."),
+    "mocks": ("entrypoints.mocks", "mocks", "Run the stand-ins of all vendors on loopback."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row[2]) for name, row in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="opsflows")
+def cli() -> None:
+    """An operations team's runbooks as Prefect flows.
+
+    Exit codes: 0 green, waiting or planned; 1 HOLD; 2 bad input, nothing was done.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an OpsError becomes its three sentences, never a traceback."""
+    project.load()
+    try:
+        cli.main(args=arguments, prog_name="opsflows", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("Stopped by you. Nothing more was done.", err=True)
+        sys.exit(130)
+    except OpsError as error:
+        click.echo(f"{error.happened}\n{error.means}\n{error.next_step}", err=True)
+        sys.exit(2 if isinstance(error, BadInput) else 1)

@@ -1,0 +1,14 @@
+"""Alembic runs inside the transaction that ledger/migrating.py holds, on SQLite and PostgreSQL alike."""
+
+from alembic import context
+
+from ledger.schema import METADATA, VERSION_TABLE
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    version_table=VERSION_TABLE,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,215 @@
+"""A ledger is open only when its database answers, has this code's schema and says which ledger it is.
+
+Alembic is imported only where the schema version differs: a command must not pay for it each time.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from domain.errors import BadInput, OpsError, OutcomeUnknown, Unavailable
+from ledger.moments import database_time
+from ledger.schema import IDENTITY, SCHEMA_VERSION, VERSION_TABLE
+
+_BUSY_SECONDS = 30
+_CONNECT_SECONDS = 10
+_WRITES = "ledger_writes"
+_LOST = (OperationalError, InterfaceError, NoConnectionFree)
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+_HAS_VERSION = {
+    "sqlite": text(f"SELECT count(*) FROM sqlite_master WHERE name = '{VERSION_TABLE}'"),  # noqa: S608 (a constant)
+    "postgresql": text(f"SELECT count(to_regclass('{VERSION_TABLE}'))"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One ledger. `id` was given to it on creation; `offset` moves its time and is 0 outside tests."""
+
+    engine: Engine
+    id: str
+    offset: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the database's time plus the offset, aware UTC."""
+        with self.reading() as connection:
+            return self.now_in(connection)
+
+    def now_in(self, connection: Connection) -> datetime:
+        """Return the same within a transaction, at this very moment."""
+        return database_time(connection) + self.offset
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Return one consistent look. Raises Unavailable when the database does not answer."""
+        return _transaction(self.engine, writes=False)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Return one transaction, committed at the end; on SQLite it holds the write lock from the start.
+
+        Raises:
+            Unavailable: nothing was written.
+            OutcomeUnknown: the connection broke at the commit.
+        """
+        return _transaction(self.engine, writes=True)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_ledger(url: str, *, offset: timedelta = timedelta(0)) -> Ledger:
+    """Return the ledger at `url`, created or brought to this code's schema where that is needed.
+
+    Two processes may open a new ledger at once: one creates it, the other finds it.
+
+    Raises:
+        BadInput: no usable URL, not a ledger, or a schema newer than this code.
+        Unavailable: the database does not answer.
+    """
+    address = _checked(url)
+    engine = _engine(address)
+    try:
+        with _transaction(engine, writes=False) as connection:
+            version = schema_version(connection)
+        if version != SCHEMA_VERSION:
+            _bring_up(engine, version)
+        with _transaction(engine, writes=False) as connection:
+            ledger_id = str(connection.execute(select(IDENTITY.c.ledger_id)).scalar_one())
+    except DatabaseError as error:
+        engine.dispose()
+        raise BadInput(
+            f"{place(address)} cannot be used as the ledger: {_first_line(error)}.",
+            "It is not a ledger, is damaged, or may not be changed by this user. Nothing was sent.",
+            "Check OPSFLOWS_DATABASE_URL and the database user's rights (it creates its own tables); restore a damaged file from backup.",
+        ) from error
+    except OpsError:
+        engine.dispose()
+        raise
+    return Ledger(engine, ledger_id, offset)
+
+
+def schema_version(connection: Connection) -> str:
+    """Return the schema's version, empty where there is no ledger yet."""
+    if not connection.execute(_HAS_VERSION[connection.dialect.name]).scalar_one():
+        return ""
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 (a constant)
+    return str(found or "")
+
+
+def place(address: URL) -> str:
+    """Return where the ledger is, in words without a user or a password."""
+    if address.get_backend_name() == "sqlite":
+        return f"The SQLite file {address.database}"
+    host = address.host or address.query.get("host") or "this machine"
+    return f"The PostgreSQL database {address.database!r} at {host}{f':{address.port}' if address.port else ''}"
+
+
+def _bring_up(engine: Engine, version: str) -> None:
+    if version > SCHEMA_VERSION:
+        raise BadInput(
+            f"The ledger has schema {version}, and this code knows {SCHEMA_VERSION}.",
+            "A newer opsflows has worked with it; an older one could misread it. Nothing was sent.",
+            "Update this checkout or image to the version in use, or point OPSFLOWS_DATABASE_URL to another ledger.",
+        )
+    from ledger.migrating import migrate  # noqa: PLC0415 (Alembic is slow to import and seldom needed)
+
+    migrate(engine)
+
+
+def _checked(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        address = URL.create("none")
+    driver = _DRIVERS.get(address.drivername)
+    if driver is None:
+        # The URL itself is left out because it may hold a password.
+        raise _bad_url("OPSFLOWS_DATABASE_URL is not a URL the ledger can use.")
+    if driver.startswith("sqlite") and not Path(address.database or "").is_absolute():
+        raise _bad_url("OPSFLOWS_DATABASE_URL names no absolute SQLite file.")
+    return address.set(drivername=driver)
+
+
+def _bad_url(happened: str) -> BadInput:
+    return BadInput(
+        happened,
+        "The ledger is an SQLite file with an absolute path, or a PostgreSQL database. Nothing was sent.",
+        "Write it like sqlite:////srv/opsflows/ledger.db or postgresql://user:password@host/opsflows, or leave it out.",
+    )
+
+
+def _engine(address: URL) -> Engine:
+    # Parameters stay out of the errors, which Prefect logs.
+    if address.get_backend_name() == "sqlite":
+        _private_file(Path(str(address.database)))
+        engine = create_engine(
+            address, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None}
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    bound = {} if "connect_timeout" in address.query else {"connect_timeout": _CONNECT_SECONDS}
+    return create_engine(address, hide_parameters=True, pool_pre_ping=True, connect_args=bound)
+
+
+def _private_file(file: Path) -> None:
+    """Make the file 0600 in a 0700 folder before SQLite opens it; its -wal and -shm take over the mode."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        file.chmod(0o600)
+    except OSError as error:
+        raise BadInput(
+            f"The ledger file {file} cannot be opened: {error.strerror}.",
+            "Without a ledger nothing may be sent.",
+            "Make the folder writable for this user, or set OPSFLOWS_HOME to another one.",
+        ) from error
+
+
+def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
+    # FULL: a committed intent survives a power cut, else an event could be at the vendor and no one knows of it.
+    dbapi_connection.execute("PRAGMA synchronous=FULL")
+    dbapi_connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later cannot be made to wait for the lock; it would fail instead.
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    committing = False
+    try:
+        with engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
+            yield connection
+            committing = writes
+    except _LOST as error:
+        raise _unreachable(engine, error, committing=committing) from error
+
+
+def _unreachable(engine: Engine, error: Exception, *, committing: bool) -> OpsError:
+    happened = f"{place(engine.url)} does not answer: {_first_line(error)}."
+    next_step = "See that the database runs and can be reached from here, then run again."
+    if committing:
+        means = "The connection broke while the last entry was being committed; it may be there or not."
+        return OutcomeUnknown(happened, means, next_step, "ledger.commit_lost")
+    return Unavailable(happened, "Nothing was written to the ledger.", next_step, "ledger.unreachable")
+
+
+def _first_line(error: Exception) -> str:
+    told = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return told.splitlines()[0].rstrip(".")

@@ -1,0 +1,103 @@
+"""What each verification of a target came to, and since when it fails. What was not run or not in scope is not kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, case, func, insert, select
+
+from domain.names import Target
+from domain.probes import Outcome, ProbeResult, integration_outcome
+from domain.verdicts import World
+from ledger.opening import Ledger
+from ledger.schema import VERIFICATIONS
+
+_NOT_KEPT = frozenset({Outcome.NOT_RUN, Outcome.NOT_IN_SCOPE})
+_CLEAR_WORLDS = (World.REAL.value, World.REHEARSAL.value)
+
+
+@dataclass(frozen=True, slots=True)
+class LastVerified:
+    """The newest verification of a target. `last_pass_at` is None where it never passed.
+
+    `failures` counts the verifications since the last pass, `failing_since` is the first of them.
+    """
+
+    target: Target
+    at: datetime
+    outcome: Outcome
+    world: World
+    symptom: str
+    happened: str
+    last_pass_at: datetime | None
+    failures: int
+    failing_since: datetime | None
+
+
+def record_verifications(
+    ledger: Ledger, run_id: str, environment: str, results: Iterable[ProbeResult], world: World
+) -> None:
+    """Record one outcome per target, the worst of its probes."""
+    by_target: dict[Target, list[ProbeResult]] = {}
+    for result in results:
+        if result.outcome not in _NOT_KEPT:
+            by_target.setdefault(result.target, []).append(result)
+    with ledger.writing() as connection:
+        now = ledger.now_in(connection)
+        common = {"run_id": run_id, "environment": environment, "world": world.value, "at": now}
+        rows = [{**common, **_row(target, found)} for target, found in sorted(by_target.items())]
+        if rows:
+            connection.execute(insert(VERIFICATIONS), rows)
+
+
+def last_verified(ledger: Ledger, environment: str) -> dict[Target, LastVerified]:
+    """Return the newest verification of every target that was ever verified in the environment."""
+    with ledger.reading() as connection:
+        return {Target.parse(row.target): _last(row) for row in connection.execute(_newest(environment))}
+
+
+def _row(target: Target, results: list[ProbeResult]) -> dict[str, object]:
+    outcome = integration_outcome(results)
+    worst = next(result for result in results if result.outcome is outcome)
+    took = max((result.took for result in results if result.took is not None), default=None)
+    return {
+        "target": str(target),
+        "outcome": outcome.value,
+        "symptom": worst.symptom,
+        "happened": worst.happened,
+        "took_ms": None if took is None else round(took.total_seconds() * 1000),
+    }
+
+
+def _newest(environment: str) -> Select[tuple[object, ...]]:
+    kept = VERIFICATIONS.c
+    # A pass that stand-ins and vendors gave between them proves nothing.
+    passed = and_(kept.outcome == Outcome.PASS.value, kept.world.in_(_CLEAR_WORLDS))
+    ends = (
+        select(
+            kept.target,
+            func.max(kept.id).label("last_id"),
+            func.coalesce(func.max(case((passed, kept.id))), 0).label("pass_id"),
+            func.max(case((passed, kept.at))).label("last_pass_at"),
+        )
+        .where(kept.environment == environment)
+        .group_by(kept.target)
+        .subquery()
+    )
+    since = VERIFICATIONS.alias("since")
+    failed = (since.c.environment == environment, since.c.target == ends.c.target, since.c.id > ends.c.pass_id)
+    return select(
+        *(kept.target, kept.at, kept.outcome, kept.world, kept.symptom, kept.happened, ends.c.last_pass_at),
+        select(func.count()).select_from(since).where(*failed).scalar_subquery().label("failures"),
+        select(func.min(since.c.at)).where(*failed).scalar_subquery().label("failing_since"),
+    ).join_from(VERIFICATIONS, ends, kept.id == ends.c.last_id)
+
+
+def _last(row: object) -> LastVerified:
+    fields = dict(row._mapping)  # type: ignore[attr-defined]  # noqa: SLF001 (SQLAlchemy's public name)
+    fields |= {
+        "target": Target.parse(fields["target"]),
+        "outcome": Outcome(fields["outcome"]),
+        "world": World(fields["world"]),
+    }
+    return LastVerified(**fields)

@@ -1,0 +1,102 @@
+"""The stand-ins as a program: prints one JSON line with its ports when it is ready, then serves until told to stop."""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from mocks.app import build, found_stand_ins
+from mocks.keeping import UnreadableStateFile
+from mocks.serving import Server, listening_socket, port_of
+from mocks.tls import ThrowAwayAuthority
+
+EXIT_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    chosen = _parser().parse_args(arguments)
+    try:
+        app = build(chosen.state)
+        plain = listening_socket(chosen.host, chosen.port)
+        encrypted = listening_socket(chosen.host, chosen.tls_port) if chosen.tls else None
+    except UnreadableStateFile as problem:
+        return _refuse(str(problem))
+    except OSError as problem:
+        return _refuse(f"The stand-ins cannot start on {chosen.host}: {problem}. Choose another port or host.")
+    with tempfile.TemporaryDirectory(prefix="stand-ins-") as folder:
+        authority = ThrowAwayAuthority((*_vendor_names(), *chosen.name)) if chosen.tls else None
+        ca_file = authority.write_ca(Path(folder, "ca.pem")) if authority is not None else None
+
+        server = Server(
+            app,
+            tls_socket=encrypted,
+            tls_context=authority.server_context() if authority is not None else None,
+            ready=lambda: _announce(plain, encrypted, ca_file, chosen.ports_file),
+        )
+        _stop_on_signals(server)
+        server.run(sockets=[plain])
+    return 0
+
+
+def _announce(
+    plain: socket.socket, encrypted: socket.socket | None, ca_file: Path | None, ports_file: Path | None
+) -> None:
+    line = json.dumps(
+        {
+            "http": port_of(plain),
+            "https": port_of(encrypted) if encrypted is not None else None,
+            "ca_file": str(ca_file) if ca_file is not None else None,
+            "pid": os.getpid(),
+        }
+    )
+    if ports_file is not None:
+        partial = ports_file.with_name(f".{ports_file.name}.{os.getpid()}")
+        partial.write_text(line + "\n")
+        partial.replace(ports_file)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _stop_on_signals(server: Server) -> None:
+    """Leave with exit code 0 on SIGTERM and SIGINT: uvicorn raises them again after its shutdown, to be ended here."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _vendor_names() -> list[str]:
+    """Return the vendors' own host names, for a client that is told to dial the stand-ins in their place."""
+    return [host for stand_in in found_stand_ins() for host in stand_in.hosts]
+
+
+def _refuse(text: str) -> int:
+    sys.stderr.write(f"{text}\n")
+    return EXIT_USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mocks", description="Stand-ins for the vendors, on this machine alone."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind; anything but loopback lets others in")
+    parser.add_argument("--port", type=int, default=0, help="http port; 0 chooses a free one")
+    parser.add_argument("--tls", action="store_true", help="also serve https, with a throw-away authority")
+    parser.add_argument("--tls-port", type=int, default=0, help="https port; 0 chooses a free one")
+    parser.add_argument("--name", action="append", default=[], help="one more host name for the certificate")
+    parser.add_argument("--state", type=Path, help="keep credentials and state in this file")
+    parser.add_argument("--ports-file", type=Path, help="also write the ready line to this file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""A Datadog organisation lives on one site; only there are its keys known, and elsewhere they look simply wrong.
+
+Source: https://docs.datadoghq.com/getting_started/site/, .../account_management/api-app-keys/, .../api/latest/rate-limits/
+"""
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from mocks.stage import Ask, Desk, Refused
+
+HOME_SITE = "datadoghq.com"
+SITES = (
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
+    "datadoghq.eu",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+)
+EVENT_INTAKE = "event-management-intake"
+LOG_INTAKE = "http-intake.logs"
+SUBDOMAINS = ("api", EVENT_INTAKE, LOG_INTAKE)
+MAX_API_KEYS = 50
+MAX_APP_KEYS_PER_USER = 1000
+
+# Limit names are the organisation's; how often each may be asked per period, in calls and seconds.
+# Submitting metrics and logs is not limited.
+RATE_LIMITS: Mapping[str, tuple[int, int]] = {
+    "event_submission": (250_000, 60),
+    "events_search": (300, 3600),
+    "metrics_query": (1600, 3600),
+    "logs_query": (300, 3600),
+    "key_management": (600, 60),
+}
+
+
+@dataclass(slots=True)
+class ApiKey:
+    """Submits; times are epoch seconds."""
+
+    id: str
+    name: str
+    key: str
+    created_at: float
+    last_used_at: float | None = None
+
+
+@dataclass(slots=True)
+class AppKey:
+    """Reads and manages, on behalf of its owner; `scopes` None means all that the owner may do."""
+
+    id: str
+    name: str
+    key: str
+    owner: str
+    created_at: float
+    scopes: list[str] | None = None
+    last_used_at: float | None = None
+
+
+@dataclass(slots=True)
+class Event:
+    """An event of either API. `custom` is what the sender put under attributes.custom."""
+
+    id: str
+    uid: str
+    title: str
+    text: str
+    tags: list[str]
+    at: float
+    visible_at: float
+    source: str
+    status: str
+    priority: str
+    api_key_id: str
+    host: str = ""
+    aggregation_key: str = ""
+    category: str = ""
+    custom: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Point:
+    """One value of one metric at one second."""
+
+    metric: str
+    kind: int
+    at: float
+    value: float
+    tags: list[str]
+    visible_at: float
+    api_key_id: str
+
+
+@dataclass(slots=True)
+class LogLine:
+    """One log event."""
+
+    id: str
+    message: str
+    source: str
+    service: str
+    host: str
+    status: str
+    tags: list[str]
+    at: float
+    visible_at: float
+    api_key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """The organisation's first keys and its people."""
+
+    api_key_id: str
+    api_key: str
+    app_key_id: str
+    app_key: str
+    user_id: str
+    service_account_id: str
+
+
+@dataclass(slots=True)
+class Memory:
+    """All that the organisation holds. `log_status` is what aggregations say of themselves (done, timeout)."""
+
+    site: str
+    api_keys: list[ApiKey]
+    app_keys: list[AppKey]
+    events: list[Event] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    logs: list[LogLine] = field(default_factory=list)
+    max_api_keys: int = MAX_API_KEYS
+    max_app_keys_per_user: int = MAX_APP_KEYS_PER_USER
+    log_status: str = "done"
+    limits: dict[str, tuple[int, int]] = field(default_factory=lambda: dict(RATE_LIMITS))
+    calls: dict[str, list[float]] = field(default_factory=dict)
+
+
+Organisation = Desk[Seed, Memory]
+
+
+def seed() -> Seed:
+    return Seed(new_id(), new_api_key(), new_id(), new_app_key(), new_id(), new_id())
+
+
+def memory(seeded: Seed) -> Memory:
+    return Memory(
+        HOME_SITE,
+        [ApiKey(seeded.api_key_id, "first", seeded.api_key, 0.0)],
+        [AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.user_id, 0.0)],
+    )
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def new_api_key() -> str:
+    return secrets.token_hex(16)
+
+
+def new_app_key() -> str:
+    return secrets.token_hex(20)
+
+
+def site_of(ask: Ask) -> str:
+    """Return the site the client asked; any address that is not one of Datadog's names stands for US1."""
+    for subdomain in SUBDOMAINS:
+        site = ask.host.removeprefix(f"{subdomain}.")
+        if site in SITES:
+            return site
+    return HOME_SITE
+
+
+def served_only_by(subdomain: str, ask: Ask) -> None:
+    """Intakes have hosts of their own: asking another of Datadog's names finds nothing."""
+    if ask.host.endswith(SITES) and not ask.host.startswith(f"{subdomain}."):
+        raise Refused(errors(404, "Not Found"))
+
+
+def errors(status: int, *messages: str) -> Response:
+    return JSONResponse({"errors": list(messages)}, status)
+
+
+def sender(desk: Organisation, ask: Ask) -> ApiKey:
+    """Return the API key of a submission, noting its use.
+
+    Raises:
+        Refused: 403 for a missing key, an unknown one and one of another site alike.
+    """
+    sent = ask.headers.get("dd-api-key", "")
+    if not sent:
+        raise Refused(errors(403, "API key required"))
+    return _known_api_key(desk, ask, sent, "Forbidden")
+
+
+def reader(desk: Organisation, ask: Ask, permission: str) -> AppKey:
+    """Return the application key of a read or a change, noting the use of both keys.
+
+    Raises:
+        Refused: 403 when either key is unknown here or the application key's scopes lack the permission.
+    """
+    refusal = "Invalid API key or Application key"
+    _known_api_key(desk, ask, ask.headers.get("dd-api-key", ""), refusal)
+    sent = ask.headers.get("dd-application-key", "")
+    found = next((key for key in desk.memory.app_keys if secrets.compare_digest(key.key.encode(), sent.encode())), None)
+    if found is None:
+        raise Refused(errors(403, refusal))
+    if permission and found.scopes is not None and permission not in found.scopes:
+        raise Refused(errors(403, "Forbidden", "Failed permission authorization checks"))
+    found.last_used_at = desk.now()
+    return found
+
+
+def spend(desk: Organisation, name: str) -> None:
+    """Count one call against a limit.
+
+    Raises:
+        Refused: 429 when the limit of this period is used up.
+    """
+    limit, period = desk.memory.limits[name]
+    recent = [at for at in desk.memory.calls.get(name, []) if at > desk.now() - period]
+    if len(recent) >= limit:
+        raise Refused(JSONResponse({"errors": ["Too many requests"]}, 429))
+    desk.memory.calls[name] = [*recent, desk.now()]
+
+
+def rate_limit_headers(desk: Organisation, name: str) -> dict[str, str]:
+    """Return the limit's state as Datadog writes it; Reset is in seconds left, and there is no Retry-After."""
+    limit, period = desk.memory.limits[name]
+    calls = [at for at in desk.memory.calls.get(name, []) if at > desk.now() - period]
+    left = period - (desk.now() - calls[0]) if calls else period
+    return limit_headers(name, limit, period, max(0, limit - len(calls)), max(0, round(left)))
+
+
+def limit_headers(name: str, limit: int, period_s: int, remaining: int, reset_s: int) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Period": str(period_s),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(reset_s),
+        "X-RateLimit-Name": name,
+    }
+
+
+def _known_api_key(desk: Organisation, ask: Ask, sent: str, refusal: str) -> ApiKey:
+    keys = desk.memory.api_keys if site_of(ask) == desk.memory.site else []
+    found = next((key for key in keys if secrets.compare_digest(key.key.encode(), sent.encode())), None)
+    if found is None:
+        raise Refused(errors(403, refusal))
+    found.last_used_at = desk.now()
+    return found

@@ -1,0 +1,104 @@
+"""The state file: credentials and memories of all stand-ins, so that a restart forgets nothing.
+
+Only the owner can read it, and it is replaced as a whole: a reader never sees half of it.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+_VERSION = 1
+
+
+class UnreadableStateFile(ValueError):
+    """The file is not one that this version wrote."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the file says of one vendor."""
+
+    seed: Any
+    memory: Any
+    indexing_delay_s: float
+
+
+class StateFile:
+    """One file; without a path nothing is kept."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._content: dict[str, Any] = {"version": _VERSION, "clock_offset_s": 0.0, "vendors": {}}
+        if path is not None and path.exists():
+            self._content = _parsed(path)
+        self._written = ""
+
+    @property
+    def clock_offset_s(self) -> float:
+        return float(self._content["clock_offset_s"])
+
+    def recall(self, vendor: str, seed_type: Any, memory_type: Any) -> Kept | None:
+        """Return what was kept of the vendor, or None where nothing was."""
+        found = self._content["vendors"].get(vendor)
+        if found is None:
+            return None
+        try:
+            return Kept(
+                TypeAdapter(seed_type).validate_python(found["seed"]),
+                TypeAdapter(memory_type).validate_python(found["memory"]),
+                float(found["indexing_delay_s"]),
+            )
+        except (ValidationError, KeyError) as error:
+            raise UnreadableStateFile(
+                f"{self._path} holds a state of {vendor} that this version cannot read. "
+                "Nothing was changed. Move the file away to start afresh, with new credentials."
+            ) from error
+
+    def keep(self, clock_offset_s: float, vendors: Mapping[str, Kept]) -> None:
+        """Write everything, unless nothing changed since the last time."""
+        if self._path is None:
+            return
+        content = {
+            "version": _VERSION,
+            "clock_offset_s": clock_offset_s,
+            "vendors": {name: _plain(kept) for name, kept in vendors.items()},
+        }
+        text = json.dumps(content)
+        if text != self._written:
+            _replace(self._path, text)
+            self._written = text
+
+
+def _plain(kept: Kept) -> dict[str, Any]:
+    return {
+        "seed": TypeAdapter(type(kept.seed)).dump_python(kept.seed, mode="json"),
+        "memory": TypeAdapter(type(kept.memory)).dump_python(kept.memory, mode="json"),
+        "indexing_delay_s": kept.indexing_delay_s,
+    }
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise UnreadableStateFile(f"{path} is not JSON. Move it away to start afresh, with new credentials.") from error
+    if not isinstance(content, dict) or content.get("version") != _VERSION:
+        raise UnreadableStateFile(f"{path} is no state file of the stand-ins. Name another file.")
+    return content
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,127 @@
+"""Verification within one run: who is asked, what is agreed, and what the ledger remembers of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from domain.errors import BadInput
+from domain.names import Target
+from domain.probes import CleanUp, ProbeResult
+from ledger import probes as intents
+from ledger import wiring as progress
+from steps.agreement import not_agreed
+from steps.context import Context
+from steps.verification import Left, clean_up_leftovers, connect_all, verify_all
+from vendors.capabilities import Client
+
+# After this an intent's process is taken for dead and its event is cleaned up by the next run.
+_INTENT_SLACK = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The ledger's intents, as verification wants them."""
+
+    context: Context
+    expires_after: timedelta
+
+    def open(self, probes: Sequence[tuple[str, Target, str]]) -> None:
+        open_intents(self.context, probes, self.expires_after)
+
+    def close(self, results: Sequence[ProbeResult]) -> None:
+        close_intents(self.context, results)
+
+
+def open_intents(
+    context: Context, probes: Sequence[tuple[str, Target, str]], expires_after: timedelta | None = None
+) -> None:
+    """Write (nonce, target, probe) before anything is sent, all in one commit."""
+    after = expires_after or bound_of(context)
+    intents.open_intents(context.ledger, context.run_id, context.environment, probes, after)
+
+
+def close_intents(context: Context, results: Sequence[ProbeResult]) -> None:
+    intents.close_intents(context.ledger, results)
+
+
+def bound_of(context: Context) -> timedelta:
+    """Return after how long a probe of this run is certainly over."""
+    pace = context.pace
+    return pace.send + pace.confirm + pace.clean_up + _INTENT_SLACK
+
+
+def verify_in_batches(
+    context: Context, targets: Iterable[Target], expires_after: timedelta | None = None
+) -> Iterator[list[ProbeResult]]:
+    """Yield results as probes end. First what an earlier run left at these vendors is cleaned up by its nonce."""
+    targets = list(targets)
+    refused = not_agreed(context, targets)
+    if refused:
+        yield refused
+    asked = [target for target in targets if target not in {result.target for result in refused}]
+    tickets = {Target.parse(row.target): row.ticket for row in progress.blockers(context.ledger, context.environment)}
+    wired = connect_all(
+        {target: context.credentials(target) for target in asked},
+        context.integrations,
+        context.addresses,
+        context.conduct,
+        tickets,
+    )
+    try:
+        left = [
+            Left(row.nonce, row.target, row.probe, row.opened_at)
+            for row in intents.left_open(context.ledger, context.environment, asked)
+        ]
+        for one, cleaned in clean_up_leftovers(left, wired, context.pace, context.clock):
+            if cleaned is not CleanUp.LEFT:
+                intents.mark_cleaned(context.ledger, one.nonce, cleaned)
+        yield from verify_all(
+            wired,
+            _Remembered(context, expires_after or bound_of(context)),
+            context.new_nonce,
+            context.pace,
+            context.clock,
+            workers=context.config.verify.workers,
+            ask_other_homes=context.config.diagnosis.ask_other_homes,
+            cleans_up=expires_after is None,
+        )
+    finally:
+        for one_wired in wired:
+            if one_wired.client is not None:
+                one_wired.client.close()
+
+
+def verify_targets(
+    context: Context, targets: Iterable[Target], expires_after: timedelta | None = None
+) -> list[ProbeResult]:
+    """Verify and return every result, in target order.
+
+    With `expires_after` the events stay at the vendors for a person to see, and are cleaned up by nonce afterwards.
+    """
+    batches = verify_in_batches(context, targets, expires_after)
+    return sorted((result for batch in batches for result in batch), key=lambda r: (r.target, r.probe))
+
+
+@contextmanager
+def connected(context: Context, target: Target) -> Iterator[Client]:
+    """Give a client of one target.
+
+    Raises:
+        BadInput: the target has no credentials, or they do not fit.
+    """
+    wired = connect_all(
+        {target: context.credentials(target)}, context.integrations, context.addresses, context.conduct, {}
+    )
+    client = wired[0].client
+    if client is None:
+        problem = wired[0].problem
+        raise BadInput(
+            problem.happened if problem else f"{target} has no credentials.",
+            "Nothing was sent.",
+            f"opsflows connect {target.integration} --environment {context.environment}.",
+        )
+    try:
+        yield client
+    finally:
+        client.close()

@@ -1,0 +1,242 @@
+"""Day 1 walked in order: the table from action to procedure, and the steps that credentials and records need."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from domain.checklist import UNCOUNTED, Action, Step, StepResult, StepState, unmet
+from domain.errors import BadInput
+from domain.names import VERIFY_DUE, Target
+from domain.probes import Outcome, ProbeResult
+from ledger import wiring as progress
+from steps.cold_start import (
+    credential_file_closed,
+    mode_fits,
+    prerequisites,
+    rehearse,
+    stand_ins_answer,
+    version_known,
+)
+from steps.people import hand_off, seen_by_person, verdict_of_answers, write_questions
+from steps.resilience import chain, cut, recovery, webhook_swap
+from steps.verifying import verify_targets
+from steps.walk import Walk, done, hold, not_applicable, of_results
+from vendors.capabilities import checked_values
+from vendors.stand_ins import answers_at
+
+# Asked anew by every run: what they prove can change, or belongs to the run's own bundle.
+_EVERY_RUN = frozenset({Action.FIND_CREDENTIALS, Action.CAPTURE_LOG, Action.DEVIATIONS, Action.CHECK_MODE})
+
+
+def carry_out_step(walk: Walk, step: Step) -> StepResult:
+    """Return what one step comes to, and remember it in the walk and in the ledger."""
+    result = _result(walk, step)
+    walk.states[step.number] = result.state
+    progress.record_step(
+        walk.context.ledger,
+        walk.context.environment,
+        step.number,
+        result.state.value,
+        result.detail,
+        walk.context.run_id,
+    )
+    return result
+
+
+def earlier_states(walk: Walk, steps: Iterable[Step]) -> dict[int, StepState]:
+    """Return where day 1 stood in this environment; empty where it was complete or is a rehearsal, to walk afresh."""
+    if walk.context.is_rehearsal:
+        return {}
+    stored = progress.step_states(walk.context.ledger, walk.context.environment)
+    states = {number: StepState(row.state) for number, row in stored.items()}
+    finished = all(states.get(step.number) in {StepState.DONE, *UNCOUNTED} for step in steps)
+    return {} if finished else {number: state for number, state in states.items() if state is StepState.DONE}
+
+
+def log_lines(results: Iterable[ProbeResult]) -> list[str]:
+    """Return one line per probe, as the verify log and the terminal show it."""
+    return [
+        f"{r.outcome.value:<20} {str(r.target) + ' ' + r.probe:<28} nonce={r.nonce or '-'} sent={_ms(r, 'sent')} "
+        f"confirmed={_ms(r, 'confirmed')} cleaned_up={r.clean_up.value} took={_ms(r, 'took')}"
+        + (f" | {r.happened} {r.means} {r.next_step}" if r.happened else "")
+        for r in results
+    ]
+
+
+def _result(walk: Walk, step: Step) -> StepResult:
+    left_out = _left_out(walk, step)
+    if left_out:
+        return left_out
+    if walk.states.get(step.number) is StepState.DONE and step.action not in _EVERY_RUN:
+        return done(step, "Done in an earlier run.")
+    waiting = unmet(step, walk.states)
+    if waiting:
+        numbers = ", ".join(str(number) for number in waiting)
+        return StepResult(step.number, StepState.WAITS_FOR_STEP, f"Waits for step {numbers}.")
+    return _PROCEDURES[step.action](walk, step)
+
+
+def _left_out(walk: Walk, step: Step) -> StepResult | None:
+    """Return why the step is not walked here, None when it is."""
+    declared = walk.context.declared
+    in_scope = {target.integration for target in declared.targets}
+    if declared.kind not in step.kinds:
+        return not_applicable(step, f"Not in a {declared.kind} environment: {step.why_not}.")
+    if step.integration and step.integration not in in_scope:
+        return not_applicable(step, f"{step.integration} is not in scope in {walk.context.environment}.")
+    if step.integration and not walk.targets_of(step.integration):
+        return StepResult(step.number, StepState.NOT_RUN, f"Mode {walk.mode.text} leaves {step.integration} out.")
+    if walk.mode.names and step.action in _WHOLE:
+        return StepResult(
+            step.number, StepState.NOT_RUN, f"Mode {walk.mode.text} verifies a part; this needs real_all."
+        )
+    return None
+
+
+def _find_credentials(walk: Walk, step: Step) -> StepResult:
+    context = walk.context
+    tickets = {row.target: row.ticket for row in progress.blockers(context.ledger, context.environment)}
+    for target in walk.targets_of(step.integration):
+        integration = context.integrations[target.integration]
+        values = context.credentials(target)
+        if values is None and str(target) in tickets:
+            detail = f"{target}: credentials are waited for under {tickets[str(target)]}."
+            return StepResult(step.number, StepState.BLOCKED, detail, f"When they arrive: opsflows connect {target}.")
+        try:
+            checked_values(integration, values or {})
+        except BadInput as fault:
+            ticket = f"; or opsflows wire block {target} --ticket ID"
+            return hold(
+                step,
+                f"{target}: {fault.happened}",
+                f"opsflows connect {target} --environment {context.environment}{ticket}.",
+            )
+        for name in (row.name for row in integration.variables if row.secret and values and values.get(row.name)):
+            progress.note_fingerprint(
+                context.ledger, context.environment, str(target), name, walk.fingerprint((values or {})[name])
+            )
+    return done(step, f"{', '.join(str(t) for t in walk.targets_of(step.integration))}: complete.")
+
+
+def _verify_one(walk: Walk, step: Step) -> StepResult:
+    targets = walk.targets_of(step.integration)
+    context = walk.context
+    asked = [q for q in progress.questions(context.ledger, context.environment, step.number) if q.seen is not False]
+    people_said = {q.subject for q in asked if q.seen}
+    if asked and people_said >= {str(target) for target in targets}:
+        return verdict_of_answers(step, asked)
+    results = verify_targets(context, [t for t in targets if str(t) not in {q.subject for q in asked}])
+    walk.results.extend(results)
+    unseen = [r for r in results if r.outcome is Outcome.SENT_NOT_CONFIRMED]
+    if unseen:
+        write_questions(walk, step.number, unseen)
+        asked = progress.questions(context.ledger, context.environment, step.number)
+    if asked and all(r.outcome in {Outcome.PASS, Outcome.SENT_NOT_CONFIRMED} for r in results):
+        return verdict_of_answers(step, asked)
+    return of_results(step, results)
+
+
+def _verify_all(walk: Walk, step: Step) -> StepResult:
+    results = verify_targets(walk.context, walk.targets)
+    walk.results.extend(results)
+    said = _seen_earlier(walk)
+    return of_results(step, [r for r in results if not (r.outcome is Outcome.SENT_NOT_CONFIRMED and r.target in said)])
+
+
+def _seen_earlier(walk: Walk) -> set[Target]:
+    context = walk.context
+    numbers = range(13, 19)
+    answers = (q for n in numbers for q in progress.questions(context.ledger, context.environment, n))
+    return {Target.parse(q.subject) for q in answers if q.seen}
+
+
+def _capture_log(walk: Walk, step: Step) -> StepResult:
+    now: datetime = walk.context.clock.now()
+    name = f"verify-day1-{now:%Y%m%d}.log"
+    head = f"opsflows {walk.version} run {walk.context.run_id} environment {walk.context.environment} mode {walk.mode.text} at {now:%Y-%m-%dT%H:%M:%SZ}"
+    walk.keep(name, "\n".join([head, *log_lines(walk.results)]) + "\n")
+    return done(step, f"{name}: {len(walk.results)} probes.")
+
+
+def _completion_record(walk: Walk, step: Step) -> StepResult:
+    context = walk.context
+    targets = "\n".join(f"- {target}" for target in walk.targets)
+    walk.keep(
+        "completion-record.md",
+        f"# Day 1 of {context.environment} is complete\n\n{context.clock.now():%Y-%m-%d %H:%M} UTC, by {context.actor} (claimed), "
+        f"run {context.run_id}, opsflows {walk.version}.\n\nVerified, read back and seen:\n\n{targets}\n",
+    )
+    return done(step, "completion-record.md is in the bundle.")
+
+
+def _stand_ins_stopped(walk: Walk, step: Step) -> StepResult:
+    open_ports = [port for port in walk.stand_in_ports if answers_at(port)]
+    if open_ports:
+        return hold(
+            step,
+            f"Stand-ins still answer at port {open_ports[0]}.",
+            "Stop them: Ctrl-C in the terminal of opsflows mocks or make up.",
+        )
+    return done(step, "Nothing answers at the stand-ins' ports.")
+
+
+def _schedule_active(walk: Walk, step: Step) -> StepResult:
+    if walk.schedule_is_active():
+        return done(step, f"{VERIFY_DUE} is deployed and its schedule is active.")
+    return hold(
+        step,
+        f"{VERIFY_DUE} is not deployed, or its schedule is off.",
+        "opsflows deploy; then switch the schedule on in the Prefect UI.",
+    )
+
+
+def _deviations(walk: Walk, step: Step) -> StepResult:
+    context = walk.context
+    notes = progress.notes(context.ledger, context.environment)
+    lines = "\n".join(f"- {row.at:%Y-%m-%d %H:%M} UTC, {row.by}: {row.text}" for row in notes)
+    walk.keep("operator-deviations.md", f"# Deviations noted in {context.environment}\n\n{lines or 'None.'}\n")
+    timeouts = progress.timeouts(context.ledger, context.environment)
+    rows = "\n".join(
+        f"- {row.target}, {row.kind}: {row.took.total_seconds():.1f} s at {row.at:%Y-%m-%d %H:%M} UTC"
+        for row in timeouts
+    )
+    walk.keep("timeouts-observed.md", f"# Timeouts observed in {context.environment}\n\n{rows or 'None.'}\n")
+    blocked = progress.blockers(context.ledger, context.environment)
+    tickets = "\n".join(f"- {row.target}: {row.ticket}, by {row.by} at {row.at:%Y-%m-%d %H:%M} UTC" for row in blocked)
+    walk.keep("credential-blockers.md", f"# Credentials waited for in {context.environment}\n\n{tickets or 'None.'}\n")
+    return done(
+        step, f"{len(notes)} deviations, {len(timeouts)} timeouts and {len(blocked)} blockers are in the bundle."
+    )
+
+
+def _ms(result: ProbeResult, name: str) -> str:
+    took = getattr(result, name)
+    return "-" if took is None else f"{took.total_seconds() * 1000:.0f}ms"
+
+
+_WHOLE = frozenset(
+    {Action.VERIFY_ALL, Action.SEEN_BY_PERSON, Action.COMPLETION_RECORD, Action.STAND_INS_STOPPED, Action.HAND_OFF,
+     Action.CUT, Action.RECOVERY, Action.WEBHOOK_SWAP, Action.CHAIN}
+)  # fmt: skip
+
+_PROCEDURES: dict[Action, Callable[[Walk, Step], StepResult]] = {
+    Action.CHECK_VERSION: version_known,
+    Action.CHECK_CREDENTIAL_FILE: credential_file_closed,
+    Action.CHECK_PREREQUISITES: prerequisites,
+    Action.REACH_STAND_INS: stand_ins_answer,
+    Action.CHECK_MODE: mode_fits,
+    Action.REHEARSE: rehearse,
+    Action.FIND_CREDENTIALS: _find_credentials,
+    Action.VERIFY_ONE: _verify_one,
+    Action.VERIFY_ALL: _verify_all,
+    Action.CAPTURE_LOG: _capture_log,
+    Action.SEEN_BY_PERSON: seen_by_person,
+    Action.COMPLETION_RECORD: _completion_record,
+    Action.STAND_INS_STOPPED: _stand_ins_stopped,
+    Action.HAND_OFF: hand_off,
+    Action.CUT: cut,
+    Action.RECOVERY: recovery,
+    Action.WEBHOOK_SWAP: webhook_swap,
+    Action.CHAIN: chain,
+    Action.SCHEDULE_ACTIVE: _schedule_active,
+    Action.DEVIATIONS: _deviations,
+}

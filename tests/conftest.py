@@ -1,0 +1,44 @@
+"""What every test may use: the stand-ins, served once for the session and forgetful between tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mocks.app import build, found_stand_ins
+from mocks.serving import served_in_thread
+from mocks.tls import ThrowAwayAuthority
+
+
+@dataclass(frozen=True, slots=True)
+class StandIns:
+    """Where the stand-ins are, and their control plane."""
+
+    url: str
+    https_url: str
+    ca_file: Path
+
+    def control(self, method: str, path: str, json: object = None) -> Any:
+        """Ask the control plane (`/slack/faults`) and return its JSON; fails the test where it refuses."""
+        answer = httpx.request(method, f"{self.url}/_control{path}", json=json, trust_env=False)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="session")
+def served_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
+    names = [host for stand_in in found_stand_ins() for host in stand_in.hosts]
+    authority = ThrowAwayAuthority(names)
+    ca_file = authority.write_ca(tmp_path_factory.mktemp("stand-ins") / "ca.pem")
+    with served_in_thread(build(), authority.server_context()) as (http, https):
+        yield StandIns(f"http://127.0.0.1:{http}", f"https://localhost:{https}", ca_file)
+
+
+@pytest.fixture
+def stand_ins(served_stand_ins: StandIns) -> StandIns:
+    """The stand-ins, with no state, no faults and no requests yet."""
+    served_stand_ins.control("POST", "/reset")
+    return served_stand_ins

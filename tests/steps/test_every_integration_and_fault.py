@@ -1,0 +1,124 @@
+"""Every integration through every fault: the right kind, the right diagnosis, bounded time, no secret, never a PASS."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from domain.exchanges import Exchange
+from domain.names import Target
+from domain.probes import Outcome, ProbeResult
+from steps.clock import Clock
+from steps.probing import Job, Pace, carry_out
+from tests.conftest import StandIns
+from tests.steps.faults import FAULTS, Fault, dead_end
+from vendors.capabilities import checked_values
+from vendors.dialing import EVERY_HOST
+from vendors.http import Conduct, HostRule
+from vendors.registry import INTEGRATIONS
+
+PACE = Pace(
+    send=timedelta(seconds=4), confirm=timedelta(milliseconds=500), clean_up=timedelta(milliseconds=500), attempts=2,
+    first_wait=timedelta(milliseconds=10), first_poll=timedelta(milliseconds=50), longest_wait=timedelta(milliseconds=200),
+)  # fmt: skip
+SHORT, LONG = timedelta(milliseconds=400), timedelta(seconds=10)
+NO_FAULT = Fault("none", "ok", ())
+# Splunk's 503 "server is busy" comes without any header.
+NAMES_NO_TIME = {"splunk"}
+# The three phases, plus what a loaded machine adds; a hang would exceed it by far.
+BOUND = PACE.send + PACE.confirm + PACE.clean_up + timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one probe under a fault left behind."""
+
+    result: ProbeResult
+    exchanges: list[Exchange]
+    waits: list[float] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("name", list(INTEGRATIONS))
+def test_a_fault_ends_in_its_own_kind_and_diagnosis_and_never_in_a_pass(
+    stand_ins: StandIns, name: str, fault: Fault
+) -> None:
+    values = stand_ins.control("GET", f"/{name}/credentials")
+    secrets = [values[row.name] for row in INTEGRATIONS[name].variables if row.secret and values.get(row.name)]
+    if fault.queued:
+        stand_ins.control("POST", f"/{name}/faults", dict(fault.queued))
+
+    for seen in _probe(stand_ins, name, values, fault):
+        result = seen.result
+        assert result.outcome is not Outcome.PASS
+        assert result.outcome is Outcome.FAIL, result
+        assert seen.exchanges[0].outcome in {fault.kind, fault.or_kind}, seen.exchanges
+        assert result.symptom.startswith(tuple(s.replace("VENDOR", name) for s in fault.symptoms)), result
+        assert result.attempts <= fault.tries
+        assert result.took is not None
+        assert result.took < BOUND
+        shown = json.dumps(asdict(result), default=str) + json.dumps([asdict(e) for e in seen.exchanges], default=str)
+        assert not [secret for secret in secrets if secret in shown]
+        assert result.means and result.next_step
+
+
+@pytest.mark.parametrize("name", list(INTEGRATIONS))
+def test_a_rate_limit_is_waited_for_as_long_as_the_vendor_says_and_then_passes(stand_ins: StandIns, name: str) -> None:
+    values = stand_ins.control("GET", f"/{name}/credentials")
+    stand_ins.control("POST", f"/{name}/faults", {"times": 1, "throttle_s": 1})
+
+    [seen] = _probe(stand_ins, name, values, NO_FAULT, only_first=True)
+
+    assert seen.result.outcome is Outcome.PASS, seen.result
+    assert seen.result.attempts == 2
+    if name not in NAMES_NO_TIME:
+        assert 0.5 < max(seen.waits) <= 1.5
+
+
+@pytest.mark.parametrize("name", list(INTEGRATIONS))
+def test_without_a_fault_every_probe_passes_and_is_cleaned_up(stand_ins: StandIns, name: str) -> None:
+    values = stand_ins.control("GET", f"/{name}/credentials")
+
+    results = [seen.result for seen in _probe(stand_ins, name, values, NO_FAULT)]
+
+    assert results
+    assert all(result.outcome is Outcome.PASS for result in results), results
+
+
+def _probe(
+    stand_ins: StandIns, name: str, values: dict[str, str], fault: Fault, *, only_first: bool = False
+) -> Iterator[Seen]:
+    address = f"{stand_ins.url}/{name}"
+    with dead_end(fault.dial) as port:
+        dial = {}
+        if fault.dial == "dns":
+            dial = {EVERY_HOST: ("no-such-host.invalid", 80)}
+        elif fault.dial == "tls":
+            tls = urlsplit(stand_ins.https_url)
+            values = {key: text.replace("http://", "https://") for key, text in values.items()}
+            address = address.replace("http://", "https://")
+            dial = {EVERY_HOST: ("127.0.0.1", tls.port or 0)}
+        elif fault.dial:
+            dial = {EVERY_HOST: ("127.0.0.1", port)}
+        exchanges: list[Exchange] = []
+        conduct = Conduct(
+            HostRule(rehearsal=True), exchanges.append, dial=dial,
+            connect_limit=SHORT / 2 if fault.never_answers else LONG, exchange_limit=SHORT if fault.never_answers else LONG,
+        )  # fmt: skip
+        client = INTEGRATIONS[name].connect(checked_values(INTEGRATIONS[name], values), address, conduct)
+        pace = Pace() if fault is NO_FAULT else PACE
+        for probe in client.probes[:1] if only_first else client.probes:
+            exchanges.clear()
+            waits: list[float] = []
+
+            def wait(seconds: float, waits: list[float] = waits) -> None:
+                waits.append(seconds)
+                time.sleep(seconds)
+
+            yield Seen(carry_out(Job(Target(name), probe, uuid4().hex), pace, Clock(sleep=wait)), list(exchanges), waits)
+        client.close()
