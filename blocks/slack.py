@@ -28,9 +28,13 @@ class SlackRead(Block):
     _description: ClassVar[str] = "A bot token of the same Slack app, and the webhook's channel."
 
     bot_token: SecretStr | None = Field(
-        default=None, title="Bot token", description="The Bot User OAuth Token (xoxb-) with channels:history and chat:write."
+        default=None,
+        title="Bot token",
+        description="The Bot User OAuth Token (xoxb-) with channels:history and chat:write.",
     )
-    channel: str = Field(default="", title="Channel id", description="The id (C...) of the channel the webhook posts to.")
+    channel: str = Field(
+        default="", title="Channel id", description="The id (C...) of the channel the webhook posts to."
+    )
 
 
-BLOCKS = {Purpose.SEND: SlackSend, Purpose.READ: SlackRead}
+BLOCKS: dict[Purpose, type[Block]] = {Purpose.SEND: SlackSend, Purpose.READ: SlackRead}

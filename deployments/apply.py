@@ -18,7 +18,6 @@ from prefect.types.entrypoint import EntrypointType
 
 from deployments.catalog import CATALOG, MARKER, WORK_POOL, Entry
 from domain.errors import BadInput
-from domain.names import VERIFY_DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,6 @@ def converge() -> list[Difference]:
         if entry.full_name in changed:
             _wanted(entry).apply()
     return found
-
-
-def verify_due_is_active() -> bool:
-    """Say whether the verify-due deployment exists and one of its schedules is on."""
-    with get_client(sync_client=True) as client:
-        held = _held(client, VERIFY_DUE)
-    return held is not None and not held.paused and any(schedule.active for schedule in held.schedules)
 
 
 def _differences(client: SyncPrefectClient) -> Iterator[Difference]:

@@ -1,9 +1,12 @@
 """Day 1, the operators' thirty steps: each a row that says what must be so before, what is done, and who proves it."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from domain.config import EnvironmentKind
+from domain.verdicts import Judgement, Verdict, World
 
 _EVERYWHERE = frozenset(EnvironmentKind)
 
@@ -123,3 +126,16 @@ def unmet(step: Step, states: dict[int, StepState]) -> tuple[int, ...]:
     """Return the needed steps that are neither done nor uncounted."""
     met = {StepState.DONE, *UNCOUNTED}
     return tuple(number for number in step.needs if states.get(number) not in met)
+
+
+def judge_steps(results: Iterable[StepResult], world: World) -> Judgement:
+    """Return GREEN only when something counted and every counted step is DONE."""
+    counted = [result.state for result in results if result.state not in UNCOUNTED]
+    passed = bool(counted) and all(state is StepState.DONE for state in counted)
+    return Judgement(Verdict.GREEN if passed else Verdict.HOLD, world)
+
+
+def counts(results: Iterable[StepResult]) -> str:
+    """Return how many steps stand where, e.g. `26 DONE, 1 HOLD, 3 NOT RUN`."""
+    found = Counter(result.state for result in results)
+    return ", ".join(f"{found[state]} {state.value}" for state in StepState if found[state])

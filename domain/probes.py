@@ -28,6 +28,7 @@ class CleanUp(Enum):
     DONE = "done"  # removed, resolved or closed, and seen to be
     TAGGED = "tagged"  # the vendor cannot delete it; it carries verify=true and its nonce
     LEFT = "left behind"  # a clean-up was due and did not succeed; the next run tries again
+    KEPT = "kept to be seen"  # a person is asked about it; cleaned up after the answer
     NOTHING_SENT = "-"
 
 

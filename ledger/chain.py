@@ -68,7 +68,9 @@ def faults(links: Iterable[Link], ledger_id: str, head: Checkpoint) -> Iterator[
     if head.seq > seq:
         yield Fault(seq + 1, _missing(seq + 1, head.seq + 1))
     elif (head.seq, head.hash) != (seq, previous):
-        yield Fault(seq, f"the head of the chain is kept as entry {head.seq}, with another hash or number than this one")
+        yield Fault(
+            seq, f"the head of the chain is kept as entry {head.seq}, with another hash or number than this one"
+        )
 
 
 def hold(connection: Connection) -> Checkpoint:
@@ -86,9 +88,7 @@ def append(ledger: Ledger, connection: Connection, payload: Mapping[str, object]
     seq, at, told = head.seq + 1, ledger.now_in(connection).isoformat(), canonical(payload)
     link = Link(seq, head.hash, link_hash(seq, head.hash, at, told), told, at)
     # Two appenders that both passed the lock would break on the unique seq and previous.
-    connection.execute(
-        insert(CHAIN).values(seq=seq, previous=link.previous, hash=link.hash, payload=told, at=at)
-    )
+    connection.execute(insert(CHAIN).values(seq=seq, previous=link.previous, hash=link.hash, payload=told, at=at))
     connection.execute(update(CHAIN_HEAD).values(seq=seq, hash=link.hash))
     return link
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from domain.names import Target
+from ledger.inserting import insert_new
 from ledger.opening import Ledger
 from ledger.schema import BLOCKERS, FINGERPRINTS
 
@@ -33,16 +34,13 @@ class SeenFingerprint:
     last_seen_at: datetime
 
 
-def block(ledger: Ledger, environment: str, target: Target, ticket: str, who: str, note: str = "") -> None:
+def block(ledger: Ledger, environment: str, target: Target, *, ticket: str, who: str, note: str = "") -> None:
     """Record that the target's credentials wait for `ticket`; a blocker that is open already gives way to this one."""
     with ledger.writing() as connection:
         now = ledger.now_in(connection)
         connection.execute(update(BLOCKERS).where(_open(environment, target)).values(unblocked_at=now))
-        connection.execute(
-            insert(BLOCKERS).values(
-                environment=environment, target=str(target), ticket=ticket, who=who, note=note, blocked_at=now
-            )
-        )
+        values = {"environment": environment, "target": str(target), "ticket": ticket, "who": who, "note": note}
+        insert_new(connection, BLOCKERS, values | {"blocked_at": now})
 
 
 def unblock(ledger: Ledger, environment: str, target: Target) -> bool:
@@ -75,42 +73,24 @@ def see_fingerprints(
         now = ledger.now_in(connection)
         new = set()
         for field, fingerprint in sorted(seen.items()):
-            kept = FINGERPRINTS.c
-            touched = connection.execute(
-                update(FINGERPRINTS)
-                .where(
-                    kept.environment == environment,
-                    kept.target == str(target),
-                    kept.field == field,
-                    kept.fingerprint == fingerprint,
-                )
-                .values(last_seen_at=now)
-            )
-            if touched.rowcount:
-                continue
-            new.add(field)
-            connection.execute(
-                insert(FINGERPRINTS).values(
-                    environment=environment,
-                    target=str(target),
-                    field=field,
-                    fingerprint=fingerprint,
-                    first_run_id=run_id,
-                    first_seen_at=now,
-                    last_seen_at=now,
-                )
-            )
+            of = {"environment": environment, "target": str(target), "field": field, "fingerprint": fingerprint}
+            first = {"first_run_id": run_id, "first_seen_at": now, "last_seen_at": now}
+            if insert_new(connection, FINGERPRINTS, of | first):
+                new.add(field)
+            else:
+                same = [FINGERPRINTS.c[name] == value for name, value in of.items()]
+                connection.execute(update(FINGERPRINTS).where(*same).values(last_seen_at=now))
     return frozenset(new)
 
 
 def fingerprints(ledger: Ledger, environment: str, target: Target, field: str) -> list[SeenFingerprint]:
-    """Return the values a field has had, by fingerprint, the one in use last at the end."""
+    """Return the values a field has had, by fingerprint, in the order in which they were first seen."""
     kept = FINGERPRINTS.c
     query = select(kept.fingerprint, kept.first_run_id, kept.first_seen_at, kept.last_seen_at).where(
         kept.environment == environment, kept.target == str(target), kept.field == field
     )
     with ledger.reading() as connection:
-        rows = connection.execute(query.order_by(kept.last_seen_at, kept.first_seen_at))
+        rows = connection.execute(query.order_by(kept.first_seen_at, kept.fingerprint))
         return [SeenFingerprint(*row) for row in rows]
 
 

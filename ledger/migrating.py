@@ -3,7 +3,7 @@
 import fcntl
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -48,9 +48,9 @@ def _alone(engine: Engine) -> Iterator[None]:
     with database.with_name(f"{database.name}.lock").open("w") as lock:
         Path(lock.name).chmod(0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # The mode stays with the file. It is set outside a transaction, or SQLite refuses.
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        # The mode stays with the file. SQLite changes it outside a transaction only, so past SQLAlchemy.
+        with closing(engine.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA journal_mode=WAL")
         yield
 
 
@@ -58,7 +58,5 @@ def _name_ledger(connection: Connection) -> None:
     if connection.execute(select(IDENTITY.c.ledger_id)).first():
         return
     ledger_id = str(uuid.uuid4())
-    connection.execute(
-        insert(IDENTITY).values(only_row=1, ledger_id=ledger_id, created_at=database_time(connection))
-    )
+    connection.execute(insert(IDENTITY).values(only_row=1, ledger_id=ledger_id, created_at=database_time(connection)))
     connection.execute(insert(CHAIN_HEAD).values(only_row=1, seq=0, hash=genesis(ledger_id)))

@@ -83,7 +83,7 @@ def close_intents(ledger: Ledger, results: Sequence[ProbeResult]) -> frozenset[s
 def left_open(ledger: Ledger, environment: str, targets: Iterable[Target]) -> list[LeftIntent]:
     """Return the intents that may have left an event at the vendor, oldest first.
 
-    That is: closed with a clean-up that did not succeed; or never closed, and either expired or of a run that ended.
+    That is: closed with a clean-up that did not succeed, or kept for a person and expired; or never closed, and either expired or of a run that ended.
     A run that was sealed ABANDONED may only have been paused, so its intents expire first.
     """
     intents = PROBE_INTENTS.c
@@ -98,12 +98,27 @@ def left_open(ledger: Ledger, environment: str, targets: Iterable[Target]) -> li
                 intents.cleaned_at.is_(None),
                 or_(
                     and_(intents.closed_at.is_not(None), intents.clean_up == CleanUp.LEFT.value),
+                    and_(intents.clean_up == CleanUp.KEPT.value, intents.expires_at <= now),
                     and_(intents.closed_at.is_(None), intents.expires_at <= now),
                     and_(intents.closed_at.is_(None), RUNS.c.verdict != ABANDONED),
                 ),
             )
             .order_by(intents.opened_at, intents.nonce)
         )
+        return [LeftIntent(row[0], Target.parse(row[1]), row[2], row[3], row[4]) for row in rows]
+
+
+def kept_for_people(ledger: Ledger, environment: str, target: Target) -> list[LeftIntent]:
+    """Return the events that stay at the vendor until a person has seen them, oldest first."""
+    intents = PROBE_INTENTS.c
+    query = select(intents.nonce, intents.target, intents.probe, intents.opened_at, intents.run_id).where(
+        intents.environment == environment,
+        intents.target == str(target),
+        intents.clean_up == CleanUp.KEPT.value,
+        intents.cleaned_at.is_(None),
+    )
+    with ledger.reading() as connection:
+        rows = connection.execute(query.order_by(intents.opened_at, intents.nonce))
         return [LeftIntent(row[0], Target.parse(row[1]), row[2], row[3], row[4]) for row in rows]
 
 
@@ -115,15 +130,13 @@ def mark_cleaned(ledger: Ledger, cleaned: Iterable[tuple[str, CleanUp]]) -> None
     with ledger.writing() as connection:
         now = ledger.now_in(connection)
         connection.execute(
-            update(PROBE_INTENTS).where(
-                PROBE_INTENTS.c.nonce == bindparam("of"), PROBE_INTENTS.c.cleaned_at.is_(None)
-            ),
+            update(PROBE_INTENTS).where(PROBE_INTENTS.c.nonce == bindparam("of"), PROBE_INTENTS.c.cleaned_at.is_(None)),
             [{"of": nonce, "clean_up": clean_up.value, "cleaned_at": now} for nonce, clean_up in gone],
         )
 
 
 def _closed(result: ProbeResult, now: datetime) -> dict[str, object]:
-    left = result.clean_up is CleanUp.LEFT
+    left = result.clean_up in {CleanUp.LEFT, CleanUp.KEPT}
     return {
         "of": result.nonce,
         "outcome": result.outcome.value,

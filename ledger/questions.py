@@ -3,10 +3,12 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Row, Select, select, update
 
 from domain.errors import BadInput
+from ledger.inserting import insert_new
 from ledger.opening import Ledger
 from ledger.schema import QUESTIONS
 
@@ -39,7 +41,7 @@ class Question:
         return self.answered_at is None and self.deadline <= now
 
 
-def ask(
+def ask(  # noqa: PLR0917 (the parts of one row, in its order)
     ledger: Ledger, environment: str, step: int, integration: str, question: str, deadline: datetime, run_id: str = ""
 ) -> Question:
     """Return the open question of that step and integration: the one asked earlier, with its deadline, or a new one."""
@@ -50,21 +52,17 @@ def ask(
             QUESTIONS.c.integration == integration,
             QUESTIONS.c.answered_at.is_(None),
         )
-        row = connection.execute(_all().where(*same)).first()
-        if row is None:
-            connection.execute(
-                insert(QUESTIONS).values(
-                    environment=environment,
-                    step=step,
-                    integration=integration,
-                    question=question,
-                    run_id=run_id,
-                    asked_at=ledger.now_in(connection),
-                    deadline=deadline,
-                )
-            )
-            row = connection.execute(_all().where(*same)).one()
-        return _question(row)
+        values = {
+            "environment": environment,
+            "step": step,
+            "integration": integration,
+            "question": question,
+            "run_id": run_id,
+            "asked_at": ledger.now_in(connection),
+            "deadline": deadline,
+        }
+        insert_new(connection, QUESTIONS, values)
+        return _question(connection.execute(_all().where(*same)).one())
 
 
 def answer(ledger: Ledger, question_id: int, who: str, seen: Seen, note: str = "") -> Question:
@@ -105,12 +103,12 @@ def answers(ledger: Ledger, environment: str, step: int) -> dict[str, Question]:
         return {row.integration: _question(row) for row in rows}
 
 
-def _all() -> Select[tuple[object, ...]]:
+def _all() -> Select[Any]:
     return select(*(QUESTIONS.c[field.name] for field in fields(Question)))
 
 
-def _question(row: object) -> Question:
-    values = dict(row._mapping)  # type: ignore[attr-defined]  # noqa: SLF001 (SQLAlchemy's public name)
+def _question(row: Row[Any]) -> Question:
+    values = row._asdict()
     said = values["seen"]
     return Question(**values | {"seen": None if said is None else Seen.YES if said else Seen.NO})
 

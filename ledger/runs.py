@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event, Thread
+from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from domain.errors import BadInput, OpsError, Rejected
 from domain.verdicts import Verdict, World
@@ -211,12 +212,12 @@ def _seal(ledger: Ledger, connection: Connection, said: Mapping[str, str]) -> No
     )
 
 
-def _one(run_id: str) -> Select[tuple[object, ...]]:
+def _one(run_id: str) -> Select[Any]:
     return select(RUNS).where(RUNS.c.run_id == run_id)
 
 
-def _run(row: object) -> Run:
-    fields = dict(row._mapping)  # type: ignore[attr-defined]  # noqa: SLF001 (SQLAlchemy's public name)
+def _run(row: Row[Any]) -> Run:
+    fields = row._asdict()
     fields["parameters"] = json.loads(fields["parameters"])
     return Run(**fields | {"verdict": fields["verdict"] or "", "world": fields["world"] or ""})
 

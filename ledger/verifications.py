@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, and_, case, func, insert, select
+from sqlalchemy import Row, Select, and_, case, func, insert, select
 
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult, integration_outcome
@@ -69,7 +70,7 @@ def _row(target: Target, results: list[ProbeResult]) -> dict[str, object]:
     }
 
 
-def _newest(environment: str) -> Select[tuple[object, ...]]:
+def _newest(environment: str) -> Select[Any]:
     kept = VERIFICATIONS.c
     # A pass that stand-ins and vendors gave between them proves nothing.
     passed = and_(kept.outcome == Outcome.PASS.value, kept.world.in_(_CLEAR_WORLDS))
@@ -93,8 +94,8 @@ def _newest(environment: str) -> Select[tuple[object, ...]]:
     ).join_from(VERIFICATIONS, ends, kept.id == ends.c.last_id)
 
 
-def _last(row: object) -> LastVerified:
-    fields = dict(row._mapping)  # type: ignore[attr-defined]  # noqa: SLF001 (SQLAlchemy's public name)
+def _last(row: Row[Any]) -> LastVerified:
+    fields = row._asdict()
     fields |= {
         "target": Target.parse(fields["target"]),
         "outcome": Outcome(fields["outcome"]),

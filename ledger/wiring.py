@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 
 from domain.checklist import StepState
 from domain.names import Target
 from domain.verdicts import World
+from ledger.inserting import insert_or_replace
 from ledger.opening import Ledger
 from ledger.schema import GO_LIVES, NOTES, REHEARSALS, STEP_STATES, TIMEOUTS
 
@@ -82,21 +83,17 @@ def record_step(
     """Record where a step stands now, in place of where it stood."""
     with ledger.writing() as connection:
         now = ledger.now_in(connection)
-        connection.execute(
-            delete(STEP_STATES).where(STEP_STATES.c.environment == environment, STEP_STATES.c.number == number)
-        )
-        connection.execute(
-            insert(STEP_STATES).values(
-                environment=environment,
-                number=number,
-                state=state.value,
-                detail=detail,
-                next_step=next_step,
-                world=world.value,
-                run_id=run_id,
-                at=now,
-            )
-        )
+        values = {
+            "environment": environment,
+            "number": number,
+            "state": state.value,
+            "detail": detail,
+            "next_step": next_step,
+            "world": world.value,
+            "run_id": run_id,
+            "at": now,
+        }
+        insert_or_replace(connection, STEP_STATES, values)
 
 
 def step_states(ledger: Ledger, environment: str) -> dict[int, RecordedStep]:

@@ -119,7 +119,8 @@ def _ask(request: Request, body: bytes, booth: Booth, path: str, at: float) -> A
         headers=request.headers,
         body=unpacked(body, request.headers.get("content-encoding", "")),
         host=_host(request.headers),
-        base_url=booth.base_url(_origin(request)),
+        # As the client wrote it: with the prefix, or without it at a vendor's own host name and at the root.
+        base_url=_origin(request) + ("" if path == request.scope["path"] else f"/{booth.name}"),
         at=at,
     )
 

@@ -3,6 +3,7 @@
 Source: https://docs.datadoghq.com/getting_started/site/, .../account_management/api-app-keys/, .../api/latest/rate-limits/
 """
 
+import math
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -116,6 +117,14 @@ class LogLine:
     api_key_id: str
 
 
+@dataclass(slots=True)
+class Spent:
+    """Calls against one limit in the period that began at `since`."""
+
+    since: float
+    calls: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Seed:
     """The organisation's first keys and its people."""
@@ -142,7 +151,7 @@ class Memory:
     max_app_keys_per_user: int = MAX_APP_KEYS_PER_USER
     log_status: str = "done"
     limits: dict[str, tuple[int, int]] = field(default_factory=lambda: dict(RATE_LIMITS))
-    calls: dict[str, list[float]] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)
 
 
 Organisation = Desk[Seed, Memory]
@@ -227,19 +236,19 @@ def spend(desk: Organisation, name: str) -> None:
     Raises:
         Refused: 429 when the limit of this period is used up.
     """
-    limit, period = desk.memory.limits[name]
-    recent = [at for at in desk.memory.calls.get(name, []) if at > desk.now() - period]
-    if len(recent) >= limit:
+    limit, _ = desk.memory.limits[name]
+    spent = desk.memory.spent[name] = _spent(desk, name)
+    if spent.calls >= limit:
         raise Refused(JSONResponse({"errors": ["Too many requests"]}, 429))
-    desk.memory.calls[name] = [*recent, desk.now()]
+    spent.calls += 1
 
 
 def rate_limit_headers(desk: Organisation, name: str) -> dict[str, str]:
     """Return the limit's state as Datadog writes it; Reset is in seconds left, and there is no Retry-After."""
     limit, period = desk.memory.limits[name]
-    calls = [at for at in desk.memory.calls.get(name, []) if at > desk.now() - period]
-    left = period - (desk.now() - calls[0]) if calls else period
-    return limit_headers(name, limit, period, max(0, limit - len(calls)), max(0, round(left)))
+    spent = _spent(desk, name)
+    left = math.ceil(period - (desk.now() - spent.since))
+    return limit_headers(name, limit, period, max(0, limit - spent.calls), left)
 
 
 def limit_headers(name: str, limit: int, period_s: int, remaining: int, reset_s: int) -> dict[str, str]:
@@ -250,6 +259,13 @@ def limit_headers(name: str, limit: int, period_s: int, remaining: int, reset_s:
         "X-RateLimit-Reset": str(reset_s),
         "X-RateLimit-Name": name,
     }
+
+
+def _spent(desk: Organisation, name: str) -> Spent:
+    """Return what was spent in the period that runs now."""
+    _, period = desk.memory.limits[name]
+    now, spent = desk.now(), desk.memory.spent.get(name)
+    return spent if spent is not None and spent.since <= now < spent.since + period else Spent(now)
 
 
 def _known_api_key(desk: Organisation, ask: Ask, sent: str, refusal: str) -> ApiKey:

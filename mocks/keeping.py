@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,15 @@ class StateFile:
     def clock_offset_s(self) -> float:
         return float(self._content["clock_offset_s"])
 
-    def recall(self, vendor: str, seed_type: Any, memory_type: Any) -> Kept | None:
+    def recall(self, vendor: str, seed_type: type[Any], memory_type: type[Any]) -> Kept | None:
         """Return what was kept of the vendor, or None where nothing was."""
         found = self._content["vendors"].get(vendor)
         if found is None:
             return None
         try:
             return Kept(
-                TypeAdapter(seed_type).validate_python(found["seed"]),
-                TypeAdapter(memory_type).validate_python(found["memory"]),
+                _adapter(seed_type).validate_python(found["seed"]),
+                _adapter(memory_type).validate_python(found["memory"]),
                 float(found["indexing_delay_s"]),
             )
         except (ValidationError, KeyError) as error:
@@ -77,10 +78,16 @@ class StateFile:
 
 def _plain(kept: Kept) -> dict[str, Any]:
     return {
-        "seed": TypeAdapter(type(kept.seed)).dump_python(kept.seed, mode="json"),
-        "memory": TypeAdapter(type(kept.memory)).dump_python(kept.memory, mode="json"),
+        "seed": _adapter(type(kept.seed)).dump_python(kept.seed, mode="json"),
+        "memory": _adapter(type(kept.memory)).dump_python(kept.memory, mode="json"),
         "indexing_delay_s": kept.indexing_delay_s,
     }
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return pydantic's reader and writer of the type: built once, since building takes longer than using."""
+    return TypeAdapter(kind)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Memory:
     heartbeats: list[Heartbeat] = field(default_factory=list)
     team_check: str = "processing"
     discarding: bool = False
+    last_tiny_id: int = 0
 
 
 Account = Desk[Seed, Memory]

@@ -71,9 +71,9 @@ def _new_alert(desk: Account, request: Request, alias: str) -> Alert:
         for row in desk.memory.integrations
         if row.id == request.integration_id and row.team_id
     ]
-    tiny_id = 1 + max((int(alert.tiny_id) for alert in desk.memory.alerts), default=0)
+    desk.memory.last_tiny_id += 1
     alert = Alert(
-        id=alert_id, tiny_id=str(tiny_id), alias=alias or alert_id, message=str(sent["message"]),
+        id=alert_id, tiny_id=str(desk.memory.last_tiny_id), alias=alias or alert_id, message=str(sent["message"]),
         integration_id=request.integration_id, created_at=at, updated_at=at, last_occurred_at=at,
         priority=str(sent.get("priority") or "P3"), source=str(sent.get("source") or ""),
         description=str(sent.get("description") or ""), entity=str(sent.get("entity") or ""),

@@ -62,12 +62,12 @@ def show_integration(desk: Account, ask: Ask) -> Response:
 
 def enable_integration(desk: Account, ask: Ask) -> Response:
     """Source: https://docs.opsgenie.com/docs/integration-api#enable-integration."""
-    return _switched(_named_integration(desk, ask), ask, on=True)
+    return _switched(_named_integration(desk, ask), on=True)
 
 
 def disable_integration(desk: Account, ask: Ask) -> Response:
     """Source: https://docs.opsgenie.com/docs/integration-api#disable-integration."""
-    return _switched(_named_integration(desk, ask), ask, on=False)
+    return _switched(_named_integration(desk, ask), on=False)
 
 
 def delete_integration(desk: Account, ask: Ask) -> Response:
@@ -178,8 +178,7 @@ def _as_row(integration: Integration) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _switched(integration: Integration, ask: Ask, *, on: bool) -> Response:
-    del ask
+def _switched(integration: Integration, *, on: bool) -> Response:
     integration.enabled = on
     data = {"id": integration.id, "name": integration.name, "enabled": on}
     return answer(201, result="Enabled" if on else "Disabled", data=data)

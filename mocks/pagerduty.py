@@ -62,12 +62,12 @@ def _list_incidents(desk: PagerDutyDesk, ask: Ask) -> Response:
         and (wanted_key is None or any(alert.dedup_key == wanted_key for alert in incident.alerts))
     ]
     newest_first = ask.query.get("sort_by", "").endswith(":desc")
-    return page(ask, "incidents", found[::-1] if newest_first else found, lambda i: written_incident(desk, i))
+    return page(ask, "incidents", found[::-1] if newest_first else found, lambda i: written_incident(desk, ask, i))
 
 
 def _get_incident(desk: PagerDutyDesk, ask: Ask) -> Response:
     """Source: https://developer.pagerduty.com/api-reference, "Get an incident"."""
-    return JSONResponse({"incident": written_incident(desk, _incident(desk, ask))})
+    return JSONResponse({"incident": written_incident(desk, ask, _incident(desk, ask))})
 
 
 def _put_incident(desk: PagerDutyDesk, ask: Ask) -> Response:
@@ -78,7 +78,7 @@ def _put_incident(desk: PagerDutyDesk, ask: Ask) -> Response:
     if wanted.get("type") not in {"incident", "incident_reference"}:
         raise invalid("Incident type is missing or wrong.")
     _move_incident(desk, incident, str(wanted.get("status", "")))
-    return JSONResponse({"incident": written_incident(desk, incident)})
+    return JSONResponse({"incident": written_incident(desk, ask, incident)})
 
 
 def _list_alerts(desk: PagerDutyDesk, ask: Ask) -> Response:

@@ -109,7 +109,7 @@ def window(desk: PagerDutyDesk, ask: Ask) -> tuple[float, float]:
     return since.timestamp(), until.timestamp()
 
 
-def written_incident(desk: PagerDutyDesk, incident: Incident) -> dict[str, Any]:
+def written_incident(desk: PagerDutyDesk, ask: Ask, incident: Incident) -> dict[str, Any]:
     """Write an incident. One with alerts has no incident_key of its own; the query finds it by its alerts'."""
     now = desk.now()
     status = status_of(incident, now)
@@ -123,7 +123,7 @@ def written_incident(desk: PagerDutyDesk, incident: Incident) -> dict[str, Any]:
         "resolved_at": iso(incident.resolved_seen_at) if status == "resolved" else None,
         "alert_counts": {"all": len(incident.alerts), "resolved": len(resolved),
                          "triggered": len(incident.alerts) - len(resolved)},
-        "self": f"https://api.pagerduty.com/incidents/{incident.incident_id}",
+        "self": f"{ask.base_url}/incidents/{incident.incident_id}",
     }  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def written_service(ask: Ask, service: Service) -> dict[str, Any]:
             written_integration(service, i) if whole else reference(i.type, i.integration_id, i.name)
             for i in service.integrations.values()
         ],
-        "self": f"https://api.pagerduty.com/services/{service.service_id}",
+        "self": f"{ask.base_url}/services/{service.service_id}",
     }  # fmt: skip
 
 

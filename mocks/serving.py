@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,7 +48,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                _quiet_when_cancelled(app), http=OpenProtocol, ws="none", lifespan="off", loop="asyncio",
+                _reporting_faults_of_ours(app), http=OpenProtocol, ws="none", lifespan="off", loop="asyncio",
                 log_config=None, log_level="critical", access_log=False, server_header=False, date_header=False,
                 timeout_graceful_shutdown=_GRACE_S,
             )
@@ -74,7 +75,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         OSError: the port is taken or the host is not one of this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, because asyncio switches Nagle's algorithm off only then; with it each answer takes 40 ms longer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,11 +114,16 @@ def served_in_thread(app: ASGIApp, tls_context: ssl.SSLContext | None = None) ->
                 listener.close()
 
 
-def _quiet_when_cancelled(app: ASGIApp) -> ASGIApp:
-    """End a request that a shutdown interrupts without a report: it was a fault that held it."""
+def _reporting_faults_of_ours(app: ASGIApp) -> ASGIApp:
+    """Print what went wrong in a stand-in; a shutdown that interrupts a held-back answer is no such thing."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await app(scope, receive, send)
+        except asyncio.CancelledError:
+            return
+        except Exception:
+            traceback.print_exc()
+            raise
 
     return serve

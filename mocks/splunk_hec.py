@@ -164,15 +164,16 @@ def _objects(text: str) -> list[tuple[Any, str]]:
     if not text.strip():
         raise Refused(answer(5))
     found: list[tuple[Any, str]] = []
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(text.rstrip()):
-        at += len(text[at:]) - len(text[at:].lstrip())
+    decoder, text, at = json.JSONDecoder(), text.strip(), 0
+    while at < len(text):
         try:
             value, end = decoder.raw_decode(text, at)
         except ValueError:
             return [*found, (None, "")]
         found.append((value, text[at:end]))
         at = end
+        while text[at : at + 1].isspace():
+            at += 1
     return found
 
 

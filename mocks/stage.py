@@ -35,7 +35,8 @@ class Refused(Exception):
 class Ask:
     """One request as the vendor sees it. `path` is the vendor's own, without the stand-ins' prefix.
 
-    `body` is already unpacked (gzip, deflate). `host` is the name the client meant, lower case, without its port.
+    `base_url` is the vendor's address as the client wrote it, for links in answers. `body` is already unpacked (gzip,
+    deflate). `host` is the name the client meant, lower case, without its port.
     `at` is when it arrived, in the stand-ins' time. `ids` holds what the route's {names} matched.
     """
 

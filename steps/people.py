@@ -1,16 +1,15 @@
 """Steps that only a person can prove: what was asked, until when, who answered. In the rehearsal the inbox is read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-
-from ledger.wiring import Question
 
 from domain.checklist import Step, StepResult
 from domain.diagnosis import DELIVERED_UNSEEN
-from domain.probes import CleanUp, Outcome, ProbeResult
+from domain.names import Target
+from domain.probes import Outcome, ProbeResult
 from ledger import probes as intents
-from ledger import wiring as progress
+from ledger.questions import Question, Seen, answers, ask, open_questions
 from steps.probing import Job, clean_up_left
 from steps.verification import by_target
 from steps.verifying import connected, verify_targets
@@ -24,48 +23,53 @@ def seen_by_person(walk: Walk, step: Step) -> StepResult:
     """Leave one event per target for people to see, ask them, and clean up when they have answered."""
     if walk.stand_ins is not None:
         return _seen_in_inbox(walk, step)
-    ledger, environment = walk.context.ledger, walk.context.environment
-    asked = progress.questions(ledger, environment, step.number)
-    unasked = [target for target in walk.targets if str(target) not in {q.subject for q in asked}]
-    if unasked:
-        hours = timedelta(hours=walk.context.config.people.answer_hours)
-        results = verify_targets(walk.context, unasked, expires_after=hours)
-        walk.results.extend(results)
-        write_questions(walk, step.number, [r for r in results if r.outcome in _VISIBLE])
-        failed = [result for result in results if result.outcome not in _VISIBLE]
-        if failed:
-            return of_results(step, failed)
-        asked = progress.questions(ledger, environment, step.number)
-    _clean_up_answered(walk, [q for q in asked if q.answered_at is not None])
-    return verdict_of_answers(step, asked)
+    context = walk.context
+    answered = answers(context.ledger, context.environment, step.number)
+    _clean_up(walk, [target for target in walk.targets if str(target) in answered])
+    waiting = {q.integration for q in open_questions(context.ledger, context.environment) if q.step == step.number}
+    seen = {subject for subject, q in answered.items() if q.seen is Seen.YES}
+    unasked = [target for target in walk.targets if str(target) not in waiting | seen]
+    results = verify_targets(context, unasked, expires_after=_time_to_answer(walk)) if unasked else []
+    walk.results.extend(results)
+    write_questions(walk, step.number, [result for result in results if result.outcome in _VISIBLE])
+    failed = [result for result in results if result.outcome not in _VISIBLE]
+    return of_results(step, failed) if failed else verdict_of_answers(walk, step, walk.targets)
 
 
 def write_questions(walk: Walk, number: int, results: Iterable[ProbeResult]) -> None:
     """Ask, per target, whether a person saw the very events that were sent."""
     context = walk.context
-    hours = timedelta(hours=context.config.people.answer_hours)
     for target, rows in by_target(results).items():
         text = f"{context.integrations[target.integration].person_sees} (nonce {', '.join(r.nonce for r in rows)})"
-        evidence = json.dumps([[row.probe, row.nonce] for row in rows])
-        progress.ask(context.ledger, context.environment, number, str(target), text, hours, evidence)
+        _ask(walk, number, str(target), text)
 
 
-def verdict_of_answers(step: Step, asked: list[Question]) -> StepResult:
-    """Return DONE when every question was answered with yes."""
-    unseen = [q for q in asked if q.seen is False]
-    if unseen:
-        names = ", ".join(q.subject for q in unseen)
-        return hold(step, f"{names}: answered with not seen. {DELIVERED_UNSEEN.means}", DELIVERED_UNSEEN.next_step)
-    waiting = [q for q in asked if q.seen is None]
-    if waiting:
-        commands = "; ".join(f"opsflows confirm {q.id} --seen --by NAME" for q in waiting)
-        until = min(q.deadline for q in waiting)
-        return waits_for_person(
-            step, f"Asked: {'; '.join(f'{q.subject}: {q.text}' for q in waiting)}. Until {until:%Y-%m-%d %H:%M} UTC.",
-            f"{commands} (or the confirm-step form), then start day-1 wiring again.",
-        )  # fmt: skip
-    told = "; ".join(f"{q.subject} by {q.answered_by} at {q.answered_at:%Y-%m-%d %H:%M} UTC" for q in asked)
+def verdict_of_answers(walk: Walk, step: Step, targets: Iterable[Target | str]) -> StepResult:
+    """Return DONE when the question about every target was answered with yes."""
+    context = walk.context
+    answered = answers(context.ledger, context.environment, step.number)
+    subjects = {str(target) for target in targets}
+    asked = [
+        q for q in open_questions(context.ledger, context.environment)
+        if q.step == step.number and q.integration in subjects
+    ]  # fmt: skip
+    if asked:
+        return _waiting(walk, step, asked, answered)
+    unseen = [q for subject, q in answered.items() if subject in subjects and q.seen is not Seen.YES]
+    if unseen or not subjects <= set(answered):
+        names = ", ".join(q.integration for q in unseen) or "A question"
+        return hold(step, f"{names}: not seen. {DELIVERED_UNSEEN.means}", DELIVERED_UNSEEN.next_step)
+    told = "; ".join(
+        f"{s} by {answered[s].who} at {answered[s].answered_at:%Y-%m-%d %H:%M} UTC" for s in sorted(subjects)
+    )
     return done(step, f"Seen: {told}.")
+
+
+def seen_targets(walk: Walk, numbers: Iterable[int]) -> set[Target]:
+    """Return the targets whose event a person saw in one of these steps."""
+    context = walk.context
+    found = (q for n in numbers for q in answers(context.ledger, context.environment, n).values())
+    return {Target.parse(q.integration) for q in found if q.seen is Seen.YES}
 
 
 def hand_off(walk: Walk, step: Step) -> StepResult:
@@ -80,27 +84,23 @@ def hand_off(walk: Walk, step: Step) -> StepResult:
     walk.keep("hand-off.md", note)
     if walk.stand_ins is not None:
         return done(step, "hand-off.md is in the bundle; in the rehearsal nobody has to take over.")
-    asked = progress.questions(context.ledger, context.environment, step.number)
-    if not asked:
-        hours = timedelta(hours=context.config.people.answer_hours)
-        text = "the dev team lead has read hand-off.md and the log, and takes over"
-        progress.ask(context.ledger, context.environment, step.number, HAND_OFF, text, hours, "[]")
-        asked = progress.questions(context.ledger, context.environment, step.number)
-    return verdict_of_answers(step, asked)
+    taken_over = answers(context.ledger, context.environment, step.number).get(HAND_OFF)
+    if taken_over is None or taken_over.seen is not Seen.YES:
+        _ask(walk, step.number, HAND_OFF, "the dev team lead has read hand-off.md and the log, and takes over")
+    return verdict_of_answers(walk, step, [HAND_OFF])
 
 
 def _seen_in_inbox(walk: Walk, step: Step) -> StepResult:
     stand_ins = walk.stand_ins
     if stand_ins is None:
         raise AssertionError("only the rehearsal reads an inbox")
-    hour = timedelta(hours=1)
-    results = verify_targets(walk.context, walk.targets, expires_after=hour)
+    results = verify_targets(walk.context, walk.targets, expires_after=_time_to_answer(walk))
     walk.results.extend(results)
     failed = [result for result in results if result.outcome is not Outcome.PASS]
     if failed:
         return of_results(step, failed)
     unseen = [r for r in results if r.nonce not in json.dumps(stand_ins.inbox(r.target.integration))]
-    _clean_up(walk, {r.nonce for r in results})
+    _clean_up(walk, walk.targets)
     if unseen:
         names = ", ".join(f"{r.target} {r.probe}" for r in unseen)
         return hold(step, f"Confirmed, but not in the stand-in's inbox: {names}.", DELIVERED_UNSEEN.next_step)
@@ -108,20 +108,50 @@ def _seen_in_inbox(walk: Walk, step: Step) -> StepResult:
     return done(step, f"Seen in the stand-ins' inboxes, in a person's place: {names}.")
 
 
-def _clean_up_answered(walk: Walk, answered: list[Question]) -> None:
-    nonces = {nonce for q in answered for _, nonce in json.loads(q.evidence)}
-    _clean_up(walk, nonces)
+def _waiting(walk: Walk, step: Step, asked: list[Question], answered: Mapping[str, Question]) -> StepResult:
+    overdue = [q for q in asked if q.is_overdue(walk.context.clock.now())]
+    commands = "; ".join(f"opsflows confirm {q.id} --seen --by NAME" for q in asked)
+    again = f"{commands} (or the confirm-step form), then start day-1 wiring again."
+    until = min(q.deadline for q in asked)
+    what = "; ".join(f"{q.integration}: {q.question}" for q in asked)
+    before = [q.integration for q in asked if q.integration in answered]
+    earlier = f" Not seen the last time: {', '.join(before)}. {DELIVERED_UNSEEN.next_step}" if before else ""
+    if overdue:
+        return hold(step, f"Nobody answered until {until:%Y-%m-%d %H:%M} UTC: {what}.{earlier}", again)
+    return waits_for_person(step, f"Asked: {what}. Until {until:%Y-%m-%d %H:%M} UTC.{earlier}", again)
 
 
-def _clean_up(walk: Walk, nonces: set[str]) -> None:
-    """Clean up what was left for people to see, by what the ledger knows of it."""
+def _ask(walk: Walk, number: int, subject: str, text: str) -> None:
     context = walk.context
-    for row in intents.open_now(context.ledger, context.environment):
-        if row.nonce not in nonces:
+    ask(
+        context.ledger,
+        context.environment,
+        number,
+        subject,
+        text,
+        context.clock.now() + _time_to_answer(walk),
+        context.run_id,
+    )
+
+
+def _time_to_answer(walk: Walk) -> timedelta:
+    return timedelta(hours=walk.context.config.people.answer_hours)
+
+
+def _clean_up(walk: Walk, targets: Iterable[Target]) -> None:
+    """Clean up what was kept for people to see, by nonce; what cannot be cleaned now is tried again at its expiry."""
+    context = walk.context
+    for target in targets:
+        kept = intents.kept_for_people(context.ledger, context.environment, target)
+        if not kept:
             continue
-        with connected(context, row.target) as client:
-            probe = next(probe for probe in client.probes if probe.name == row.probe)
-            job = Job(row.target, probe, row.nonce)
-            cleaned = clean_up_left(job, row.opened_at, context.pace, context.clock)
-        if cleaned is not CleanUp.LEFT:
-            intents.mark_cleaned(context.ledger, row.nonce, cleaned)
+        with connected(context, target) as client:
+            probes = {probe.name: probe for probe in client.probes}
+            cleaned = [
+                (
+                    one.nonce,
+                    clean_up_left(Job(target, probes[one.probe], one.nonce), one.sent_at, context.pace, context.clock),
+                )
+                for one in kept
+            ]
+        intents.mark_cleaned(context.ledger, cleaned)

@@ -68,9 +68,9 @@ def carry_out(job: Job, pace: Pace, clock: Clock) -> ProbeResult:
             failure = lost
     except OpsError as error:
         outcome, failure = Outcome.FAIL, lost or job.investigate(error)
-    cleaned = _cleaned(job, receipt, pace, clock) if job.cleans_up else CleanUp.LEFT
+    cleaned = _cleaned(job, receipt, pace, clock) if job.cleans_up else CleanUp.KEPT
     result = replace(result, clean_up=cleaned)
-    if failure is None and cleaned is CleanUp.LEFT and job.cleans_up:
+    if failure is None and cleaned is CleanUp.LEFT:
         failure = _left_behind(job)
     if failure is not None:
         return _failed(result, failure, started)

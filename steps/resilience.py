@@ -11,6 +11,7 @@ from domain.errors import OpsError
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult, Receipt
 from ledger import wiring as progress
+from ledger.credentials import fingerprints
 from steps.context import Context
 from steps.probing import Job, carry_out, clean_up_left, repeat_until
 from steps.verifying import close_intents, connected, open_intents, verify_targets
@@ -42,7 +43,10 @@ def cut(walk: Walk, step: Step) -> StepResult:
             return hold(step, detail, "Keep the bundle and report it: a probe that cannot fail proves nothing.")
         slowest = max(r.took or timedelta(0) for r in results)
         tries = max(r.attempts for r in results)
-        progress.record_timeout(walk.context.ledger, walk.context.environment, str(target), name, slowest)
+        progress.record_timeout(
+            walk.context.ledger, walk.context.environment, target, name,
+            took=slowest, bound=_CUT_BOUND, run_id=walk.context.run_id,
+        )  # fmt: skip
         observed.append(f"{name}: failed after {tries} attempts in {slowest.total_seconds():.1f} s")
     return done(step, f"{target}, cut inside this process only: {'; '.join(observed)}.")
 
@@ -64,7 +68,8 @@ def webhook_swap(walk: Walk, step: Step) -> StepResult:
         return not_applicable(step, "Slack is not in scope.")
     target = targets[0]
     context = walk.context
-    before = progress.fingerprint_seen(context.ledger, context.environment, str(target), "SLACK_WEBHOOK_URL")
+    known = fingerprints(context.ledger, context.environment, target, "SLACK_WEBHOOK_URL")
+    before = known[0].fingerprint if known else None
     if walk.stand_ins is not None:
         walk.save_credentials(target, {"SLACK_WEBHOOK_URL": str(walk.stand_ins.act("slack", "mint_webhook")["url"])})
     now = walk.fingerprint((context.credentials(target) or {}).get("SLACK_WEBHOOK_URL", ""))

@@ -1,15 +1,16 @@
 """Verification within one run: who is asked, what is agreed, and what the ledger remembers of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from domain.config import EnvironmentKind
 from domain.errors import BadInput
 from domain.names import Target
-from domain.probes import CleanUp, ProbeResult
+from domain.probes import ProbeResult
 from ledger import probes as intents
-from ledger import wiring as progress
+from ledger.credentials import blockers
 from steps.agreement import not_agreed
 from steps.context import Context
 from steps.verification import Left, clean_up_leftovers, connect_all, verify_all
@@ -60,9 +61,9 @@ def verify_in_batches(
     if refused:
         yield refused
     asked = [target for target in targets if target not in {result.target for result in refused}]
-    tickets = {Target.parse(row.target): row.ticket for row in progress.blockers(context.ledger, context.environment)}
+    tickets = {target: row.ticket for target, row in blockers(context.ledger, context.environment).items()}
     wired = connect_all(
-        {target: context.credentials(target) for target in asked},
+        {target: _credentials(context, target) for target in asked},
         context.integrations,
         context.addresses,
         context.conduct,
@@ -70,12 +71,12 @@ def verify_in_batches(
     )
     try:
         left = [
-            Left(row.nonce, row.target, row.probe, row.opened_at)
+            Left(row.nonce, row.target, row.probe, row.sent_at)
             for row in intents.left_open(context.ledger, context.environment, asked)
         ]
-        for one, cleaned in clean_up_leftovers(left, wired, context.pace, context.clock):
-            if cleaned is not CleanUp.LEFT:
-                intents.mark_cleaned(context.ledger, one.nonce, cleaned)
+        if left:
+            outcomes = clean_up_leftovers(left, wired, context.pace, context.clock)
+            intents.mark_cleaned(context.ledger, [(one.nonce, cleaned) for one, cleaned in outcomes])
         yield from verify_all(
             wired,
             _Remembered(context, expires_after or bound_of(context)),
@@ -111,7 +112,7 @@ def connected(context: Context, target: Target) -> Iterator[Client]:
         BadInput: the target has no credentials, or they do not fit.
     """
     wired = connect_all(
-        {target: context.credentials(target)}, context.integrations, context.addresses, context.conduct, {}
+        {target: _credentials(context, target)}, context.integrations, context.addresses, context.conduct, {}
     )
     client = wired[0].client
     if client is None:
@@ -125,3 +126,19 @@ def connected(context: Context, target: Target) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+
+
+def _credentials(context: Context, target: Target) -> Mapping[str, str] | None:
+    """Return the target's values by variable name; what is for dev environments alone is refused elsewhere."""
+    values = context.credentials(target)
+    kind = context.declared.kind
+    given = values or {}
+    rows = context.integrations[target.integration].variables
+    loose = [row.name for row in rows if row.dev_only and given.get(row.name, "0") not in {"", "0"}]
+    if loose and kind not in {EnvironmentKind.DEV, EnvironmentKind.REHEARSAL}:
+        raise BadInput(
+            f"{', '.join(loose)} is set for {target} in {context.environment}, a {kind} environment.",
+            "It is for dev environments only: without it checked, anyone on the way could read the credential. Nothing was sent.",
+            f"Remove it: opsflows connect {target.integration} --environment {context.environment} --only {loose[0]}.",
+        )
+    return values

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from domain.checklist import Step, StepResult, StepState
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult
+from domain.verdicts import World
 from domain.wiring import Mode
 from steps.context import Context
 from vendors.stand_ins import StandIns
@@ -32,6 +33,11 @@ class Walk:
     stand_in_ports: tuple[int, ...] = ()
     states: dict[int, StepState] = field(default_factory=dict)
     results: list[ProbeResult] = field(default_factory=list)
+
+    @property
+    def world(self) -> World:
+        """The world this walk is in; the conduct's host rule sees to it that no other one answers."""
+        return World.REHEARSAL if self.context.is_rehearsal else World.REAL
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -1,13 +1,14 @@
 """Day 1 walked in order: the table from action to procedure, and the steps that credentials and records need."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 from domain.checklist import UNCOUNTED, Action, Step, StepResult, StepState, unmet
 from domain.errors import BadInput
-from domain.names import VERIFY_DUE, Target
+from domain.names import VERIFY_DUE
 from domain.probes import Outcome, ProbeResult
 from ledger import wiring as progress
+from ledger.credentials import blockers, see_fingerprints
+from ledger.questions import open_questions
 from steps.cold_start import (
     credential_file_closed,
     mode_fits,
@@ -16,13 +17,14 @@ from steps.cold_start import (
     stand_ins_answer,
     version_known,
 )
-from steps.people import hand_off, seen_by_person, verdict_of_answers, write_questions
+from steps.people import hand_off, seen_by_person, seen_targets, verdict_of_answers, write_questions
 from steps.resilience import chain, cut, recovery, webhook_swap
 from steps.verifying import verify_targets
 from steps.walk import Walk, done, hold, not_applicable, of_results
 from vendors.capabilities import checked_values
 from vendors.stand_ins import answers_at
 
+_FIRST_VERIFIED = 13
 # Asked anew by every run: what they prove can change, or belongs to the run's own bundle.
 _EVERY_RUN = frozenset({Action.FIND_CREDENTIALS, Action.CAPTURE_LOG, Action.DEVIATIONS, Action.CHECK_MODE})
 
@@ -35,9 +37,11 @@ def carry_out_step(walk: Walk, step: Step) -> StepResult:
         walk.context.ledger,
         walk.context.environment,
         step.number,
-        result.state.value,
+        result.state,
         result.detail,
-        walk.context.run_id,
+        world=walk.world,
+        run_id=walk.context.run_id,
+        next_step=result.next_step,
     )
     return result
 
@@ -47,7 +51,7 @@ def earlier_states(walk: Walk, steps: Iterable[Step]) -> dict[int, StepState]:
     if walk.context.is_rehearsal:
         return {}
     stored = progress.step_states(walk.context.ledger, walk.context.environment)
-    states = {number: StepState(row.state) for number, row in stored.items()}
+    states = {number: row.state for number, row in stored.items()}
     finished = all(states.get(step.number) in {StepState.DONE, *UNCOUNTED} for step in steps)
     return {} if finished else {number: state for number, state in states.items() if state is StepState.DONE}
 
@@ -63,9 +67,9 @@ def log_lines(results: Iterable[ProbeResult]) -> list[str]:
 
 
 def _result(walk: Walk, step: Step) -> StepResult:
-    left_out = _left_out(walk, step)
-    if left_out:
-        return left_out
+    skipped = left_out(walk, step)
+    if skipped:
+        return skipped
     if walk.states.get(step.number) is StepState.DONE and step.action not in _EVERY_RUN:
         return done(step, "Done in an earlier run.")
     waiting = unmet(step, walk.states)
@@ -75,7 +79,7 @@ def _result(walk: Walk, step: Step) -> StepResult:
     return _PROCEDURES[step.action](walk, step)
 
 
-def _left_out(walk: Walk, step: Step) -> StepResult | None:
+def left_out(walk: Walk, step: Step) -> StepResult | None:
     """Return why the step is not walked here, None when it is."""
     declared = walk.context.declared
     in_scope = {target.integration for target in declared.targets}
@@ -94,12 +98,12 @@ def _left_out(walk: Walk, step: Step) -> StepResult | None:
 
 def _find_credentials(walk: Walk, step: Step) -> StepResult:
     context = walk.context
-    tickets = {row.target: row.ticket for row in progress.blockers(context.ledger, context.environment)}
+    waited_for = blockers(context.ledger, context.environment)
     for target in walk.targets_of(step.integration):
         integration = context.integrations[target.integration]
         values = context.credentials(target)
-        if values is None and str(target) in tickets:
-            detail = f"{target}: credentials are waited for under {tickets[str(target)]}."
+        if values is None and target in waited_for:
+            detail = f"{target}: credentials are waited for under {waited_for[target].ticket}."
             return StepResult(step.number, StepState.BLOCKED, detail, f"When they arrive: opsflows connect {target}.")
         try:
             checked_values(integration, values or {})
@@ -110,51 +114,55 @@ def _find_credentials(walk: Walk, step: Step) -> StepResult:
                 f"{target}: {fault.happened}",
                 f"opsflows connect {target} --environment {context.environment}{ticket}.",
             )
-        for name in (row.name for row in integration.variables if row.secret and values and values.get(row.name)):
-            progress.note_fingerprint(
-                context.ledger, context.environment, str(target), name, walk.fingerprint((values or {})[name])
-            )
+        secrets = {
+            row.name: (values or {})[row.name]
+            for row in integration.variables
+            if row.secret and row.name in (values or {})
+        }
+        marks = {name: walk.fingerprint(secret) for name, secret in secrets.items()}
+        see_fingerprints(context.ledger, context.environment, target, marks, context.run_id)
     return done(step, f"{', '.join(str(t) for t in walk.targets_of(step.integration))}: complete.")
 
 
 def _verify_one(walk: Walk, step: Step) -> StepResult:
     targets = walk.targets_of(step.integration)
-    context = walk.context
-    asked = [q for q in progress.questions(context.ledger, context.environment, step.number) if q.seen is not False]
-    people_said = {q.subject for q in asked if q.seen}
-    if asked and people_said >= {str(target) for target in targets}:
-        return verdict_of_answers(step, asked)
-    results = verify_targets(context, [t for t in targets if str(t) not in {q.subject for q in asked}])
+    asked = {
+        q.integration for q in open_questions(walk.context.ledger, walk.context.environment) if q.step == step.number
+    }
+    seen = seen_targets(walk, [step.number])
+    results = verify_targets(walk.context, [t for t in targets if str(t) not in asked and t not in seen])
     walk.results.extend(results)
-    unseen = [r for r in results if r.outcome is Outcome.SENT_NOT_CONFIRMED]
-    if unseen:
-        write_questions(walk, step.number, unseen)
-        asked = progress.questions(context.ledger, context.environment, step.number)
-    if asked and all(r.outcome in {Outcome.PASS, Outcome.SENT_NOT_CONFIRMED} for r in results):
-        return verdict_of_answers(step, asked)
-    return of_results(step, results)
+    # The credential cannot read back, so a person is asked about the very event that was sent.
+    write_questions(walk, step.number, [r for r in results if r.outcome is Outcome.SENT_NOT_CONFIRMED])
+    failed = [r for r in results if r.outcome not in {Outcome.PASS, Outcome.SENT_NOT_CONFIRMED}]
+    by_people = [t for t in targets if t not in {r.target for r in results if r.outcome is Outcome.PASS}]
+    if failed or not by_people:
+        return of_results(step, failed or results)
+    return verdict_of_answers(walk, step, by_people)
 
 
 def _verify_all(walk: Walk, step: Step) -> StepResult:
     results = verify_targets(walk.context, walk.targets)
     walk.results.extend(results)
-    said = _seen_earlier(walk)
-    return of_results(step, [r for r in results if not (r.outcome is Outcome.SENT_NOT_CONFIRMED and r.target in said)])
+    seen = seen_targets(walk, range(_FIRST_VERIFIED, step.number))
+    return of_results(step, [r for r in results if not (r.outcome is Outcome.SENT_NOT_CONFIRMED and r.target in seen)])
 
 
-def _seen_earlier(walk: Walk) -> set[Target]:
-    context = walk.context
-    numbers = range(13, 19)
-    answers = (q for n in numbers for q in progress.questions(context.ledger, context.environment, n))
-    return {Target.parse(q.subject) for q in answers if q.seen}
+def recapture_log(walk: Walk) -> None:
+    """Write the log again when everything was probed, so that it holds the later steps' probes too."""
+    _write_log(walk)
 
 
 def _capture_log(walk: Walk, step: Step) -> StepResult:
-    now: datetime = walk.context.clock.now()
+    return done(step, f"{_write_log(walk)}: {len(walk.results)} probes so far; written again at the end.")
+
+
+def _write_log(walk: Walk) -> str:
+    now = walk.context.clock.now()
     name = f"verify-day1-{now:%Y%m%d}.log"
     head = f"opsflows {walk.version} run {walk.context.run_id} environment {walk.context.environment} mode {walk.mode.text} at {now:%Y-%m-%dT%H:%M:%SZ}"
     walk.keep(name, "\n".join([head, *log_lines(walk.results)]) + "\n")
-    return done(step, f"{name}: {len(walk.results)} probes.")
+    return name
 
 
 def _completion_record(walk: Walk, step: Step) -> StepResult:
@@ -192,16 +200,18 @@ def _schedule_active(walk: Walk, step: Step) -> StepResult:
 def _deviations(walk: Walk, step: Step) -> StepResult:
     context = walk.context
     notes = progress.notes(context.ledger, context.environment)
-    lines = "\n".join(f"- {row.at:%Y-%m-%d %H:%M} UTC, {row.by}: {row.text}" for row in notes)
+    lines = "\n".join(f"- {row.at:%Y-%m-%d %H:%M} UTC, {row.who}: {row.text}" for row in notes)
     walk.keep("operator-deviations.md", f"# Deviations noted in {context.environment}\n\n{lines or 'None.'}\n")
     timeouts = progress.timeouts(context.ledger, context.environment)
     rows = "\n".join(
-        f"- {row.target}, {row.kind}: {row.took.total_seconds():.1f} s at {row.at:%Y-%m-%d %H:%M} UTC"
+        f"- {row.target}, {row.circumstance}: {row.took.total_seconds():.1f} s of {row.bound.total_seconds():.0f} s at {row.at:%Y-%m-%d %H:%M} UTC"
         for row in timeouts
     )
     walk.keep("timeouts-observed.md", f"# Timeouts observed in {context.environment}\n\n{rows or 'None.'}\n")
-    blocked = progress.blockers(context.ledger, context.environment)
-    tickets = "\n".join(f"- {row.target}: {row.ticket}, by {row.by} at {row.at:%Y-%m-%d %H:%M} UTC" for row in blocked)
+    blocked = blockers(context.ledger, context.environment).values()
+    tickets = "\n".join(
+        f"- {row.target}: {row.ticket}, by {row.who} at {row.blocked_at:%Y-%m-%d %H:%M} UTC" for row in blocked
+    )
     walk.keep("credential-blockers.md", f"# Credentials waited for in {context.environment}\n\n{tickets or 'None.'}\n")
     return done(
         step, f"{len(notes)} deviations, {len(timeouts)} timeouts and {len(blocked)} blockers are in the bundle."

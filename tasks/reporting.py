@@ -60,6 +60,12 @@ def show_steps(key: str, rows: Iterable[tuple[Step, StepResult]], description: s
     create_table_artifact(table=table, key=_key(key), description=description)
 
 
+def show_plan(key: str, rows: Iterable[tuple[Step, str]]) -> None:
+    """Publish what would be done."""
+    table = [{"step": s.number, "what": s.title, "plan": words, "proved by": s.proved_by.value} for s, words in rows]
+    create_table_artifact(table=table, key=_key(key), description="Nothing was sent and nothing was changed.")
+
+
 def show_report(key: str, markdown: str, description: str) -> None:
     create_markdown_artifact(markdown=markdown, key=_key(key), description=description)
 

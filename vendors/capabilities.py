@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from enum import Enum
+from typing import Protocol, runtime_checkable
 
 from domain.errors import BadInput, OpsError
 from domain.names import Purpose
@@ -71,6 +72,7 @@ class Variable:
     """One value an operator provides, as `.env.local` names it and as its block's field is called.
 
     `check` returns the value as it is to be stored, or raises BadInput naming what is wrong with it (never the value).
+    A `dev_only` variable is refused outside dev environments and the rehearsal.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Variable:
     rotated: str
     check: Callable[[str], str]
     default: str = ""
+    dev_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +142,27 @@ def checked_values(integration: Integration, given: Mapping[str, str]) -> dict[s
 def looks_complete(integration: Integration, given: Mapping[str, str]) -> bool:
     """Say whether every required variable has a value."""
     return all(given.get(row.name, "").strip() for row in integration.variables if row.required)
+
+
+class Urgency(Enum):
+    """Whether someone is to be woken, or to find it in the morning."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said to people. `key` makes repeats of one state one alert at vendors that de-duplicate."""
+
+    key: str
+    title: str
+    text: str
+    urgency: Urgency
+
+
+@runtime_checkable
+class Notifier(Protocol):
+    """A client that can tell people something; one request, no read-back."""
+
+    def notify(self, notice: Notice, at: datetime) -> None: ...

@@ -74,8 +74,8 @@ SYMPTOMS = {
     for row in (
         Symptom("datadog.metric_unseen", f"The metric {METRIC} with nonce {{nonce}} cannot be read yet.", "Datadog took the point; a query does not show it.", "Wait: metrics take up to two minutes."),
         Symptom("datadog.event_unseen", "No event carries the nonce {nonce} yet.", "Datadog took the event; the search does not show it.", "Wait: events take up to two minutes."),
-        Symptom("datadog.metric_dropped", f"Datadog answered 202 to the metric with nonce {{nonce}}, and {METRIC} never showed it.", "202 is given before anything is checked: the organisation's custom metrics are over quota, or a tag configuration drops the tag nonce.", "Look at Metrics > Summary for operator_wiring.verify: at its tag configuration, and at Plan & Usage for the quota."),
-        Symptom("datadog.event_dropped", "Datadog answered 202 to the event with nonce {nonce}, and Events Explorer never showed it.", "202 is given before anything is checked: a retention filter or an event pipeline drops it, or the application key's role sees a part of the events only.", "Look at Events > Settings (pipelines, retention) and at the role's data access."),
+        Symptom("datadog.metric_dropped", f"Datadog answered 202 to the metric with nonce {{nonce}}, and {METRIC} never showed it.", "A 202 is given before anything is checked: the organisation's custom metrics are over quota, or a tag configuration drops the tag nonce.", "Look at Metrics > Summary for operator_wiring.verify: at its tag configuration, and at Plan & Usage for the quota."),
+        Symptom("datadog.event_dropped", "Datadog answered 202 to the event with nonce {nonce}, and Events Explorer never showed it.", "A 202 is given before anything is checked: a retention filter or an event pipeline drops it, or the application key's role sees a part of the events only.", "Look at Events > Settings (pipelines, retention) and at the role's data access."),
     )
 }  # fmt: skip
 

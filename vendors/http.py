@@ -292,9 +292,10 @@ class Wire:
         now = datetime.now(UTC)
         if row.kind is not Kind.UNAVAILABLE:
             return None
-        if answer.status == httpx.codes.TOO_MANY_REQUESTS or succeeded(answer):  # some limit with a 200
+        limited = answer.status == httpx.codes.TOO_MANY_REQUESTS
+        if limited or succeeded(answer):  # a vendor may name a limit with a 200
             named = self._retry_after(answer.headers, now)
-            return DEFAULT_RATE_LIMIT_WAIT if named is None else named
+            return DEFAULT_RATE_LIMIT_WAIT if limited and named is None else named
         return retry_after_seconds(answer.headers, now)
 
     def _note(self, call: Call, host: str, started: float, answer: Answer | None, outcome: str) -> None:

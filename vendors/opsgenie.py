@@ -16,7 +16,7 @@ from domain.exchanges import Effect
 from domain.names import Purpose
 from domain.probes import CleanUp, Receipt
 from vendors import fields
-from vendors.capabilities import Integration, Probe, Variable
+from vendors.capabilities import Integration, Notice, Probe, Urgency, Variable
 from vendors.http import Conduct, Wire, is_json_object, json_call, seconds_header, succeeded
 
 API_OF_REGION = {"us": "https://api.opsgenie.com", "eu": "https://api.eu.opsgenie.com"}
@@ -73,6 +73,9 @@ SYMPTOMS = {
 
 _MAY_BE_ELSEWHERE = frozenset({"opsgenie.unauthorized", "opsgenie.forbidden"})
 
+
+# https://docs.opsgenie.com/docs/alert-api: longer messages are cut.
+MESSAGE_LIMIT_CHARS = 130
 
 @dataclass(frozen=True, slots=True)
 class Opsgenie:
@@ -178,6 +181,19 @@ class Opsgenie:
         call = json_call("ask_region", Effect.READS, "GET", url, headers=self._key())
         answer = self.wire.exchange(call, accepted=lambda a: succeeded(a) or a.status in _ANSWERS_ABOUT_KEYS)
         return answer.status != _UNKNOWN_KEY
+
+    def notify(self, notice: Notice, at: datetime) -> None:
+        """Open an alert, or add to the open one of the same key: P1 wakes people, P5 is for the morning."""
+        del at
+        alert = {
+            "message": notice.title[:MESSAGE_LIMIT_CHARS],
+            "alias": notice.key,
+            "description": notice.text,
+            "source": "opsflows",
+            "priority": "P1" if notice.urgency is Urgency.PAGE else "P5",
+            **({"responders": [{"type": "team", "name": self.team}]} if self.team else {}),
+        }
+        self._change("notify", "/v2/alerts", alert, "")
 
     def _change(self, verb: str, path: str, payload: Mapping[str, object], nonce: str) -> dict[str, Any]:
         url = f"{self.api}{path}"

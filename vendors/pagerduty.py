@@ -17,7 +17,7 @@ from domain.errors import BadInput, NotYet, OpsError, Rejected
 from domain.exchanges import Effect
 from domain.names import Purpose
 from domain.probes import CleanUp, Receipt
-from vendors.capabilities import Integration, Probe, Variable
+from vendors.capabilities import Integration, Notice, Probe, Urgency, Variable
 from vendors.fields import NOTHING_SENT, matching, one_of
 from vendors.http import Answer, Conduct, Wire, json_call, seconds_header, succeeded
 
@@ -31,6 +31,8 @@ CLOCK_MARGIN = timedelta(minutes=5)
 # A search by title covers a day from there; PagerDuty takes six months at most.
 SEARCH_SPAN = timedelta(days=1)
 # https://developer.pagerduty.com/docs/pagination: 100 is the most that one page holds.
+# https://developer.pagerduty.com/docs/events-api-v2-overview
+SUMMARY_LIMIT_CHARS = 1024
 PAGE_INCIDENTS = 100
 
 _EVENTS = frozenset({"send_event", "resolve_event"})
@@ -218,6 +220,19 @@ class PagerDuty:
         if keys and self.routing_key not in keys:
             return _told("pagerduty.key_of_other_service", Rejected, nonce=nonce)
         return _told("pagerduty.suppressed", Rejected, nonce=nonce)
+
+    def notify(self, notice: Notice, at: datetime) -> None:
+        """Open an alert, or add to the open one of the same key: critical wakes people, info is for the morning."""
+        payload = {
+            "summary": notice.title[:SUMMARY_LIMIT_CHARS],
+            "source": "opsflows",
+            "severity": "critical" if notice.urgency is Urgency.PAGE else "info",
+            "timestamp": at.isoformat(),
+            "custom_details": {"text": notice.text},
+        }
+        event = {"routing_key": self.routing_key, "event_action": "trigger", "dedup_key": notice.key, "payload": payload}
+        call = json_call("notify", Effect.CHANGES, "POST", f"{self.events}/v2/enqueue", headers={}, payload=event)
+        self.wire.exchange(call, accepted=_taken)
 
     def _enqueue(self, verb: str, action: str, nonce: str, more: Mapping[str, object]) -> None:
         event = {"routing_key": self.routing_key, "event_action": action, "dedup_key": _dedup_key(nonce), **more}

@@ -14,7 +14,7 @@ from domain.errors import BadInput, NotYet
 from domain.exchanges import Effect
 from domain.names import Purpose
 from domain.probes import CleanUp, Receipt
-from vendors.capabilities import Integration, Probe, Variable
+from vendors.capabilities import Integration, Notice, Probe, Variable
 from vendors.fields import NOTHING_SENT, matching
 from vendors.http import Answer, Call, Conduct, Wire, json_call, succeeded
 
@@ -32,7 +32,7 @@ _ANY_OK = frozenset({200, 400, 403, 404, 410})
 def _webhook(marker: str, means: str, next_step: str) -> Signature:
     return Signature(
         f"slack.{marker}", _ANY_OK, Kind.REJECTED, "Slack answered {status} " + marker + " to the webhook.",
-        means, next_step, marker, frozenset({"send_message"}),
+        means, next_step, marker, frozenset({"send_message", "notify"}),
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ SIGNATURES = (
     _webhook("user_not_found", "The webhook writes to a person who is not in the workspace any more.", _NEW_WEBHOOK),
     _webhook("too_many_attachments", "Slack could not read our message: a fault of ours.", "Report it with the audit bundle."),
     _webhook("no_text", "Slack could not read our message: a fault of ours.", "Report it with the audit bundle."),
-    Signature("slack.webhook_gone", frozenset({404, 410}), Kind.REJECTED, "Slack answered {status} to the webhook.", "The webhook was revoked: the app was uninstalled, the channel deleted or the URL rotated. Slack tells nobody when that happens.", _NEW_WEBHOOK, "", frozenset({"send_message"})),
+    Signature("slack.webhook_gone", frozenset({404, 410}), Kind.REJECTED, "Slack answered {status} to the webhook.", "The webhook was revoked: the app was uninstalled, the channel deleted or the URL rotated. Slack tells nobody when that happens.", _NEW_WEBHOOK, "", frozenset({"send_message", "notify"})),
     _api("invalid_auth", "The bot token is wrong.", _BOT_TOKEN),
     _api("not_authed", "The bot token did not reach Slack: something on the way removes the Authorization header.", "Look at the proxy between this machine and Slack."),
     _api("token_revoked", "The bot token was revoked.", _BOT_TOKEN),
@@ -70,7 +70,7 @@ SIGNATURES = (
     _api("not_in_channel", "The bot is not a member of the channel.", "Invite it: /invite @opsflows in the channel."),
     _api("channel_not_found", "SLACK_CHANNEL names no channel that the bot can see.", "Copy the channel's id (C...) from its details and invite the bot.", name="channel_unseen"),
     _api("ratelimited", "Slack limits how often history may be read.", "Wait for the time Slack names and repeat.", Kind.UNAVAILABLE),
-    Signature("slack.rollup_error", frozenset({500}), Kind.OUTCOME_UNKNOWN, "Slack answered 500 to {verb}.", "Slack failed; the message may stand in the channel all the same.", "Look at status.slack.com, then verify again.", "", frozenset({"send_message"})),
+    Signature("slack.rollup_error", frozenset({500}), Kind.OUTCOME_UNKNOWN, "Slack answered 500 to {verb}.", "Slack failed; the message may stand in the channel all the same.", "Look at status.slack.com, then verify again.", "", frozenset({"send_message", "notify"})),
     Signature("slack.not_ok", frozenset({200}), Kind.REJECTED, "Slack answered 200, but not ok, to {verb}.", "A 200 of Slack is success only when it says ok.", "Look the error up on the integration's page, docs/integrations/slack.md.", '"error"'),
 )  # fmt: skip
 
@@ -126,6 +126,13 @@ class Slack:
         )  # fmt: skip
         answer = self.wire.exchange(call, accepted=lambda a: _ok(a) or _error(a) in _GONE_OR_FOREIGN)
         return CleanUp.TAGGED if _error(answer) == "cant_delete_message" else CleanUp.DONE
+
+    def notify(self, notice: Notice, at: datetime) -> None:
+        """Post the notice; Slack has no urgency, so the text says which it is."""
+        del at
+        text = f"[{notice.urgency.value}] {notice.title}\n{notice.text}"
+        call = json_call("notify", Effect.CHANGES, "POST", self.webhook_url, headers={}, payload={"text": text})
+        self.wire.exchange(call, accepted=lambda answer: succeeded(answer) and answer.text.strip() == "ok")
 
     def _find(self, verb: str, nonce: str, since: datetime, receipt: Receipt) -> Receipt:
         query = urlencode(
@@ -186,20 +193,23 @@ def connect(values: Mapping[str, str], address: str | None, conduct: Conduct) ->
 
 def webhook_url(value: str) -> str:
     """Check that the value has the shape of an incoming webhook's URL. The URL is the credential: never shown."""
-    parts = urlsplit(value)
-    steps = parts.path.rpartition("/services/")[2].split("/")
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or "/services/" not in parts.path
-        or [bool(s) for s in steps] != [True] * 3
-    ):
+    if not _is_webhook(value):
         raise BadInput(
             "the value is not an incoming webhook's URL (https://hooks.slack.com/services/T.../B.../...).",
             NOTHING_SENT,
             "Copy the whole URL from the app's settings, Incoming Webhooks.",
         )
     return value
+
+
+def _is_webhook(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    _, services, steps = parts.path.rpartition("/services/")
+    whole = bool(services) and [bool(step) for step in steps.split("/")] == [True] * 3
+    return whole and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 INTEGRATION = Integration(

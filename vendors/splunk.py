@@ -236,7 +236,7 @@ INTEGRATION = Integration(
                  scopes="-", rotated="-", check=hec_url),
         Variable("SPLUNK_HEC_INSECURE", "insecure", Purpose.SEND, secret=False, required=False,
                  where="1 switches the check of Splunk's certificates off, on both ports; refused outside dev environments",
-                 scopes="-", rotated="-",
+                 scopes="-", rotated="-", dev_only=True,
                  check=one_of(("0", INSECURE), "Leave it out; 1 is for a self-signed certificate in a dev environment.")),
         Variable("SPLUNK_TOKEN", "token", Purpose.READ, secret=True, required=False,
                  where="Settings > Tokens > New Token, for a user whose role may search the index",

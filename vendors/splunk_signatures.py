@@ -65,9 +65,9 @@ SIGNATURES = (
     _hec("collector_failed", 500, "Internal server error", "The collector failed; the event may have been taken all the same.", "Look at Splunk's splunkd.log, then verify again.", kind=Kind.OUTCOME_UNKNOWN),
     _hec("no_collector", frozenset({404, 405}), "", "No collector answers at SPLUNK_HEC_URL: it is switched off, or the port is the web interface's (8000) or the management's (8089).", "Look at Settings > Data Inputs > HTTP Event Collector > Global Settings for the port (8088 unless changed)."),
     _hec("not_success", 200, '"code"', "A 200 of the collector is success only with code 0.", "Look the code up on the integration's page, docs/integrations/splunk.md."),
+    _api("search_quota", frozenset({200, 400, 403, 503}), "The user or the instance runs as many searches at once as it may.", "Wait and repeat; give opsflows a user of its own.", kind=Kind.UNAVAILABLE, marker="quota"),
     _api("search_token_unknown", 401, "SPLUNK_TOKEN is wrong, expired or was deleted, or token authentication is switched off.", "Create a token under Settings > Tokens (enable token authentication there), and run opsflows connect splunk."),
     _api("search_forbidden", 403, "The token's user may not search.", "Give the user's role the capability search and the index under searchable indexes."),
-    _api("search_quota", frozenset({400, 403, 503}), "The user or the instance runs as many searches at once as it may.", "Wait and repeat; give opsflows a user of its own.", kind=Kind.UNAVAILABLE, marker="quota"),
     _api("no_api", frozenset({404, 405}), "No management API answers at SPLUNK_API_URL, or its version is older than 9.", "Write the management port, 8089 unless changed: not the web interface's (8000), not the collector's (8088)."),
     _api("name_taken", 409, "Something of that name exists already.", "Choose another name, or delete the old one."),
     _api("search_refused", frozenset({200, 400}), "Splunk could not run the search.", _OUR_FAULT, marker='"messages"'),
@@ -79,7 +79,7 @@ SYMPTOMS = {
     for row in (
         Symptom("splunk.unseen", "No event with nonce {nonce} can be searched yet.", "The collector took the event; a search does not show it.", "Wait a few seconds."),
         Symptom("splunk.not_acknowledged", "The collector has not acknowledged the event with nonce {nonce} yet.", "It took the event; no indexer has written it.", "Wait a few seconds; with several receivers, the load balancer must keep a client on one of them."),
-        Symptom("splunk.lost_after_200", "The collector answered 200 to the event with nonce {nonce}, and it never came to light in SPLUNK_INDEX.", "200 is given before the event enters the pipeline: it was lost there, a transform sent it elsewhere, or the search user's role may not see the index.", "Look at the role's searchable indexes first, then at splunkd.log (HttpInputDataHandler) and at props and transforms."),
+        Symptom("splunk.lost_after_200", "The collector answered 200 to the event with nonce {nonce}, and it never came to light in SPLUNK_INDEX.", "A 200 is given before the event enters the pipeline: it was lost there, a transform sent it elsewhere, or the search user's role may not see the index.", "Look at the role's searchable indexes first, then at splunkd.log (HttpInputDataHandler) and at props and transforms."),
         Symptom("splunk.index_not_named", "The collector answered 200 to the event with nonce {nonce}, and it never came to light.", "Without SPLUNK_INDEX the event went to the token's default index, which the search user's role may not see.", "Set SPLUNK_INDEX to one of the token's allowed indexes, and let the role search it."),
     )
 }  # fmt: skip

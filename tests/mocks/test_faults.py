@@ -3,6 +3,8 @@
 import socket
 import ssl
 import time
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -155,8 +157,7 @@ def test_a_reset_under_tls_is_rst_and_no_proper_end(stand_ins: StandIns, webhook
 
         with pytest.raises(ConnectionResetError):
             # Read below TLS: Python's ssl shows a reset as the end of the stream.
-            while socket.socket.recv(encrypted, 65_536):
-                pass
+            read_to_the_end(partial(socket.socket.recv, encrypted))
 
 
 @pytest.mark.parametrize("fault", [{"drop": True}, {"reset": True}, {"status": 500}])
@@ -252,7 +253,8 @@ def raw_answer(url: str) -> bytes:
     address = urlsplit(url)
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=5) as connection:
         connection.sendall(request_bytes(url))
-        answer = b""
-        while part := connection.recv(65_536):
-            answer += part
-        return answer
+        return read_to_the_end(connection.recv)
+
+
+def read_to_the_end(receive: Callable[[int], bytes]) -> bytes:
+    return b"".join(iter(lambda: receive(65_536), b""))

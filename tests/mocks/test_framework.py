@@ -24,7 +24,7 @@ def webhook(stand_ins: StandIns) -> str:
 
 
 def test_the_six_vendors_are_found_by_their_files() -> None:
-    assert {"datadog", "opsgenie", "pagerduty", "sentry", "slack", "splunk"} >= set(VENDORS) >= {"slack", "sentry"}
+    assert set(VENDORS) >= {"datadog", "opsgenie", "pagerduty", "sentry", "slack", "splunk"}
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

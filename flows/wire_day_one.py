@@ -1,0 +1,95 @@
+"""Day 1: thirty steps in order, each proved, resumable; green only when every step that counts is done."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from domain.checklist import CHECKLIST, StepResult, judge_steps
+from domain.errors import OpsError
+from domain.names import DAY1_WIRING
+from domain.verdicts import Judgement, Verdict, World
+from domain.wiring import check_environment, parse_mode
+from steps.audited_run import audited_run
+from steps.cold_start import check_rehearsed
+from steps.plan import planned
+from steps.reports import day1_report, first_line, plan_report
+from steps.wiring import earlier_states, recapture_log
+from tasks.concluding import concluded, refused
+from tasks.preparing import context_of, own_ledger, read_own_config, walk_of
+from tasks.reporting import show_plan, show_report, show_steps
+from tasks.schedules import verify_due_is_active
+from tasks.wiring import walk_step
+from vendors.registry import INTEGRATIONS
+
+IntegrationName = StrEnum("IntegrationName", {name: name for name in INTEGRATIONS})  # type: ignore[misc]  # choices of the form
+
+_NAME = DAY1_WIRING.partition("/")[0]
+
+
+class Mode(StrEnum):
+    """Whether to look or to act."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+@flow(name=_NAME, flow_run_name="day 1 {environment} {wiring_mode} ({mode})", persist_result=False)
+def wire_day_one(  # noqa: PLR0917 (the fields of the form)
+    operator: Annotated[str, Field(min_length=1, max_length=100)],
+    ticket: Annotated[str, Field(min_length=1, max_length=100)],
+    reason: Annotated[str, Field(min_length=1, max_length=500)],
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = "rehearsal",
+    wiring_mode: Annotated[str, Field(pattern=r"^(mock|real_[a-z0-9_/,]+)$")] = "mock",
+    mode: Mode = Mode.PLAN,
+    may_page: list[IntegrationName] = [],  # noqa: B006 (Prefect reads the default into the form; nobody changes it)
+    skip_rehearsal: Annotated[str, Field(max_length=500)] = "",
+) -> State[None]:
+    """Bring an environment's integrations live: thirty steps, each with its proof; stops nowhere, ends on HOLD where one is missing.
+
+    When it fails: open the artifact `day-1-<environment>`; every step that is not done says what to do, and the next run
+    picks up where this one stood.
+
+    Args:
+        operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
+        ticket: The ticket this run belongs to.
+        reason: Why it is run now, in your words.
+        environment: An environment of opsflows.toml. The rehearsal runs against stand-ins and needs no credentials.
+        wiring_mode: mock (with rehearsal), real_all, or real_ and names, e.g. real_slack or real_slack,sentry.
+        mode: plan shows what would be done and who would be woken; apply does it.
+        may_page: Integrations whose probe may wake whoever is on call, where no low-urgency target is declared.
+        skip_rehearsal: Why a real mode starts without a passed rehearsal. Leave empty; kept in the audit bundle.
+    """
+    try:
+        config = read_own_config()
+        chosen = parse_mode(wiring_mode, config.environment(environment).targets)
+        check_environment(chosen, environment)
+        with own_ledger() as ledger, audited_run(
+            ledger, flow=_NAME, environment=environment, mode=f"{wiring_mode} {mode}", actor=operator, reason=reason,
+            ticket=ticket, prefect_run_id=str(flow_run.id or ""),
+            parameters={"may_page": [str(name) for name in may_page], "skip_rehearsal": skip_rehearsal},
+        ) as run:  # fmt: skip
+            context = context_of(run, config, environment, frozenset(str(name) for name in may_page))
+            with walk_of(run, context, chosen, skip_rehearsal, verify_due_is_active) as walk:
+                walk.states.update(earlier_states(walk, CHECKLIST))
+                if mode is Mode.PLAN:
+                    rows = planned(walk, CHECKLIST)
+                    show_plan(f"day-1-plan-{environment}", rows)
+                    run.conclude(Judgement(Verdict.PLANNED, World.NONE), plan_report(walk, rows))
+                    return concluded(run, f"{len(rows)} steps planned; nothing was changed.")
+                check_rehearsed(walk)
+                results: list[StepResult] = []
+                for step in CHECKLIST:
+                    walk_step(walk, step, results, return_state=True)
+                recapture_log(walk)
+                judgement = judge_steps(results, walk.world)
+                report = day1_report(walk, CHECKLIST, results, judgement)
+                show_steps(f"day-1-{environment}", zip(CHECKLIST, results, strict=True), str(judgement))
+                show_report(f"day-1-report-{environment}", report, str(judgement))
+                run.conclude(judgement, report)
+                return concluded(run, first_line(results))
+    except OpsError as error:
+        return refused(error)

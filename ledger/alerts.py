@@ -1,0 +1,76 @@
+"""An alert is a row: sent on entering its state, again each day it lasts, and cleared by the rule that raised it."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+
+from ledger.inserting import insert_new
+from ledger.opening import Ledger
+from ledger.schema import ALERTS
+
+SENT_AGAIN_AFTER = timedelta(days=1)
+SENDING_TAKES = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One state that someone must know of. `sent_at` is None until it was sent for the first time."""
+
+    key: str
+    environment: str
+    target: str
+    text: str
+    runbook: str
+    raised_at: datetime
+    sent_at: datetime | None
+    times_sent: int
+
+
+def raise_alert(ledger: Ledger, key: str, *, environment: str, target: str, text: str, runbook: str) -> bool:
+    """Record that the state holds, and return whether it must be sent now.
+
+    Of several callers at once one is told to send. Where no mark_sent follows, the next call is told again.
+    """
+    told = {"environment": environment, "target": target, "text": text, "runbook": runbook}
+    with ledger.writing() as connection:
+        now = ledger.now_in(connection)
+        if insert_new(connection, ALERTS, {"key": key, "raised_at": now, **told}):
+            must_send = True
+        else:
+            connection.execute(update(ALERTS).where(_open(key)).values(**told))
+            alerts = ALERTS.c
+            due = or_(alerts.sent_at.is_(None), alerts.sent_at <= now - SENT_AGAIN_AFTER)
+            nobody_sends = or_(alerts.sending_until.is_(None), alerts.sending_until <= now)
+            found = connection.execute(select(alerts.id).where(_open(key), due, nobody_sends).with_for_update())
+            must_send = found.first() is not None
+        if must_send:
+            connection.execute(update(ALERTS).where(_open(key)).values(sending_until=now + SENDING_TAKES))
+    return must_send
+
+
+def mark_sent(ledger: Ledger, key: str) -> None:
+    """Record that the alert reached its page or ticket target."""
+    with ledger.writing() as connection:
+        sent = {"sent_at": ledger.now_in(connection), "sending_until": None, "times_sent": ALERTS.c.times_sent + 1}
+        connection.execute(update(ALERTS).where(_open(key)).values(**sent))
+
+
+def clear_alert(ledger: Ledger, key: str) -> bool:
+    """Record that the state holds no more; False where it was not raised."""
+    with ledger.writing() as connection:
+        cleared = {"cleared_at": ledger.now_in(connection), "sending_until": None}
+        return connection.execute(update(ALERTS).where(_open(key)).values(**cleared)).rowcount > 0
+
+
+def open_alerts(ledger: Ledger, environment: str = "") -> list[Alert]:
+    """Return the alerts whose state holds, oldest first; of every environment where none is named."""
+    query = select(*(ALERTS.c[field.name] for field in fields(Alert))).where(ALERTS.c.cleared_at.is_(None))
+    if environment:
+        query = query.where(ALERTS.c.environment == environment)
+    with ledger.reading() as connection:
+        return [Alert(*row) for row in connection.execute(query.order_by(ALERTS.c.id))]
+
+
+def _open(key: str) -> ColumnElement[bool]:
+    return and_(ALERTS.c.key == key, ALERTS.c.cleared_at.is_(None))

@@ -1,0 +1,120 @@
+"""Tells people once that a state was entered, again each day it lasts, and never loses an alert that could not be sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.cadence import Cadence
+from domain.errors import OpsError
+from domain.names import Target
+from domain.probes import Outcome, ProbeResult
+from ledger.alerts import clear_alert, mark_sent, raise_alert
+from steps.context import Context
+from steps.verification import common_cause, outcomes_by_target
+from steps.verifying import connected
+from vendors.capabilities import Notice, Notifier, Urgency
+
+_PASSING = frozenset({Outcome.PASS, Outcome.NOT_RUN, Outcome.NOT_IN_SCOPE})
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """One thing to tell someone: `whom` is the owner or the platform on-call, as opsflows.toml names them."""
+
+    key: str
+    whom: str
+    title: str
+    text: str
+    runbook: str
+
+
+def escalations(context: Context, results: Iterable[ProbeResult], evidence: str) -> list[Escalation]:
+    """Return whom to tell about what failed: each integration's owner, or the platform on-call when several share a cause."""
+    results = list(results)
+    rollback = (
+        f"Roll back first, investigate afterwards: OPERATOR_WIRING_PROD_ENABLED=0 ({context.declared.rollback_command}). "
+        f"No credential was deleted; leave them in place. Evidence: {evidence}"
+    )
+    cause = common_cause(results)
+    if cause:
+        whom = context.declared.platform_on_call or "the platform on-call"
+        text = f"{cause.happened} {cause.means} {cause.next_step} {rollback}"
+        return [
+            Escalation(
+                f"verify:{context.environment}:platform",
+                whom,
+                f"{context.environment}: {cause.happened}",
+                text,
+                "network-substrate",
+            )
+        ]
+    return [
+        Escalation(
+            f"verify:{context.environment}:{target}",
+            context.declared.owners.get(str(target)) or f"the owner of {target}",
+            f"{context.environment}: {target} {outcome.value}",
+            f"{_words(results, target)} {rollback}",
+            f"docs/integrations/{target.integration}.md",
+        )
+        for target, outcome in outcomes_by_target(results).items()
+        if outcome not in _PASSING
+    ]
+
+
+def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) -> list[str]:
+    """Raise each alert and send those that are due; return in one sentence each what was done."""
+    said: list[str] = []
+    for one in found:
+        due = raise_alert(
+            context.ledger, one.key, context.environment, one.whom, f"{one.title}. {one.text}", one.runbook
+        )
+        said.append(_send(context, one, urgency) if due else f"{one.whom} was told within the last day: {one.title}.")
+    return said
+
+
+def clear_passing(context: Context, results: Iterable[ProbeResult]) -> list[str]:
+    """Clear the alerts of what passes again; return their names."""
+    outcomes = outcomes_by_target(results)
+    keys = [f"verify:{context.environment}:{target}" for target, outcome in outcomes.items() if outcome is Outcome.PASS]
+    if outcomes and all(outcome in _PASSING for outcome in outcomes.values()):
+        keys.append(f"verify:{context.environment}:platform")
+    return [key for key in keys if clear_alert(context.ledger, key)]
+
+
+def urgency_at(cadence: Cadence) -> Urgency:
+    """In the first two weeks a failure pages the operator; in steady state a ticket is enough."""
+    return Urgency.PAGE if cadence is Cadence.DAILY else Urgency.TICKET
+
+
+def _send(context: Context, one: Escalation, urgency: Urgency) -> str:
+    targets = context.declared.alerts
+    preferred = (targets.page, targets.ticket) if urgency is Urgency.PAGE else (targets.ticket, targets.page)
+    names = [name for name in dict.fromkeys(preferred) if name]
+    if not names:
+        return (
+            f"Not sent, because [environments.{context.environment}.alerts] names nobody: tell {one.whom}: {one.title}."
+        )
+    notice = Notice(one.key, f"{one.title} (for {one.whom})", one.text, urgency)
+    failures: list[str] = []
+    for name in names:
+        try:
+            _notify(context, Target.parse(name), notice)
+        except OpsError as error:
+            failures.append(f"{name}: {error.happened}")
+        else:
+            mark_sent(context.ledger, one.key)
+            return f"{one.whom} told through {name}: {one.title}."
+    return f"Not sent yet ({' '.join(failures)}); the next run tries again. Tell {one.whom}: {one.title}."
+
+
+def _notify(context: Context, target: Target, notice: Notice) -> None:
+    with connected(context, target) as client:
+        if not isinstance(client, Notifier):
+            raise OpsError(
+                f"{target} cannot notify.", "It has no such capability.", "Name slack, pagerduty or opsgenie there."
+            )
+        client.notify(notice, context.clock.now())
+
+
+def _words(results: list[ProbeResult], target: Target) -> str:
+    failed = [r for r in results if r.target == target and r.outcome is not Outcome.PASS]
+    return " ".join(f"{r.probe}: {r.happened} {r.means} {r.next_step}".strip() for r in failed)

@@ -1,0 +1,48 @@
+"""How this process may talk in one environment, read from the configuration and the process's environment."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from domain.config import Config, EnvironmentKind
+from domain.errors import BadInput
+from domain.exchanges import Exchange
+from vendors.http import Conduct, HostRule
+
+STAND_INS_URL = "OPSFLOWS_STAND_INS_URL"
+
+
+def conduct_for(config: Config, environment: str, record: Callable[[Exchange], None]) -> Conduct:
+    """Return the conduct of an environment: its host rule, limits and proxy.
+
+    Addresses that opsflows.toml gives are allowed hosts; a loopback address must be allowed by name as well.
+    """
+    declared = config.environment(environment)
+    hosts = {urlsplit(address).hostname or "" for address in declared.addresses.values()}
+    named = hosts if declared.kind is not EnvironmentKind.REHEARSAL else set()
+    return Conduct(
+        hosts=HostRule(
+            rehearsal=declared.kind is EnvironmentKind.REHEARSAL, allowed=frozenset({*declared.allowed_hosts, *named})
+        ),
+        record=record,
+        connect_limit=timedelta(seconds=config.verify.connect_seconds),
+        exchange_limit=timedelta(seconds=config.verify.exchange_seconds),
+        proxy=os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or None,
+    )
+
+
+def stand_ins_url() -> str:
+    """Return where the stand-ins are.
+
+    Raises:
+        BadInput: nobody said.
+    """
+    url = os.environ.get(STAND_INS_URL, "")
+    if not url:
+        raise BadInput(
+            "The rehearsal needs the stand-ins, and nobody said where they are.",
+            f"{STAND_INS_URL} is not set. Nothing was sent.",
+            "Use make demo or make up, which start them; or opsflows mocks, and set the variable to the printed address.",
+        )
+    return url

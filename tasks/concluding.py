@@ -1,0 +1,28 @@
+"""How a run ends in Prefect: run history must never look green when it is not."""
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from domain.errors import BadInput, OpsError
+from domain.verdicts import Verdict
+from steps.audited_run import AuditedRun
+from tasks.reporting import event
+
+# Verdict -> the state's name; every one that is not listed here is a failure.
+_COMPLETED = {Verdict.GREEN: "Completed", Verdict.WAITING: "Waiting", Verdict.PLANNED: "Planned"}
+
+
+def concluded(run: AuditedRun, first_line: str) -> State[None]:
+    """Return the flow's state for the run's judgement; its message is what an on-call reads first."""
+    judgement = run.judgement
+    event("run.concluded", run=run.run_id, verdict=judgement, bundle=run.bundle.folder)
+    message = f"{judgement}: {first_line}"
+    name = _COMPLETED.get(judgement.verdict)
+    return Completed(message=message, name=name) if name else Failed(message=message, name="Hold")
+
+
+def refused(error: OpsError) -> State[None]:
+    """Return the flow's state for an error that ended it, in its own three sentences."""
+    name = "BadInput" if isinstance(error, BadInput) else "Hold"
+    event("run.refused", kind=name)
+    return Failed(message=str(error), name=name)

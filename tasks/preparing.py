@@ -1,0 +1,117 @@
+"""Puts together what a run works with: configuration, ledger, credentials from blocks, and in the rehearsal the stand-ins."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from blocks.ledger_identity import claim
+from blocks.store import load_values, save_values
+from domain.config import Config
+from domain.names import Target
+from domain.wiring import Mode
+from ledger.config_file import config_path, read_config
+from ledger.fingerprints import fingerprinter
+from ledger.opening import Ledger
+from steps.audited_run import AuditedRun, open_own_ledger
+from steps.clock import Clock
+from steps.conduct import conduct_for, stand_ins_url
+from steps.context import Context, pace_of
+from steps.version import code_version
+from steps.walk import Walk
+from vendors.registry import INTEGRATIONS
+from vendors.stand_ins import connect as connect_stand_ins
+
+
+def read_own_config() -> Config:
+    """Return the configuration this process works with."""
+    return read_config(config_path(), INTEGRATIONS)
+
+
+@contextmanager
+def own_ledger() -> Iterator[Ledger]:
+    """Give the ledger, after the Prefect server has agreed that it is the registered one."""
+    ledger = open_own_ledger()
+    try:
+        claim(ledger.id)
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def context_of(run: AuditedRun, config: Config, environment: str, may_wake: frozenset[str]) -> Context:
+    """Return the context of a run whose credentials come from blocks, each loaded once."""
+    loaded: dict[Target, Mapping[str, str] | None] = {}
+
+    def credentials(target: Target) -> Mapping[str, str] | None:
+        if target not in loaded:
+            loaded[target] = load_values(INTEGRATIONS[target.integration], target, environment)
+        return loaded[target]
+
+    return Context(
+        ledger=run.ledger,
+        run_id=run.run_id,
+        actor=run.actor,
+        environment=environment,
+        config=config,
+        integrations=INTEGRATIONS,
+        credentials=credentials,
+        addresses=config.environment(environment).addresses,
+        conduct=conduct_for(config, environment, run.record),
+        clock=Clock(now=run.ledger.now),
+        pace=pace_of(config),
+        new_nonce=lambda: uuid4().hex,
+        may_wake=may_wake,
+    )
+
+
+@contextmanager
+def walk_of(
+    run: AuditedRun,
+    context: Context,
+    mode: Mode,
+    skip_rehearsal: str,
+    schedule_is_active: Callable[[], bool],
+) -> Iterator[Walk]:
+    """Give the walk through day 1; in the rehearsal its credentials are those of the running stand-ins."""
+    saved: dict[Target, Mapping[str, str]] = {}
+
+    def save(target: Target, values: Mapping[str, str]) -> None:
+        integration = INTEGRATIONS[target.integration]
+        save_values(integration, target, context.environment, values)
+        saved[target] = load_values(integration, target, context.environment) or {}
+
+    def credentials(target: Target) -> Mapping[str, str] | None:
+        return saved.get(target) or context.credentials(target)
+
+    stand_ins = connect_stand_ins(stand_ins_url(), context.conduct) if context.is_rehearsal else None
+    addresses = stand_ins.addresses() if stand_ins else context.addresses
+    walk = Walk(
+        context=replace(context, credentials=credentials, addresses=addresses),
+        mode=mode,
+        version=code_version(),
+        skip_rehearsal=skip_rehearsal,
+        keep=run.bundle.write,
+        save_credentials=save,
+        schedule_is_active=schedule_is_active,
+        fingerprint=fingerprinter(Path(os.environ["OPSFLOWS_FINGERPRINT_KEY_FILE"])),
+        stand_ins=stand_ins,
+        stand_in_ports=_stand_in_ports(),
+    )
+    if stand_ins:
+        for target in walk.targets:
+            save(target, stand_ins.credentials()[target.integration])
+    try:
+        yield walk
+    finally:
+        if stand_ins:
+            stand_ins.close()
+
+
+def _stand_in_ports() -> tuple[int, ...]:
+    """The ports of this project's stand-ins, where this process was told of any."""
+    url = os.environ.get("OPSFLOWS_STAND_INS_URL", "")
+    return (urlsplit(url).port or 80,) if url else ()

@@ -1,0 +1,73 @@
+"""A throw-away PostgreSQL cluster: a socket in its own folder, no port, nothing kept."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_SUPERUSER = "postgres"
+# Durability is what a cluster that lives for a minute does not need.
+_SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c timezone=Asia/Tokyo"
+
+
+def program(name: str) -> Path | None:
+    """Return PostgreSQL's server program of that name; the newest where the PATH does not have it."""
+    on_path = shutil.which(name)
+    if on_path:
+        return Path(on_path)
+    installed = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parents[1].name.split(".")[0])
+    )
+    return installed[-1] if installed else None
+
+
+def why_missing() -> str:
+    """Return why no cluster can be started here, empty where one can."""
+    missing = [name for name in ("initdb", "pg_ctl") if program(name) is None]
+    if missing:
+        return f"PostgreSQL's {' and '.join(missing)} are not installed"
+    if os.geteuid() == 0 and (shutil.which("runuser") is None or not _has_user()):
+        return "PostgreSQL does not run as root, and there is no runuser or no user postgres"
+    return ""
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """Give the URL of a running cluster's database `postgres`; its clock is UTC, its sessions are elsewhere."""
+    # A short path: a socket's name has a limit of about a hundred characters.
+    folder = Path(tempfile.mkdtemp(prefix="opsflows-pg-", dir="/tmp"))  # noqa: S108 (mkdtemp makes it ours alone)
+    data = folder / "data"
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, _SUPERUSER)
+        _run("initdb", "-D", str(data), "-U", _SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        _run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", f"{_SETTINGS} -k {folder}", "start")
+        try:
+            yield f"postgresql+psycopg://{_SUPERUSER}@/postgres?host={folder}"
+        finally:
+            _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(name: str, *arguments: str) -> None:
+    as_user = ["runuser", "-u", _SUPERUSER, "--"] if os.geteuid() == 0 else []
+    command = [*as_user, str(program(name)), *arguments]
+    # Not captured by a pipe: the server would keep it open for as long as it runs.
+    with tempfile.TemporaryFile("w+") as output:
+        ended = subprocess.run(command, stdout=output, stderr=output, cwd="/", check=False)
+        if ended.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{name} ended with {ended.returncode}: {output.read()}")
+
+
+def _has_user() -> bool:
+    try:
+        pwd.getpwnam(_SUPERUSER)
+    except KeyError:
+        return False
+    return True
