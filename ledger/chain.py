@@ -96,9 +96,10 @@ def append(ledger: Ledger, connection: Connection, payload: Mapping[str, object]
 def read(connection: Connection) -> Iterator[Link]:
     """Yield all entries in order, a thousand at a time."""
     columns = (CHAIN.c.seq, CHAIN.c.previous, CHAIN.c.hash, CHAIN.c.payload, CHAIN.c.at)
-    rows = connection.execution_options(yield_per=1000).execute(select(*columns).order_by(CHAIN.c.seq))
-    for row in rows:
-        yield Link(*row)
+    query = select(*columns).order_by(CHAIN.c.seq)
+    with connection.execute(query, execution_options={"yield_per": 1000}) as rows:
+        for row in rows:
+            yield Link(*row)
 
 
 def checkpoint(ledger: Ledger) -> Checkpoint:

@@ -1,13 +1,15 @@
 """The stand-ins as a program: prints one JSON line with its ports when it is ready, then serves until told to stop."""
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -29,19 +31,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(problem))
     except OSError as problem:
         return _refuse(f"The stand-ins cannot start on {chosen.host}: {problem}. Choose another port or host.")
-    with tempfile.TemporaryDirectory(prefix="stand-ins-") as folder:
-        authority = ThrowAwayAuthority((*_vendor_names(), *chosen.name)) if chosen.tls else None
-        ca_file = authority.write_ca(Path(folder, "ca.pem")) if authority is not None else None
-
+    with contextlib.ExitStack() as stack:
+        context, ca_file = stack.enter_context(_authority(chosen.name)) if chosen.tls else (None, None)
         server = Server(
             app,
             tls_socket=encrypted,
-            tls_context=authority.server_context() if authority is not None else None,
+            tls_context=context,
             ready=lambda: _announce(plain, encrypted, ca_file, chosen.ports_file),
         )
         _stop_on_signals(server)
         server.run(sockets=[plain])
     return 0
+
+
+@contextlib.contextmanager
+def _authority(names: Sequence[str]) -> Iterator[tuple[ssl.SSLContext, Path]]:
+    """Give the context to serve with and the file that clients trust, which is removed at the end.
+
+    The certificate is also good for the vendors' own names, for clients told to dial the stand-ins in their place.
+    """
+    vendors = [host for stand_in in found_stand_ins() for host in stand_in.hosts]
+    authority = ThrowAwayAuthority((*vendors, *names))
+    with tempfile.TemporaryDirectory(prefix="stand-ins-") as folder:
+        yield authority.server_context(), authority.write_ca(Path(folder, "ca.pem"))
 
 
 def _announce(
@@ -72,11 +84,6 @@ def _stop_on_signals(server: Server) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-
-
-def _vendor_names() -> list[str]:
-    """Return the vendors' own host names, for a client that is told to dial the stand-ins in their place."""
-    return [host for stand_in in found_stand_ins() for host in stand_in.hosts]
 
 
 def _refuse(text: str) -> int:

@@ -77,7 +77,7 @@ def _act(booth: Booth, name: str, command: Command) -> Any:
         raise Refused(_missing(f"{booth.name} has no action {name!r}", sorted(actions)))
     try:
         return actions[name](booth.desk, Order(command.fields(), booth.base_url(command.origin)))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise Refused(_bad(f"{name} does not fit: {type(error).__name__} {error}")) from error
 
 

@@ -8,13 +8,14 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 _VERSION = 1
+# Building a reader and writer of a type takes pydantic longer than using it.
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 class UnreadableStateFile(ValueError):
@@ -84,10 +85,10 @@ def _plain(kept: Kept) -> dict[str, Any]:
     }
 
 
-@cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return pydantic's reader and writer of the type: built once, since building takes longer than using."""
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -64,8 +64,9 @@ def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) ->
     """Raise each alert and send those that are due; return in one sentence each what was done."""
     said: list[str] = []
     for one in found:
+        text = f"{one.title}. {one.text}"
         due = raise_alert(
-            context.ledger, one.key, context.environment, one.whom, f"{one.title}. {one.text}", one.runbook
+            context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook
         )
         said.append(_send(context, one, urgency) if due else f"{one.whom} was told within the last day: {one.title}.")
     return said

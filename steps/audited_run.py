@@ -1,7 +1,6 @@
 """A run that leaves a trace: opened in the ledger before the first exchange, sealed with its bundle's digest at the end."""
 
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from domain.exchanges import Exchange
 from domain.verdicts import Judgement, Verdict, World
 from ledger.bundles import Bundle
 from ledger.opening import Ledger, open_ledger
-from ledger.places import ledger_url, resolve_home
+from ledger.places import AUDIT_URL, ledger_url, resolve_home
 from ledger.runs import kept_alive, open_run, seal_run
 from steps.version import code_version
 
@@ -28,11 +27,9 @@ class AuditedRun:
     bundle: Bundle
     judgement: Judgement = field(default_factory=lambda: Judgement(Verdict.HOLD, World.NONE))
     report: str = ""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def record(self, exchange: Exchange) -> None:
-        with self._lock:
-            self.bundle.record([exchange])
+        self.bundle.record([exchange])
 
     def conclude(self, judgement: Judgement, report: str) -> None:
         self.judgement = judgement
@@ -67,11 +64,11 @@ def audited_run(
     """
     run_id = f"{flow}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
     home = resolve_home(os.environ)
-    open_run(
+    opened = open_run(
         ledger, run_id=run_id, flow=flow, environment=environment, mode=mode, actor=actor, reason=reason,
         ticket=ticket, prefect_run_id=prefect_run_id, parameters=parameters,
     )  # fmt: skip
-    bundle = Bundle.open(home, flow=flow, run_id=run_id, at=ledger.now())
+    bundle = Bundle.open(home, flow=flow, run_id=run_id, at=opened.opened_at)
     run = AuditedRun(ledger, run_id, actor, bundle)
     try:
         with kept_alive(ledger, run_id):
@@ -96,3 +93,4 @@ def audited_run(
             verdict=str(run.judgement), versions={"opsflows": code_version()},
         )  # fmt: skip
         seal_run(ledger, run_id, run.judgement.verdict, run.judgement.world, digest)
+        bundle.copy_to(os.environ.get(AUDIT_URL, ""))

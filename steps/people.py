@@ -9,13 +9,16 @@ from domain.diagnosis import DELIVERED_UNSEEN
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult
 from ledger import probes as intents
+from ledger.due import schedule
 from ledger.questions import Question, Seen, answers, ask, open_questions
+from steps.context import Context
 from steps.probing import Job, clean_up_left
 from steps.verification import by_target
 from steps.verifying import connected, verify_targets
 from steps.walk import Walk, done, hold, of_results, waits_for_person
 
 HAND_OFF = "hand-off"
+QUESTION_DEADLINE = "question-deadline"
 _VISIBLE = frozenset({Outcome.PASS, Outcome.SENT_NOT_CONFIRMED})
 
 
@@ -41,7 +44,17 @@ def write_questions(walk: Walk, number: int, results: Iterable[ProbeResult]) -> 
     context = walk.context
     for target, rows in by_target(results).items():
         text = f"{context.integrations[target.integration].person_sees} (nonce {', '.join(r.nonce for r in rows)})"
-        _ask(walk, number, str(target), text)
+        ask_person(walk.context, number, str(target), text)
+
+
+def ask_person(context: Context, number: int, subject: str, text: str) -> Question:
+    """Write a question with its deadline; the sweeper escalates it when nobody has answered by then."""
+    deadline = context.clock.now() + timedelta(hours=context.config.people.answer_hours)
+    question = ask(context.ledger, context.environment, number, subject, text, deadline, context.run_id)
+    schedule(
+        context.ledger, QUESTION_DEADLINE, str(question.id), question.deadline, f"{QUESTION_DEADLINE}:{question.id}"
+    )
+    return question
 
 
 def verdict_of_answers(walk: Walk, step: Step, targets: Iterable[Target | str]) -> StepResult:
@@ -86,7 +99,9 @@ def hand_off(walk: Walk, step: Step) -> StepResult:
         return done(step, "hand-off.md is in the bundle; in the rehearsal nobody has to take over.")
     taken_over = answers(context.ledger, context.environment, step.number).get(HAND_OFF)
     if taken_over is None or taken_over.seen is not Seen.YES:
-        _ask(walk, step.number, HAND_OFF, "the dev team lead has read hand-off.md and the log, and takes over")
+        ask_person(
+            walk.context, step.number, HAND_OFF, "the dev team lead has read hand-off.md and the log, and takes over"
+        )
     return verdict_of_answers(walk, step, [HAND_OFF])
 
 
@@ -122,16 +137,7 @@ def _waiting(walk: Walk, step: Step, asked: list[Question], answered: Mapping[st
 
 
 def _ask(walk: Walk, number: int, subject: str, text: str) -> None:
-    context = walk.context
-    ask(
-        context.ledger,
-        context.environment,
-        number,
-        subject,
-        text,
-        context.clock.now() + _time_to_answer(walk),
-        context.run_id,
-    )
+    ask_person(walk.context, number, subject, text)
 
 
 def _time_to_answer(walk: Walk) -> timedelta:

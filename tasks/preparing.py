@@ -16,6 +16,7 @@ from domain.wiring import Mode
 from ledger.config_file import config_path, read_config
 from ledger.fingerprints import fingerprinter
 from ledger.opening import Ledger
+from ledger.places import resolve_home
 from steps.audited_run import AuditedRun, open_own_ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for, stand_ins_url
@@ -97,7 +98,7 @@ def walk_of(
         keep=run.bundle.write,
         save_credentials=save,
         schedule_is_active=schedule_is_active,
-        fingerprint=fingerprinter(Path(os.environ["OPSFLOWS_FINGERPRINT_KEY_FILE"])),
+        fingerprint=fingerprinter(fingerprint_key_file()),
         stand_ins=stand_ins,
         stand_in_ports=_stand_in_ports(),
     )
@@ -109,6 +110,12 @@ def walk_of(
     finally:
         if stand_ins:
             stand_ins.close()
+
+
+def fingerprint_key_file() -> Path:
+    """Return where the fingerprint key is: beside Prefect's encryption key, as set-up wrote it."""
+    given = os.environ.get("OPSFLOWS_FINGERPRINT_KEY_FILE", "")
+    return Path(given) if given else resolve_home(os.environ) / "fingerprint.key"
 
 
 def _stand_in_ports() -> tuple[int, ...]:

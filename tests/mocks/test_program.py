@@ -33,7 +33,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
             assert line, process.stderr.read() if process.stderr else ""
             yield process, json.loads(line)
         finally:
-            process.kill()
+            process.terminate()
 
 
 def control(ready: dict[str, Any], path: str) -> Any:

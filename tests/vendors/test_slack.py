@@ -1,8 +1,10 @@
 """Slack's client against its stand-in."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ SENT_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SENT = Receipt(NONCE, SENT_AT)
 FOUND = SENT.with_ids(ts="1795262400.000100")
 NOTICE = Notice("prod/slack", "Slack fails in prod", "Two probes in a row.", Urgency.TICKET)
+MANIFEST = Path(__file__).parents[2] / "docs" / "integrations" / "slack-manifest.yaml"
 
 CALLS: dict[str, Callable[[Slack], object]] = {
     "send_message": lambda client: client.send_message(NONCE, SENT_AT),
@@ -279,3 +282,11 @@ def test_a_malformed_webhook_is_refused_and_not_shown(value: str) -> None:
 def test_a_real_webhook_is_slacks_own_over_https(url: str) -> None:
     with pytest.raises(BadInput):
         connect({"webhook_url": url}, None, Conduct(HostRule(rehearsal=False), lambda _: None))
+
+
+def test_the_manifest_asks_for_the_scopes_that_the_variables_name_and_no_others() -> None:
+    named = {scope.strip() for v in INTEGRATION.variables for scope in v.scopes.split(",")} - {"-"}
+
+    asked = set(re.findall(r"^ {6}- ([a-z:-]+)", MANIFEST.read_text(), re.MULTILINE))
+
+    assert asked == named

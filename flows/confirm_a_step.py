@@ -1,0 +1,68 @@
+"""Takes a person's answer from the Prefect UI; the last answer of a step starts the run that goes on."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import Field
+
+from domain.errors import OpsError
+from domain.names import CONFIRM_STEP
+from domain.verdicts import Judgement, Verdict, World
+from ledger.questions import Seen
+from steps.answering import still_waiting, take_answer
+from steps.audited_run import audited_run
+from tasks.concluding import refused
+from tasks.continuing import continue_day_one
+from tasks.preparing import own_ledger
+
+_NAME = CONFIRM_STEP.partition("/")[0]
+
+
+class Answer(StrEnum):
+    """What the person says."""
+
+    SEEN = "seen"
+    NOT_SEEN = "not seen"
+
+
+@flow(name=_NAME, flow_run_name="answer {question} by {by}: {answer}", persist_result=False)
+def confirm_a_step(
+    question: Annotated[int, Field(ge=1)],
+    answer: Answer,
+    by: Annotated[str, Field(min_length=1, max_length=100)],
+    note: Annotated[str, Field(max_length=1000)] = "",
+) -> State[None]:
+    """Answer a question that only a person can answer: did the notification arrive where people look?
+
+    When it fails: the question does not exist or was answered already; the first answer stays.
+
+    Args:
+        question: The number of the question, as the run that asked it shows.
+        answer: Whether you saw it with your own eyes. Delivered is not seen.
+        by: Who saw it. Prefect knows no users, so this is recorded as claimed.
+        note: Anything the next operator should know.
+    """
+    said = Seen.YES if answer is Answer.SEEN else Seen.NO
+    try:
+        with own_ledger() as ledger, audited_run(
+            ledger, flow=_NAME, environment="-", mode="apply", actor=by, reason=f"answer to question {question}",
+            prefect_run_id=str(flow_run.id or ""), parameters={"question": question, "answer": str(answer)},
+        ) as run:  # fmt: skip
+            answered = take_answer(ledger, question, by, said, note)
+            waiting = still_waiting(ledger, answered)
+            started = "" if waiting or answered.step == 0 else continue_day_one(ledger, answered, by)
+            words = f"{answered.integration} in {answered.environment}: {answer} by {by}. " + (
+                f"{len(waiting)} questions of the step are open."
+                if waiting
+                else f"Goes on in run {started}."
+                if started
+                else "Start day-1 wiring again to go on."
+            )
+            run.conclude(Judgement(Verdict.GREEN, World.REAL), f"# {words}\n\n{note}\n")
+    except OpsError as error:
+        return refused(error)
+    return Completed(message=words)

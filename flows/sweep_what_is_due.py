@@ -1,0 +1,61 @@
+"""Every quarter of an hour: seal dead runs, step due moments, clean up what crashes left at vendors."""
+
+from collections.abc import Callable
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from domain.errors import OpsError
+from domain.names import REHEARSAL, SWEEPER
+from domain.verdicts import Judgement, Verdict, World
+from steps.audited_run import audited_run
+from steps.sweeping import clean_up_environment, seal_dead_runs, step_due_moments
+from tasks.concluding import refused
+from tasks.preparing import context_of, own_ledger, read_own_config
+from tasks.sweeping import sweep_one
+
+_NAME = SWEEPER.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="sweep", persist_result=False)
+def sweep_what_is_due() -> State[None]:
+    """Step whatever the ledger says is due. Judged on its own work: an overdue question is an alert, not its failure.
+
+    When it fails: the ledger or a vendor could not be reached; the next sweep, a quarter of an hour later, tries again.
+    """
+    try:
+        config = read_own_config()
+        names = [name for name in config.environments if name != REHEARSAL]
+        said: list[str] = []
+        failed: list[str] = []
+        with own_ledger() as ledger:
+            said.extend(
+                f"Run {run.run_id} was sealed ABANDONED."
+                for run in sweep_one("dead runs", lambda: seal_dead_runs(ledger), failed)
+            )
+            with audited_run(
+                ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled sweep",
+                prefect_run_id=str(flow_run.id or ""), parameters={},
+            ) as run:  # fmt: skip
+                contexts = {name: context_of(run, config, name, frozenset()) for name in names}
+                work: list[tuple[str, Callable[[], list[str]]]] = [
+                    ("due moments", lambda: step_due_moments(ledger, contexts, run.run_id)),
+                    *(
+                        (f"left-over probes of {name}", lambda c=context: clean_up_environment(c))
+                        for name, context in contexts.items()
+                    ),
+                ]
+                for what, act in work:
+                    said.extend(sweep_one(what, act, failed))
+                verdict = Verdict.HOLD if failed else Verdict.GREEN
+                run.conclude(
+                    Judgement(verdict, World.REAL),
+                    "\n".join(["# Sweep", "", *(f"- {line}" for line in [*said, *failed]), ""]),
+                )
+    except OpsError as error:
+        return refused(error)
+    if failed:
+        return Failed(message=" ".join(failed), name="Hold")
+    return Completed(message=" ".join(said) or "Nothing was due.")

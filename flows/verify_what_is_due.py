@@ -1,0 +1,52 @@
+"""Verifies every live environment that the ledger says is due: daily for 14 days after go-live, weekly from then on."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from domain.config import EnvironmentKind
+from domain.errors import OpsError
+from domain.names import VERIFY_DUE
+from domain.verdicts import Verdict
+from steps.audited_run import audited_run
+from steps.routine import Verified, due_in
+from tasks.concluding import refused
+from tasks.preparing import context_of, own_ledger, read_own_config
+from tasks.verification import verify_environment
+
+_NAME = VERIFY_DUE.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="verify what is due", persist_result=False)
+def verify_what_is_due() -> State[None]:
+    """Verify every live environment that is due, all integrations in scope side by side.
+
+    When it fails: open the artifact `verify-<environment>`: every integration that did not pass says what it means and
+    what to do. After go-live roll back first (incident.md in the audit bundle has the command), investigate afterwards.
+    """
+    try:
+        config = read_own_config()
+        done: list[Verified] = []
+        words: list[str] = []
+        with own_ledger() as ledger:
+            for name, declared in config.environments.items():
+                if declared.kind is EnvironmentKind.REHEARSAL:
+                    continue
+                due = due_in(ledger, config, name)
+                words.append(f"{name}: {due.cadence.value}" + (f", due {due.at:%Y-%m-%d %H:%M} UTC" if due.at else ""))
+                if not due.is_due:
+                    continue
+                with audited_run(
+                    ledger, flow=_NAME, environment=name, mode="real_all", actor="schedule", reason="scheduled verification",
+                    prefect_run_id=str(flow_run.id or ""), parameters={},
+                ) as run:  # fmt: skip
+                    # A scheduled probe wakes nobody: who was agreed to at go-live is declared as a low-urgency target.
+                    verify_environment(run, context_of(run, config, name, frozenset()), done, return_state=True)
+    except OpsError as error:
+        return refused(error)
+    failed = [one for one in done if one.judgement.verdict is not Verdict.GREEN]
+    message = f"{len(done)} environments verified, {len(failed)} on HOLD. {'; '.join(words)}"
+    if failed:
+        return Failed(message=message, name="Hold")
+    return Completed(message=message, name="Completed" if done else "NothingDue")

@@ -1,0 +1,31 @@
+"""A person's answer: kept with who and when; it turns what could not be confirmed into PASS, never into more."""
+
+from domain.names import Target
+from domain.probes import CleanUp, Outcome, ProbeResult
+from domain.verdicts import World
+from ledger.alerts import clear_alert
+from ledger.opening import Ledger
+from ledger.questions import Question, Seen, answer, open_questions
+from ledger.verifications import record_verifications
+from steps.routine import VERIFICATION
+
+
+def take_answer(ledger: Ledger, question_id: int, who: str, seen: Seen, note: str) -> Question:
+    """Record the answer. Yes to an event that no credential could read back makes its verification a PASS by a person.
+
+    Raises:
+        BadInput: no such question, or it was answered already.
+    """
+    question = answer(ledger, question_id, who, seen, note)
+    clear_alert(ledger, f"question:{question.id}")
+    if question.step == VERIFICATION and seen is Seen.YES:
+        by_person = ProbeResult(
+            Target.parse(question.integration), "seen", "", Outcome.PASS, CleanUp.TAGGED, happened=f"Seen by {who}."
+        )
+        record_verifications(ledger, question.run_id, question.environment, [by_person], World.REAL)
+    return question
+
+
+def still_waiting(ledger: Ledger, question: Question) -> list[Question]:
+    """Return the other open questions of the same step; the run goes on when there are none."""
+    return [other for other in open_questions(ledger, question.environment) if other.step == question.step]

@@ -1,0 +1,44 @@
+"""Starts the run that goes on after a person has answered."""
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+
+from domain.names import DAY1_WIRING
+from ledger.opening import Ledger
+from ledger.questions import Question
+from ledger.runs import runs
+from tasks.reporting import event
+
+
+def continue_day_one(ledger: Ledger, question: Question, who: str) -> str:
+    """Start day-1 wiring of the question's environment as it ran last; return its run's name, empty where it cannot be.
+
+    The same answer never starts two: the question's id is the idempotency key.
+    """
+    last = [
+        run
+        for run in runs(ledger, flow=DAY1_WIRING.partition("/")[0], environment=question.environment, limit=20)
+        if "apply" in run.mode
+    ]
+    if not last:
+        return ""
+    wiring_mode = last[0].mode.partition(" ")[0]
+    parameters = {
+        "environment": question.environment, "wiring_mode": wiring_mode, "mode": "apply", "operator": who,
+        "ticket": last[0].ticket, "reason": f"question {question.id} answered",
+        "may_page": last[0].parameters.get("may_page", []), "skip_rehearsal": last[0].parameters.get("skip_rehearsal", ""),
+    }  # fmt: skip
+    try:
+        started = run_deployment(
+            DAY1_WIRING,
+            parameters=parameters,
+            timeout=0,
+            as_subflow=False,
+            idempotency_key=f"confirm:{ledger.id}:{question.id}",
+        )
+    except ObjectNotFound:
+        return ""
+    name = started.name if isinstance(started, FlowRun) else ""
+    event("run.started", deployment=DAY1_WIRING, run=name)
+    return name

@@ -1,0 +1,49 @@
+"""Verifying one environment as a row of the run."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from domain.probes import ProbeResult
+from domain.verdicts import Verdict
+from steps.audited_run import AuditedRun
+from steps.context import Context
+from steps.reports import summary, verification_report
+from steps.routine import Verified, conclude_verification, incident_note
+from steps.verifying import verify_in_batches
+from tasks.reporting import event, show_probes, show_report
+
+
+# Never cached or persisted: the context can reach credentials.
+@task(
+    task_run_name="verify {context.environment}",
+    persist_result=False,
+    cache_policy=NO_CACHE,
+    tags=["opsflows", "verify"],
+)
+def verify_environment(run: AuditedRun, context: Context, done: list[Verified]) -> State[None]:
+    """Verify everything in scope of the context's environment, and add what it came to to `done`."""
+    results: list[ProbeResult] = []
+    for batch in verify_in_batches(context, context.declared.targets):
+        results.extend(batch)
+        for result in batch:
+            event(
+                "probe.done",
+                target=result.target,
+                probe=result.probe,
+                outcome=result.outcome.value,
+                result=result.nonce,
+            )
+    evidence = str(run.bundle.folder)
+    verified = conclude_verification(context, results, evidence)
+    done.append(verified)
+    report = verification_report(context.environment, results, verified.judgement, verified.cause)
+    if verified.told:
+        run.bundle.write("incident.md", incident_note(context, verified, evidence))
+    show_probes(f"verify-{context.environment}", results, str(verified.judgement))
+    show_report(f"verify-report-{context.environment}", report, str(verified.judgement))
+    run.conclude(verified.judgement, report)
+    message = f"{verified.judgement}: {summary(results)} {' '.join(verified.told)}".strip()
+    green = verified.judgement.verdict is Verdict.GREEN
+    return Completed(message=message) if green else Failed(message=message, name="Hold")
