@@ -5,7 +5,6 @@ Objects without our tag are left alone, even under our names.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -84,7 +83,7 @@ def _wanted(entry: Entry) -> RunnerDeployment:
     return RunnerDeployment.from_flow(
         entry.flow,
         name=entry.name,
-        schedules=[_with_slug(row) for row in entry.schedules],
+        schedules=[Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug) for tick in entry.schedules],
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=entry.collision),
         tags=[MARKER, *entry.tags],
         description=entry.flow.description,
@@ -93,16 +92,12 @@ def _wanted(entry: Entry) -> RunnerDeployment:
     )
 
 
-def _with_slug(row: Any) -> Schedule:
-    return Schedule(cron=row.schedule.cron, timezone=row.schedule.timezone, slug=row.slug)
-
-
 def _shape_of_entry(entry: Entry) -> dict[str, object]:
     wanted = _wanted(entry)
     return {
         "description": wanted.description,
         "tags": sorted(wanted.tags),
-        "schedules": sorted((row.slug, row.schedule.cron, row.schedule.timezone) for row in entry.schedules),
+        "schedules": sorted((tick.slug, tick.cron, tick.timezone) for tick in entry.schedules),
         "entrypoint": wanted.entrypoint,
         "work pool": wanted.work_pool_name,
         "parameters": wanted._parameter_openapi_schema.model_dump_for_openapi(),  # noqa: SLF001 (Prefect offers no other way to it)

@@ -1,19 +1,17 @@
 """What is deployed: one row per deployment. Names are stored identity (domain/names.py); everything carries our tag."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from prefect import Flow
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy
+
+from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY, Tick
+from domain.names import CONFIRM_STEP, DAY1_WIRING, SWEEPER, VERIFY_DUE
 from flows.confirm_a_step import confirm_a_step
 from flows.sweep_what_is_due import sweep_what_is_due
 from flows.verify_what_is_due import verify_what_is_due
 from flows.wire_day_one import wire_day_one
-from prefect import Flow
-from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import ConcurrencyLimitStrategy
-
-from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY
-from domain.names import CONFIRM_STEP, DAY1_WIRING, SWEEPER, VERIFY_DUE
 
 MARKER = "opsflows"
 WORK_POOL = "opsflows"
@@ -24,8 +22,8 @@ class Entry:
     """One deployment: which flow, under which name, when, and what happens when two runs meet."""
 
     full_name: str
-    flow: Flow[..., Any] | Callable[..., Any]
-    schedules: tuple[DeploymentScheduleCreate, ...]
+    flow: Flow[..., Any]
+    schedules: tuple[Tick, ...]
     collision: ConcurrencyLimitStrategy
     tags: tuple[str, ...]
 

@@ -80,7 +80,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
                     show_plan(f"day-1-plan-{environment}", rows)
                     run.conclude(Judgement(Verdict.PLANNED, World.NONE), plan_report(walk, rows))
                     return concluded(run, f"{len(rows)} steps planned; nothing was changed.")
-                check_rehearsed(walk)
+                check_rehearsed(walk.context, walk.targets, skip_rehearsal)
                 results: list[StepResult] = []
                 for step in CHECKLIST:
                     walk_step(walk, step, results, return_state=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, select, type_coerce
 
+from domain.errors import BadInput
 from ledger import chain
 from ledger.bundles import AUDIT, MANIFEST, bundle_path
 from ledger.chain import Checkpoint, Fault, Link
@@ -107,8 +108,10 @@ class _Story:
         if kind == OPENED and run_id not in self.runs:
             self.runs[run_id] = _Told(link, said)
             return
+        if kind not in {OPENED, SEALED, SEALED_LATE}:
+            return
         told = self.runs.get(run_id)
-        if told is None or kind not in {SEALED, SEALED_LATE} or (kind == SEALED) != (told.sealed is None):
+        if told is None or kind == OPENED or (kind == SEALED) != (told.sealed is None):
             self.breaks.append(Break(link.seq, Where.CHAIN, "it does not follow from the entries before it"))
             return
         told.bundle, told.bundle_seq = str(said.get("bundle")), link.seq
@@ -125,7 +128,7 @@ def verify_audit(ledger: Ledger, home: Path, *, audit_url: str = "", outside: Se
     story = _Story()
     with ledger.reading() as connection:
         kept = [*chain.checkpoints(connection), *outside]
-        head = Checkpoint(*connection.execute(select(CHAIN_HEAD.c.seq, CHAIN_HEAD.c.hash)).one())
+        head = _head(connection)
         links = story.following(chain.read(connection), frozenset(point.seq for point in kept))
         breaks = [_of_fault(fault) for fault in chain.faults(links, ledger.id, head)]
         breaks += story.breaks
@@ -145,6 +148,13 @@ def verify_audit(ledger: Ledger, home: Path, *, audit_url: str = "", outside: Se
         unsealed=tuple(run_id for run_id, told in story.runs.items() if _vouches_for_nothing(told)),
         intact_since=_intact_since(breaks, kept, story.hashes),
     )
+
+
+def _head(connection: Connection) -> Checkpoint:
+    row = connection.execute(select(CHAIN_HEAD.c.seq, CHAIN_HEAD.c.hash)).first()
+    if row is None or not isinstance(row.seq, int):
+        return Checkpoint(0, "")
+    return Checkpoint(row.seq, str(row.hash))
 
 
 def _of_fault(fault: Fault) -> Break:
@@ -217,7 +227,11 @@ def _compared_checkpoints(kept: Iterable[Checkpoint], hashes: Mapping[int, str],
 
 
 def _compared_bundle(run_id: str, told: _Told, places: Iterable[str]) -> Iterator[Break]:
-    path = bundle_path(str(told.said.get("flow")), datetime.fromisoformat(told.opened.at), run_id)
+    try:
+        path = bundle_path(str(told.said.get("flow")), datetime.fromisoformat(told.opened.at), run_id)
+    except (ValueError, BadInput):
+        yield Break(told.opened.seq, Where.BUNDLE, "where its bundle lies cannot be told from its entry", run_id)
+        return
     found = False
     for place in places:
         files = _read_all(f"{place.rstrip('/')}/{path}")

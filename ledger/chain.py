@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -29,7 +28,7 @@ class Checkpoint:
 
     seq: int
     hash: str
-    at: datetime | None = None
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def checkpoint(ledger: Ledger) -> Checkpoint:
         ).first()
         if known:
             return Checkpoint(*known)
-        kept = Checkpoint(head.seq, head.hash, ledger.now_in(connection))
+        kept = Checkpoint(head.seq, head.hash, ledger.now_in(connection).isoformat())
         connection.execute(insert(CHECKPOINTS).values(seq=kept.seq, hash=kept.hash, at=kept.at))
     return kept
 

@@ -68,7 +68,7 @@ CHECKPOINTS = Table(
     METADATA,
     Column("seq", _Number, primary_key=True, autoincrement=False),
     Column("hash", Text, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Text, nullable=False),
 )
 
 RUNS = Table(

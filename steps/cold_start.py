@@ -6,14 +6,18 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from domain.checklist import Step, StepResult
 from domain.errors import BadInput, OpsError
+from domain.names import Target
 from domain.probes import Outcome
 from domain.wiring import check_environment
 from ledger import wiring as progress
+from steps.context import Context
 from steps.verifying import verify_targets
+from steps.version import code_version
 from steps.walk import Walk, done, hold, of_results
 
 _PYTHON = ((3, 11), (3, 14))
@@ -82,18 +86,17 @@ def rehearse(walk: Walk, step: Step) -> StepResult:
     return of_results(step, results)
 
 
-def check_rehearsed(walk: Walk) -> None:
-    """Raise BadInput unless a rehearsal passed for this version and these integrations, or the walk says why not."""
-    if walk.stand_ins is not None or walk.skip_rehearsal:
+def check_rehearsed(context: Context, targets: Iterable[Target], skip_reason: str) -> None:
+    """Raise BadInput unless a rehearsal passed for this version and these integrations, or someone says why not."""
+    if context.is_rehearsal or skip_reason:
         return
-    proof = progress.rehearsal_for(walk.context.ledger, walk.version)
-    wanted = {target.integration for target in walk.targets}
-    absent = wanted - set(proof.integrations if proof else ())
+    proof = progress.rehearsal_for(context.ledger, code_version())
+    absent = {target.integration for target in targets} - set(proof.integrations if proof else ())
     if absent:
         raise BadInput(
-            f"The rehearsal has not passed for {', '.join(sorted(absent))} with version {walk.version} in this ledger.",
+            f"The rehearsal has not passed for {', '.join(sorted(absent))} with version {code_version()} in this ledger.",
             "Mock before real: a failure on the stand-ins is this machine's, not a credential's. Nothing was sent.",
-            "Run opsflows wire --mode mock (or make demo) first; or say why not with --skip-rehearsal REASON.",
+            "Run opsflows verify --mode mock (or make demo) first; or say why not with --skip-rehearsal REASON.",
         )
 
 
@@ -138,7 +141,7 @@ def _proved_by_rehearsal(walk: Walk, step: Step) -> StepResult:
     if walk.skip_rehearsal:
         return done(step, f"Skipped by {walk.context.actor}: {walk.skip_rehearsal}.")
     try:
-        check_rehearsed(walk)
+        check_rehearsed(walk.context, walk.targets, walk.skip_rehearsal)
     except BadInput as fault:
         return hold(step, fault.happened, fault.next_step)
     proof = progress.rehearsal_for(walk.context.ledger, walk.version)

@@ -32,13 +32,18 @@ def conduct_for(config: Config, environment: str, record: Callable[[Exchange], N
     )
 
 
+def running_stand_ins() -> str:
+    """Return where stand-ins were started for this process, empty where nobody started any."""
+    return os.environ.get(STAND_INS_URL, "")
+
+
 def stand_ins_url() -> str:
     """Return where the stand-ins are.
 
     Raises:
         BadInput: nobody said.
     """
-    url = os.environ.get(STAND_INS_URL, "")
+    url = running_stand_ins()
     if not url:
         raise BadInput(
             "The rehearsal needs the stand-ins, and nobody said where they are.",

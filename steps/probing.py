@@ -33,6 +33,13 @@ class Pace:
     first_poll: timedelta = timedelta(milliseconds=100)
     longest_wait: timedelta = timedelta(seconds=5)
 
+    def within(self, seconds: float) -> "Pace":
+        """Return the same pace with no phase longer than that."""
+        limit = timedelta(seconds=seconds)
+        return replace(
+            self, send=min(self.send, limit), confirm=min(self.confirm, limit), clean_up=min(self.clean_up, limit)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -10,11 +10,14 @@ from domain.names import Target
 from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.verdicts import Judgement, Verdict, World, judge
 from ledger.opening import Ledger
+from ledger.questions import Question
 from ledger.verifications import last_verified, record_verifications
-from ledger.wiring import go_live_of
+from ledger.wiring import go_live_of, record_rehearsal
 from steps.alerting import clear_passing, escalate, escalations, urgency_at
 from steps.context import Context
-from steps.verification import common_cause, outcomes_by_target
+from steps.people import ask_person
+from steps.verification import by_target, common_cause, outcomes_by_target
+from steps.version import code_version
 
 VERIFICATION = 0  # the step number of questions that no step of day 1 asked
 
@@ -55,6 +58,9 @@ def conclude_verification(context: Context, results: list[ProbeResult], evidence
     cause = common_cause(results)
     judgement = judge(outcomes_by_target(results).values(), world)
     counted = [r for r in results if r.outcome not in {Outcome.NOT_RUN, Outcome.NOT_IN_SCOPE}]
+    if context.is_rehearsal and judgement.verdict is Verdict.GREEN:
+        names = sorted({result.target.integration for result in counted})
+        record_rehearsal(context.ledger, code_version(), context.run_id, names)
     record_verifications(context.ledger, context.run_id, context.environment, counted, world)
     told: list[str] = []
     live = go_live_of(context.ledger, context.environment)
@@ -64,6 +70,18 @@ def conclude_verification(context: Context, results: list[ProbeResult], evidence
             cadence = verification_due(live.date, None, context.clock.now()).cadence
             told = escalate(context, escalations(context, counted, evidence), urgency_at(cadence))
     return Verified(tuple(results), judgement, cause, tuple(told))
+
+
+def questions_about(context: Context, results: Iterable[ProbeResult]) -> list[Question]:
+    """Ask a person about every event that no credential could read back; yes makes it a PASS."""
+    unseen = [result for result in results if result.outcome is Outcome.SENT_NOT_CONFIRMED]
+    return [
+        ask_person(
+            context, VERIFICATION, str(target),
+            f"{context.integrations[target.integration].person_sees} (nonce {', '.join(r.nonce for r in rows)})",
+        )
+        for target, rows in by_target(unseen).items()
+    ]  # fmt: skip
 
 
 def incident_note(context: Context, verified: Verified, evidence: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import uuid4
 
 from domain.config import EnvironmentKind
 from domain.errors import BadInput
@@ -32,6 +33,11 @@ class _Remembered:
 
     def close(self, results: Sequence[ProbeResult]) -> None:
         close_intents(self.context, results)
+
+
+def new_nonce() -> str:
+    """Return 32 hex digits: long enough never to repeat, and a valid Sentry event id."""
+    return uuid4().hex
 
 
 def open_intents(

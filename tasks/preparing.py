@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from blocks.ledger_identity import claim
 from blocks.store import load_values, save_values
@@ -21,6 +20,7 @@ from steps.audited_run import AuditedRun, open_own_ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for, stand_ins_url
 from steps.context import Context, pace_of
+from steps.verifying import new_nonce
 from steps.version import code_version
 from steps.walk import Walk
 from vendors.registry import INTEGRATIONS
@@ -64,7 +64,7 @@ def context_of(run: AuditedRun, config: Config, environment: str, may_wake: froz
         conduct=conduct_for(config, environment, run.record),
         clock=Clock(now=run.ledger.now),
         pace=pace_of(config),
-        new_nonce=lambda: uuid4().hex,
+        new_nonce=new_nonce,
         may_wake=may_wake,
     )
 

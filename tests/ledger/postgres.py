@@ -11,7 +11,9 @@ from pathlib import Path
 
 _SUPERUSER = "postgres"
 # Durability is what a cluster that lives for a minute does not need.
-_SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c timezone=Asia/Tokyo"
+_SETTINGS = (
+    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c timezone=Asia/Tokyo"
+)
 
 
 def program(name: str) -> Path | None:

@@ -49,7 +49,7 @@ def _runs_and_chain() -> None:
         "checkpoints",
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("at", _MOMENT, nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_checkpoints"),
     )
     op.create_table(

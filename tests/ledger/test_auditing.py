@@ -1,0 +1,320 @@
+"""Whatever is changed after it was written, the audit names: which entry, which run, which file, what differs."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from domain.verdicts import Verdict, World
+from ledger import chain
+from ledger.auditing import AuditReport, Where, verify_audit
+from ledger.bundles import Bundle
+from ledger.chain import Checkpoint
+from ledger.opening import Ledger, open_ledger
+from ledger.runs import abandon_dead_runs, seal_run
+from tests.ledger.recording import complete_run, opened
+from tests.ledger.tampering import tamper
+
+
+@pytest.fixture
+def bundles(ledger: Ledger, tmp_path: Path) -> list[Bundle]:
+    """Three complete runs: entries 1 and 2, 3 and 4, 5 and 6."""
+    return [complete_run(ledger, tmp_path, f"run-{number}") for number in (1, 2, 3)]
+
+
+def test_what_nobody_touched_is_intact(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    chain.checkpoint(ledger)
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert report.is_intact
+    assert report.first is None
+    assert (report.entries, report.bundles, report.intact_until) == (6, 3, 6)
+
+
+def test_an_edited_entry_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    tamper(ledger, "UPDATE chain SET payload = replace(payload, 'ada', 'eve') WHERE seq = 3")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert report.first is not None
+    assert (report.first.seq, report.first.where, report.intact_until) == (3, Where.CHAIN, 2)
+    assert "edited after it was written" in report.first.differs
+
+
+def test_a_deleted_entry_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    tamper(ledger, "DELETE FROM chain WHERE seq = 4")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert report.first is not None
+    assert (report.first.seq, report.first.differs) == (4, "entry 4 is missing")
+
+
+def test_entries_deleted_from_the_end_are_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    tamper(ledger, "DELETE FROM chain WHERE seq >= 5")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert report.first is not None
+    assert (report.first.seq, report.first.differs) == (5, "entries 5 to 6 are missing")
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("verdict = 'GREEN!'", "verdict"),
+        ("world = 'nothing answered'", "world"),
+        ("actor = 'eve'", "actor"),
+        ("parameters = '{}'", "parameters"),
+        ("opened_at = sealed_at", "opened_at"),
+        ("sealed_at = NULL", "sealed_at"),
+        ("bundle_digest = ''", "bundle_digest"),
+        ("sealed_seq = NULL", "sealed_seq"),
+    ],
+)
+def test_an_edited_run_is_named(
+    ledger: Ledger, tmp_path: Path, bundles: list[Bundle], change: str, column: str
+) -> None:
+    tamper(ledger, f"UPDATE runs SET {change} WHERE run_id = 'run-2'")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.where, found.run_id, found.differs) for found in report.breaks] == [
+        (Where.RUN, "run-2", f"its row was edited: {column}")
+    ]
+
+
+def test_a_deleted_run_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    tamper(ledger, "DELETE FROM runs WHERE run_id = 'run-2'")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [str(found) for found in report.breaks] == ["entry 3 (run, run run-2): its row was deleted"]
+
+
+def test_a_run_that_was_slipped_in_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    tamper(ledger, "UPDATE runs SET run_id = 'invented' WHERE run_id = 'run-3'")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert ("invented", "its row has no entry in the chain") in [(one.run_id, one.differs) for one in report.breaks]
+
+
+def test_an_edited_file_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    evidence = bundles[1].folder / "evidence.jsonl"
+    evidence.write_text(evidence.read_text().replace('"status": 200', '"status": 403'))
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [str(found) for found in report.breaks] == [
+        "entry 4 (bundle, run run-2, evidence.jsonl): its content is not what was sealed"
+    ]
+
+
+def test_an_extra_file_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    (bundles[0].folder / "later.md").write_text("and it was all fine")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.file, found.differs) for found in report.breaks] == [
+        ("later.md", "it was added after the bundle was sealed")
+    ]
+
+
+def test_a_file_taken_away_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    (bundles[0].folder / "report.md").unlink()
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.file, found.differs) for found in report.breaks] == [("report.md", "it is missing")]
+
+
+def test_an_edited_manifest_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    manifest = bundles[2].folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"actor": "ada"', '"actor": "eve"'))
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.seq, found.file, found.differs) for found in report.breaks] == [
+        (6, "manifest.json", "its digest is not the one the ledger sealed")
+    ]
+
+
+def test_a_missing_bundle_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    shutil.rmtree(bundles[1].folder)
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.run_id, found.where) for found in report.breaks] == [("run-2", Where.BUNDLE)]
+    assert f"missing (audit/{bundles[1].path})" in report.breaks[0].differs
+
+
+def test_a_bundle_kept_elsewhere_is_found_there(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    elsewhere = (tmp_path / "bucket").as_uri()
+    for bundle in bundles:
+        bundle.copy_to(elsewhere)
+    shutil.rmtree(bundles[1].folder)
+
+    without, with_copies = verify_audit(ledger, tmp_path), verify_audit(ledger, tmp_path, audit_url=elsewhere)
+
+    assert [found.run_id for found in without.breaks] == ["run-2"]
+    assert with_copies.is_intact
+
+
+def test_a_copy_that_was_edited_is_named(ledger: Ledger, tmp_path: Path, bundles: list[Bundle]) -> None:
+    elsewhere = tmp_path / "bucket"
+    bundles[0].copy_to(elsewhere.as_uri())
+    (elsewhere / bundles[0].path / "report.md").write_text("# HOLD\n")
+
+    report = verify_audit(ledger, tmp_path, audit_url=elsewhere.as_uri())
+
+    assert [(found.run_id, found.file) for found in report.breaks] == [("run-1", "report.md")]
+
+
+def test_runs_without_a_sealed_bundle_are_listed_not_broken(
+    ledger: Ledger, later: Callable[[timedelta], Ledger], tmp_path: Path
+) -> None:
+    opened(ledger, "killed")
+    abandon_dead_runs(later(timedelta(hours=1)))
+    opened(ledger, "running")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert report.is_intact
+    assert report.unsealed == ("killed", "running")
+
+
+def test_after_a_break_the_checkpoint_is_named_since_which_all_is_intact(
+    ledger: Ledger, tmp_path: Path, bundles: list[Bundle]
+) -> None:
+    early = chain.checkpoint(ledger)
+    complete_run(ledger, tmp_path, "run-4")
+    tamper(ledger, "UPDATE chain SET at = '2020-01-01T00:00:00+00:00' WHERE seq = 2")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert (early.seq, report.intact_until) == (6, 1)
+    assert report.intact_since == early
+
+
+def rewritten(ledger: Ledger) -> None:
+    """Change the first entry and compute every hash anew: what the chain alone cannot show."""
+    with ledger.reading() as connection:
+        links = list(chain.read(connection))
+    previous = chain.genesis(ledger.id)
+    for link in links:
+        payload = link.payload.replace("ada", "eve")
+        fresh = chain.link_hash(link.seq, previous, link.at, payload)
+        values = {"previous": previous, "hash": fresh, "payload": payload, "seq": link.seq}
+        tamper(
+            ledger, "UPDATE chain SET previous = :previous, hash = :hash, payload = :payload WHERE seq = :seq", **values
+        )
+        previous = fresh
+    tamper(ledger, "UPDATE chain_head SET hash = :hash", hash=previous)
+    tamper(ledger, "UPDATE runs SET actor = 'eve'")
+
+
+def test_a_chain_rewritten_as_a_whole_is_shown_by_a_checkpoint_kept_outside(
+    ledger: Ledger, tmp_path: Path, bundles: list[Bundle]
+) -> None:
+    outside = Checkpoint(chain.checkpoint(ledger).seq, chain.checkpoint(ledger).hash)
+    tamper(ledger, "DELETE FROM checkpoints")
+    rewritten(ledger)
+
+    alone, with_checkpoint = verify_audit(ledger, tmp_path), verify_audit(ledger, tmp_path, outside=[outside])
+
+    assert alone.is_intact
+    assert [(found.seq, found.where) for found in with_checkpoint.breaks] == [(6, Where.CHECKPOINT)]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    folder: Path
+    columns: tuple[tuple[str, str, str], ...]
+
+
+_UNAUDITED = {
+    ("runs", "lease_until"),
+    ("checkpoints", "at"),
+    ("ledger_identity", "created_at"),
+    *((table, "only_row") for table in ("chain_head", "ledger_identity")),
+}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
+    """A ledger with two complete runs and a checkpoint, to be copied and edited."""
+    folder = tmp_path_factory.mktemp("audited")
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+    complete_run(ledger, folder, "run-1")
+    chain.checkpoint(ledger)
+    opened(ledger, "run-2")
+    seal_run(ledger, "run-2", Verdict.HOLD, World.REAL, "")
+    columns: list[tuple[str, str, str]] = []
+    with ledger.reading() as connection:
+        for table in ("chain", "chain_head", "runs", "checkpoints", "ledger_identity"):
+            rows = connection.exec_driver_sql(f"SELECT rowid, * FROM {table}").mappings().all()
+            names = [name for name in rows[0] if name != "rowid" and (table, name) not in _UNAUDITED]
+            columns += [(table, name, str(row["rowid"])) for row in rows for name in names]
+    ledger.close()
+    (folder / "ledger.db-wal").unlink(missing_ok=True)
+    yield Original(folder, tuple(columns))
+
+
+def audited_after(folder: Path, statement: str, **values: object) -> AuditReport:
+    """Run the statement on the ledger in the folder and audit it; discards the example where nothing was changed."""
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+    try:
+        assume(tamper(ledger, statement, **values) == 1)
+    except IntegrityError:
+        assume(condition=False)
+    finally:
+        ledger.close()
+    reopened = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+    try:
+        return verify_audit(reopened, folder)
+    finally:
+        reopened.close()
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_single_edit_of_the_recorded_runs_is_found(original: Original, data: st.DataObject) -> None:
+    table, column, rowid = data.draw(st.sampled_from(original.columns))
+    value = data.draw(st.one_of(st.text(max_size=70), st.integers(-5, 9), st.binary(max_size=5), st.none()))
+
+    with TemporaryDirectory() as place:
+        folder = Path(shutil.copytree(original.folder, Path(place) / "copy"))
+        # `IS NOT` leaves out what is the same value after SQLite's own conversion.
+        report = audited_after(
+            folder,
+            f"UPDATE OR IGNORE {table} SET {column} = :value "
+            f"WHERE rowid = :rowid AND {column} IS NOT CAST(:value AS TEXT) AND {column} IS NOT :value",
+            value=value,
+            rowid=int(rowid),
+        )
+
+    assert not report.is_intact
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_any_deleted_row_of_the_recorded_runs_is_found(original: Original, data: st.DataObject) -> None:
+    deletable = sorted(
+        {(table, rowid) for table, _, rowid in original.columns if table in {"chain", "runs", "chain_head"}}
+    )
+    table, rowid = data.draw(st.sampled_from(deletable))
+
+    with TemporaryDirectory() as place:
+        folder = Path(shutil.copytree(original.folder, Path(place) / "copy"))
+        report = audited_after(folder, f"DELETE FROM {table} WHERE rowid = :rowid", rowid=int(rowid))
+
+    assert not report.is_intact
