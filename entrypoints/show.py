@@ -1,16 +1,17 @@
 """What people see in the terminal: a line per probe, a table at the end, the verdict, what to do next."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import click
 
 from domain.errors import OpsError
-from domain.names import Target
 from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.verdicts import Judgement
-from steps.verification import by_target, outcomes_by_target
+from steps.reports import probe_documents
+from steps.verification import outcomes_by_target
 
 _MARKS = {
     Outcome.PASS: ("PASS", "green"),
@@ -28,15 +29,18 @@ def probe_line(result: ProbeResult) -> str:
     return line if not result.happened else f"{line}\n{_advice(result.happened, result.means, result.next_step)}"
 
 
-def table(results: Iterable[ProbeResult]) -> str:
-    """Return the table per integration: sent, confirmed, cleaned up, milliseconds."""
-    rows = [_row(target, probes) for target, probes in by_target(results).items()]
+def table(probes: Iterable[Mapping[str, Any]]) -> str:
+    """Return the table per integration (sent, confirmed, cleaned up, milliseconds) of probe documents."""
+    by_target: dict[str, list[Mapping[str, Any]]] = {}
+    for probe in probes:
+        by_target.setdefault(probe["target"], []).append(probe)
+    rows = [_row(target, found) for target, found in sorted(by_target.items())]
     widths = [max(len(head), *(len(row[at]) for row in rows)) if rows else len(head) for at, head in enumerate(_HEADS)]
     lines = [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (_HEADS, *rows)
     ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join([lines[0], "-" * max(len(line) for line in lines), *lines[1:]])
 
 
 def verdict_line(judgement: Judgement) -> str:
@@ -59,25 +63,7 @@ def as_json(
         "run_id": run_id,
         "bundle": bundle,
         "integrations": {str(t): o.value for t, o in outcomes_by_target(results).items()},
-        "probes": [
-            {
-                "target": str(r.target),
-                "probe": r.probe,
-                "nonce": r.nonce,
-                "outcome": r.outcome.value,
-                "clean_up": r.clean_up.value,
-                "sent_ms": milliseconds(r.sent),
-                "confirmed_ms": milliseconds(r.confirmed),
-                "cleaned_up_ms": milliseconds(r.cleaned),
-                "took_ms": milliseconds(r.took),
-                "attempts": r.attempts,
-                "symptom": r.symptom,
-                "happened": r.happened,
-                "means": r.means,
-                "next_step": r.next_step,
-            }
-            for r in results
-        ],
+        "probes": probe_documents(results),
     }
     return json.dumps(document, indent=2)
 
@@ -93,21 +79,22 @@ def _phases(result: ProbeResult) -> str:
     return f"sent {milliseconds(result.sent)} ms, {confirmed}, {result.clean_up.value}, nonce {result.nonce}"
 
 
-def _row(target: Target, probes: list[ProbeResult]) -> tuple[str, ...]:
-    outcome = outcomes_by_target(probes)[target]
-    sent = sum(r.sent is not None for r in probes)
-    confirmed = sum(r.confirmed is not None for r in probes)
-    took = [r.took for r in probes if r.took is not None]
-    cleaned = (
-        " and ".join(dict.fromkeys(r.clean_up.value for r in probes if r.clean_up is not CleanUp.NOTHING_SENT)) or "-"
-    )
-    counted = len(probes) if any(r.probe != "-" for r in probes) else 0
-    if not counted:
-        return (str(target), outcome.value, "-", "-", "-", "-")
+def _row(target: str, probes: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    worst = next((p["outcome"] for p in probes if p["outcome"] != Outcome.PASS.value), Outcome.PASS.value)
+    tried = [p for p in probes if p["nonce"]]
+    if not tried:
+        return (target, worst, "-", "-", "-", "-")
+    cleaned = [p["clean_up"] for p in tried if p["clean_up"] != CleanUp.NOTHING_SENT.value]
+    took = [p["took_ms"] for p in tried if p["took_ms"] is not None]
     return (
-        str(target), outcome.value, f"{sent}/{counted}", f"{confirmed}/{counted}", cleaned,
-        str(milliseconds(max(took))) if took else "-",
+        target, worst, _share(tried, "sent_ms"), _share(tried, "confirmed_ms"),
+        " and ".join(dict.fromkeys(cleaned)) or "-", str(max(took)) if took else "-",
     )  # fmt: skip
+
+
+def _share(probes: list[Mapping[str, Any]], phase: str) -> str:
+    reached = sum(p[phase] is not None for p in probes)
+    return "yes" if reached == len(probes) else "no" if reached == 0 else f"{reached} of {len(probes)}"
 
 
 def _advice(happened: str, means: str, next_step: str) -> str:

@@ -22,7 +22,7 @@ from steps.clock import Clock
 from steps.cold_start import check_rehearsed
 from steps.conduct import conduct_for
 from steps.context import Context, pace_of
-from steps.reports import verification_report
+from steps.reports import probe_documents, verification_report
 from steps.routine import Verified, conclude_verification, incident_note, not_run, questions_about
 from steps.verifying import new_nonce, verify_in_batches
 from vendors.registry import INTEGRATIONS, integration_named
@@ -136,7 +136,7 @@ def _tell(verified: Verified, run: AuditedRun, place: str, source: str, *, as_js
             )
         )
         return
-    click.echo(f"\n{show.table(results)}\n")
+    click.echo(f"\n{show.table(probe_documents(results))}\n")
     if verified.cause:
         click.echo(f"{show.error_lines(verified.cause)}\n")
     for line in verified.told:

@@ -1,5 +1,6 @@
 """Day 1: thirty steps in order, each proved, resumable; green only when every step that counts is done."""
 
+import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from domain.wiring import check_environment, parse_mode
 from steps.audited_run import audited_run
 from steps.cold_start import check_rehearsed
 from steps.plan import planned
-from steps.reports import day1_report, first_line, plan_report
+from steps.reports import day1_report, first_line, last_of_each, plan_report, probe_documents
 from steps.wiring import earlier_states, recapture_log
 from tasks.concluding import concluded, refused
 from tasks.preparing import context_of, own_ledger, read_own_config, walk_of
@@ -85,6 +86,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
                 for step in CHECKLIST:
                     walk_step(walk, step, results, return_state=True)
                 recapture_log(walk)
+                run.bundle.write("probes.json", json.dumps(probe_documents(last_of_each(walk.results)), indent=2))
                 judgement = judge_steps(results, walk.world)
                 report = day1_report(walk, CHECKLIST, results, judgement)
                 show_steps(f"day-1-{environment}", zip(CHECKLIST, results, strict=True), str(judgement))

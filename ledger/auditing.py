@@ -176,10 +176,20 @@ def _compared_runs(connection: Connection, told_of: Mapping[str, _Told]) -> Iter
             continue
         differing = [name for name, value in _expected(told).items() if _same_spelling(row[name]) != value]
         if differing:
-            seq = told.sealed.seq if told.sealed and set(differing) & _SEALED_COLUMNS else told.opened.seq
+            seq = _contradicted(told, row) if set(differing) <= _SEALED_COLUMNS else told.opened.seq
             yield Break(seq, Where.RUN, f"its row was edited: {', '.join(differing)}", run_id)
-    for run_id in rows:
-        yield Break(1, Where.RUN, "its row has no entry in the chain", run_id)
+    for run_id, row in rows.items():
+        yield Break(_number(row["opened_seq"], 1), Where.RUN, "its row has no entry in the chain", run_id)
+
+
+def _contradicted(told: _Told, row: Mapping[str, object]) -> int:
+    """Return the entry that sealed the run: as the chain tells it, else as the row does, for it may be deleted."""
+    return told.sealed.seq if told.sealed else max(told.opened.seq, _number(row["sealed_seq"], 0))
+
+
+def _number(raw: object, otherwise: int) -> int:
+    text = str(raw)
+    return int(text) if text.isascii() and text.isdecimal() else otherwise
 
 
 _SEALED_COLUMNS = frozenset({"sealed_seq", "sealed_at", "verdict", "world", "bundle_digest"})
@@ -228,7 +238,7 @@ def _compared_checkpoints(kept: Iterable[Checkpoint], hashes: Mapping[int, str],
 
 def _compared_bundle(run_id: str, told: _Told, places: Iterable[str]) -> Iterator[Break]:
     try:
-        path = bundle_path(str(told.said.get("flow")), datetime.fromisoformat(told.opened.at), run_id)
+        path = bundle_path(str(told.said.get("flow")), datetime.fromisoformat(str(told.opened.at)), run_id)
     except (ValueError, BadInput):
         yield Break(told.opened.seq, Where.BUNDLE, "where its bundle lies cannot be told from its entry", run_id)
         return

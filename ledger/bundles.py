@@ -57,9 +57,9 @@ class Bundle:
         try:
             _make_private(home, folder.parent)
             folder.mkdir(mode=0o700)
-        except FileExistsError:
-            raise _refused(run_id, "there is one already") from None
         except OSError as error:
+            if folder.is_dir():
+                raise _refused(run_id, "there is one already") from None
             raise BadInput(
                 f"The audit bundle {folder} cannot be written: {error.strerror}.",
                 "A run that leaves no evidence may not start. Nothing was sent.",

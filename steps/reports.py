@@ -1,10 +1,11 @@
 """The readable report of a run: verdict first, then what to do, then every step and probe."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from domain.checklist import UNCOUNTED, Step, StepResult, StepState, counts
 from domain.errors import OpsError
-from domain.probes import Outcome, ProbeResult
+from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.verdicts import Judgement
 from steps.verification import by_target, outcomes_by_target
 from steps.walk import Walk
@@ -94,6 +95,35 @@ def probe_section(results: Iterable[ProbeResult]) -> list[str]:
     return [*head, *rows, "", *(["## What to do", "", *advice, ""] if advice else [])]
 
 
+def probe_documents(results: Iterable[ProbeResult]) -> list[dict[str, object]]:
+    """Return every probe for machines. Durations are milliseconds, null where a phase was not reached, never 0."""
+    return [
+        {
+            "target": str(r.target),
+            "probe": r.probe,
+            "nonce": r.nonce,
+            "outcome": r.outcome.value,
+            "clean_up": r.clean_up.value,
+            "sent_ms": _milliseconds(r.sent),
+            "confirmed_ms": _milliseconds(r.confirmed),
+            "cleaned_up_ms": _milliseconds(r.cleaned),
+            "took_ms": _milliseconds(r.took),
+            "attempts": r.attempts,
+            "symptom": r.symptom,
+            "happened": r.happened,
+            "means": r.means,
+            "next_step": r.next_step,
+        }
+        for r in results
+    ]
+
+
+def last_of_each(results: Iterable[ProbeResult]) -> list[ProbeResult]:
+    """Return the last whole result of each probe: what was only kept for a person to see is not one."""
+    last = {(r.target, r.probe): r for r in results if r.clean_up is not CleanUp.KEPT}
+    return list(last.values())
+
+
 def summary(results: Iterable[ProbeResult]) -> str:
     """Return one sentence: how many of which outcome, by name."""
     outcomes = outcomes_by_target(results)
@@ -105,6 +135,10 @@ def summary(results: Iterable[ProbeResult]) -> str:
 def _ms(result: ProbeResult, phase: str) -> str:
     took = getattr(result, phase)
     return "-" if took is None else f"{took.total_seconds() * 1000:.0f} ms"
+
+
+def _milliseconds(took: timedelta | None) -> int | None:
+    return None if took is None else round(took.total_seconds() * 1000)
 
 
 def _cell(text: str) -> str:

@@ -41,7 +41,7 @@ def why_missing() -> str:
 def cluster() -> Iterator[str]:
     """Give the URL of a running cluster's database `postgres`; its clock is UTC, its sessions are elsewhere."""
     # A short path: a socket's name has a limit of about a hundred characters.
-    folder = Path(tempfile.mkdtemp(prefix="opsflows-pg-", dir="/tmp"))  # noqa: S108 (mkdtemp makes it ours alone)
+    folder = Path(tempfile.mkdtemp(prefix="opsflows-pg-", dir="/tmp"))
     data = folder / "data"
     try:
         if os.geteuid() == 0:

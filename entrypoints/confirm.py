@@ -1,0 +1,62 @@
+"""`opsflows confirm` and `opsflows questions`: what only a person can say, with who and when."""
+
+import getpass
+
+import click
+
+from entrypoints.day_one import quiet_prefect
+from entrypoints.prefect_api import is_there
+from ledger.questions import Seen, open_questions
+from steps.answering import still_waiting, take_answer
+from steps.audited_run import open_own_ledger
+
+
+@click.command()
+@click.argument("question", type=click.IntRange(min=1))
+@click.option("--seen/--not-seen", "seen", required=True, default=None, help="Whether you saw it with your own eyes.")
+@click.option("--by", default=getpass.getuser, show_default="the logged-in user", help="Who saw it (claimed).")
+@click.option("--note", default="", help="Anything the next operator should know.")
+def confirm(question: int, seen: bool, by: str, note: str) -> None:  # noqa: FBT001 (click passes a flag)
+    """Answer a question; the last answer of a step starts the day-1 run that goes on."""
+    ledger = open_own_ledger()
+    try:
+        answered = take_answer(ledger, question, by, Seen.YES if seen else Seen.NO, note)
+        click.echo(f"Kept: {answered.integration} in {answered.environment}, {'seen' if seen else 'not seen'} by {by}.")
+        waiting = still_waiting(ledger, answered)
+        if waiting:
+            click.echo(f"Still open: {', '.join(str(other.id) for other in waiting)} (opsflows questions).")
+        elif answered.step == 0:
+            click.echo("Verify again when something changed; a person's word counts until then.")
+        elif is_there():
+            quiet_prefect()
+            from tasks.continuing import continue_day_one  # noqa: PLC0415 (Prefect costs a second)
+
+            name = continue_day_one(ledger, answered, by)
+            click.echo(f"Goes on in run {name}." if name else _by_hand(answered.environment))
+        else:
+            click.echo(_by_hand(answered.environment))
+    finally:
+        ledger.close()
+
+
+@click.command()
+@click.option("--environment", default="", help="Only those of this environment.")
+def questions(environment: str) -> None:
+    """List the questions that wait for a person, the nearest deadline first."""
+    ledger = open_own_ledger()
+    try:
+        found = open_questions(ledger, environment)
+    finally:
+        ledger.close()
+    for question in found:
+        step = f"step {question.step}" if question.step else "verification"
+        click.echo(
+            f"{question.id:>4}  {question.environment} {step}, {question.integration}, until {question.deadline:%Y-%m-%d %H:%M} UTC\n"
+            f"      {question.question}\n      opsflows confirm {question.id} --seen --by NAME"
+        )
+    if not found:
+        click.echo("No question waits for a person.")
+
+
+def _by_hand(environment: str) -> str:
+    return f"Go on with opsflows wire --environment {environment}."

@@ -1,0 +1,40 @@
+"""`opsflows demo`: day 1 against the stand-ins, on a Prefect of its own; leaves its traces and no process."""
+
+import getpass
+import os
+import sys
+
+import click
+
+from domain.names import REHEARSAL
+from domain.wiring import MOCK
+from entrypoints import mocks, project
+from entrypoints.day_one import run_day_one
+from entrypoints.servers import prefect_server
+from steps.conduct import STAND_INS_URL
+
+
+@click.command()
+def demo() -> None:
+    """Rehearse day 1: six integrations against stand-ins, all thirty steps. Needs no account and no Docker."""
+    folder = project.set_up()
+    click.echo(
+        f"opsflows: day-1 wiring, rehearsed against stand-ins on this machine. Everything it keeps is in {folder}."
+    )
+    click.echo("Starting the stand-ins and a Prefect server of its own (the first start takes half a minute) ...")
+    with mocks.running() as stand_ins, prefect_server(services=False) as server:
+        os.environ[STAND_INS_URL] = stand_ins.url
+        click.echo(f"Stand-ins at {stand_ins.url}, Prefect at {server}\n")
+        code = run_day_one(
+            {
+                "operator": getpass.getuser(), "ticket": "none", "reason": "make demo",
+                "environment": REHEARSAL, "wiring_mode": MOCK, "mode": "apply",
+            }
+        )  # fmt: skip
+    click.echo(
+        "\nNext:\n"
+        "  make up                                          the Prefect UI with this run in its history\n"
+        "  .venv/bin/opsflows connect slack --environment staging   go real with one integration (README, 15 minutes)\n"
+        "  .venv/bin/opsflows audit verify                  recompute what this run left behind"
+    )
+    sys.exit(code)

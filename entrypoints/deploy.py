@@ -1,0 +1,24 @@
+"""`opsflows deploy`: the Prefect server holds what the catalog says; --check only looks."""
+
+import sys
+
+import click
+
+from entrypoints.day_one import quiet_prefect
+from entrypoints.prefect_api import require_server
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 where something differs.")
+def deploy(check: bool) -> None:  # noqa: FBT001 (click passes a flag)
+    """Make the Prefect server hold what the catalog says: by name, never deleting, ours alone."""
+    server = require_server()
+    quiet_prefect()
+    from deployments.apply import converge, differences  # noqa: PLC0415 (Prefect costs a second)
+
+    found = differences() if check else converge()
+    for one in found:
+        click.echo(f"{one.what}: {one.how}{'' if check else '; converged'}")
+    if not found:
+        click.echo(f"Nothing differs at {server}.")
+    sys.exit(1 if check and found else 0)

@@ -1,0 +1,46 @@
+"""`opsflows up`: everything a team needs on one machine, until Ctrl-C; starting again finds it as it was."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from entrypoints import mocks, project
+from entrypoints.day_one import quiet_prefect
+from entrypoints.servers import log_file, prefect_server, prefect_worker
+from steps.conduct import STAND_INS_URL
+
+
+@click.command()
+def up() -> None:
+    """Prefect server and UI, stand-ins, worker and deployments, on loopback, until Ctrl-C."""
+    folder = project.set_up()
+    port = project.ports()["stand_ins"]
+    if project.is_listening(port):
+        port = project.move_port("stand_ins")
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    click.echo("Starting stand-ins, Prefect server and worker ...")
+    with mocks.running(port, folder / project.STAND_INS_STATE) as stand_ins, prefect_server(services=True) as server:
+        os.environ[STAND_INS_URL] = stand_ins.url
+        quiet_prefect()
+        from deployments.apply import converge  # noqa: PLC0415 (Prefect reads its settings when it is imported)
+        from deployments.catalog import WORK_POOL  # noqa: PLC0415 (as above)
+
+        for difference in converge():
+            click.echo(f"  deployed {difference.what}")
+        with prefect_worker(WORK_POOL):
+            click.echo(
+                f"\nPrefect UI    {server.removesuffix('/api')}\nPrefect API   {server}\nStand-ins     {stand_ins.url}\n"
+                f"Logs          {log_file('prefect-server').parent}\n\nCtrl-C stops all of it; nothing is lost."
+            )
+            stopped.wait()
+            click.echo("\nStopping worker, server and stand-ins ...")
+    click.echo("Stopped.")
