@@ -17,7 +17,7 @@ _WIDTH = max(len(state.value) for state in StepState)
 
 def quiet_prefect() -> None:
     """Keep Prefect's own log lines off the terminal; the run's log in the server keeps all of them."""
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL", "INFO")
 
 

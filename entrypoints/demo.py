@@ -9,7 +9,7 @@ import click
 from domain.names import REHEARSAL
 from domain.wiring import MOCK
 from entrypoints import mocks, project
-from entrypoints.day_one import run_day_one
+from entrypoints.day_one import quiet_prefect, run_day_one
 from entrypoints.servers import prefect_server
 from steps.conduct import STAND_INS_URL
 
@@ -25,6 +25,10 @@ def demo() -> None:
     with mocks.running() as stand_ins, prefect_server(services=False) as server:
         os.environ[STAND_INS_URL] = stand_ins.url
         click.echo(f"Stand-ins at {stand_ins.url}, Prefect at {server}\n")
+        quiet_prefect()
+        from deployments.apply import converge  # noqa: PLC0415 (Prefect reads its settings when it is imported)
+
+        converge()
         code = run_day_one(
             {
                 "operator": getpass.getuser(), "ticket": "none", "reason": "make demo",

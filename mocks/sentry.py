@@ -264,9 +264,13 @@ def _credentials(desk: SentryDesk, base_url: str) -> Mapping[str, str]:
 
 
 def _inbox(desk: SentryDesk) -> list[dict[str, Any]]:
+    """The issue list, each issue with its latest event, as its page shows it."""
+    latest = {event.issue_id: event for event in desk.memory.events.values() if event.visible_at <= desk.now()}
     return [
         {"text": issue.title, "at": issue.first_seen, "where": desk.memory.projects[issue.project_id].slug,
-         "acknowledged": issue.status != "unresolved", "status": issue.status, "id": issue.issue_id}
+         "acknowledged": issue.status != "unresolved", "status": issue.status, "id": issue.issue_id,
+         "latest_event": {"id": latest[issue.issue_id].event_id, "title": latest[issue.issue_id].title}
+         if issue.issue_id in latest else None}
         for issue in desk.memory.issues.values()
         if issue.visible_at <= desk.now()
     ]  # fmt: skip

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from ledger.opening import Ledger
-
 from domain.config import Config, Environment, EnvironmentKind
 from domain.names import Target
+from ledger.opening import Ledger
 from steps.clock import Clock
 from steps.probing import Pace
 from vendors.capabilities import Integration
@@ -44,9 +43,9 @@ class Context:
     def is_rehearsal(self) -> bool:
         return self.declared.kind is EnvironmentKind.REHEARSAL
 
-    def dialling(self, dial: Mapping[str, tuple[str, int]], connect_limit: timedelta) -> "Context":
-        """Return the same run with connections going elsewhere: a cut, local to this process."""
-        return replace(self, conduct=replace(self.conduct, dial=dial, connect_limit=connect_limit))
+    def dialling(self, dial: Mapping[str, tuple[str, int]], limit: timedelta) -> "Context":
+        """Return the same run with connections going elsewhere, each bounded by `limit`: a cut, local to this process."""
+        return replace(self, conduct=replace(self.conduct, dial=dial, connect_limit=limit, exchange_limit=limit))
 
 
 def pace_of(config: Config) -> Pace:

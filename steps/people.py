@@ -28,8 +28,9 @@ def seen_by_person(walk: Walk, step: Step) -> StepResult:
         return _seen_in_inbox(walk, step)
     context = walk.context
     answered = answers(context.ledger, context.environment, step.number)
-    _clean_up(walk, [target for target in walk.targets if str(target) in answered])
     waiting = {q.integration for q in open_questions(context.ledger, context.environment) if q.step == step.number}
+    # After a no the event was sent anew; it stays for whoever is asked now.
+    _clean_up(walk, [target for target in walk.targets if str(target) in set(answered) - waiting])
     seen = {subject for subject, q in answered.items() if q.seen is Seen.YES}
     unasked = [target for target in walk.targets if str(target) not in waiting | seen]
     results = verify_targets(context, unasked, expires_after=_time_to_answer(walk)) if unasked else []
@@ -114,11 +115,13 @@ def _seen_in_inbox(walk: Walk, step: Step) -> StepResult:
     failed = [result for result in results if result.outcome is not Outcome.PASS]
     if failed:
         return of_results(step, failed)
-    unseen = [r for r in results if r.nonce not in json.dumps(stand_ins.inbox(r.target.integration))]
+    shown = {target: json.dumps(stand_ins.inbox(target.integration)) for target in walk.targets}
     _clean_up(walk, walk.targets)
+    # A target's probes are one thing to a person: a metric has no inbox, the event beside it has.
+    unseen = [str(t) for t, rows in by_target(results).items() if not any(r.nonce in shown[t] for r in rows)]
     if unseen:
-        names = ", ".join(f"{r.target} {r.probe}" for r in unseen)
-        return hold(step, f"Confirmed, but not in the stand-in's inbox: {names}.", DELIVERED_UNSEEN.next_step)
+        detail = f"Confirmed, but not in the stand-in's inbox: {', '.join(unseen)}."
+        return hold(step, detail, DELIVERED_UNSEEN.next_step)
     names = ", ".join(dict.fromkeys(str(r.target) for r in results))
     return done(step, f"Seen in the stand-ins' inboxes, in a person's place: {names}.")
 
@@ -134,10 +137,6 @@ def _waiting(walk: Walk, step: Step, asked: list[Question], answered: Mapping[st
     if overdue:
         return hold(step, f"Nobody answered until {until:%Y-%m-%d %H:%M} UTC: {what}.{earlier}", again)
     return waits_for_person(step, f"Asked: {what}. Until {until:%Y-%m-%d %H:%M} UTC.{earlier}", again)
-
-
-def _ask(walk: Walk, number: int, subject: str, text: str) -> None:
-    ask_person(walk.context, number, subject, text)
 
 
 def _time_to_answer(walk: Walk) -> timedelta:

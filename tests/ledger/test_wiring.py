@@ -34,14 +34,21 @@ def test_environments_do_not_mix(ledger: Ledger) -> None:
 
 
 def test_a_rehearsal_proves_one_version(ledger: Ledger) -> None:
-    wiring.record_rehearsal(ledger, "0.1.0", "run-1", ["slack"])
-    wiring.record_rehearsal(ledger, "0.1.0", "run-2", ["splunk", "slack"])
+    wiring.record_rehearsal(ledger, "0.1.0", "run-1", ["splunk", "slack"])
+
+    assert wiring.rehearsal_for(ledger, "0.1.0") is not None
+    assert wiring.rehearsal_for(ledger, "0.2.0") is None
+
+
+def test_a_later_rehearsal_of_one_does_not_hide_an_earlier_one_of_several(ledger: Ledger) -> None:
+    wiring.record_rehearsal(ledger, "0.1.0", "run-1", ["splunk", "slack"])
+    wiring.record_rehearsal(ledger, "0.1.0", "run-2", ["slack"])
+    wiring.record_rehearsal(ledger, "0.2.0", "run-3", ["sentry"])
 
     proof = wiring.rehearsal_for(ledger, "0.1.0")
 
     assert proof is not None
     assert (proof.run_id, proof.integrations) == ("run-2", ("slack", "splunk"))
-    assert wiring.rehearsal_for(ledger, "0.2.0") is None
 
 
 def test_the_newest_go_live_counts(ledger: Ledger) -> None:
