@@ -65,8 +65,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an OpsError becomes its three sentences, never a traceback."""
-    project.load()
     try:
+        project.load()
         cli.main(args=arguments, prog_name="opsflows", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)

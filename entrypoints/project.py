@@ -13,6 +13,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from ledger.places import resolve_home
+
 ROOT = Path(__file__).resolve().parents[1]
 ENV_FILE = "env"
 PORTS_FILE = "ports.json"
@@ -22,8 +24,12 @@ _PORT_NAMES = ("prefect", "stand_ins", "stand_ins_tls")
 
 
 def home() -> Path:
-    """Return OPSFLOWS_HOME, or `.opsflows` in the project; absolute."""
-    return Path(os.environ.get("OPSFLOWS_HOME") or ROOT / ".opsflows").resolve()
+    """Return OPSFLOWS_HOME, or `.opsflows` in the project; absolute.
+
+    Raises:
+        BadInput: OPSFLOWS_HOME is a relative path.
+    """
+    return resolve_home(os.environ, project=ROOT)
 
 
 def load() -> None:

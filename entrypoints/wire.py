@@ -19,7 +19,17 @@ from steps.audited_run import open_own_ledger
 from steps.conduct import STAND_INS_URL, running_stand_ins
 
 _BY = click.option("--by", default=getpass.getuser, show_default="the logged-in user", help="Who does this (claimed).")
-_ENVIRONMENT = click.option("--environment", required=True, help="An environment of opsflows.toml.")
+
+
+def _own_or_group(context: click.Context, _: click.Parameter, value: str | None) -> str:
+    """Return the subcommand's own environment, or the one given to `opsflows wire` before it."""
+    chosen: str = value or (context.parent.params["environment"] if context.parent else REHEARSAL)
+    return chosen
+
+
+_ENVIRONMENT = click.option(
+    "--environment", callback=_own_or_group, help="An environment of opsflows.toml; the one given to wire by default."
+)
 
 
 @click.group(invoke_without_command=True)

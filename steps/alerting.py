@@ -1,6 +1,6 @@
 """Tells people once that a state was entered, again each day it lasts, and never loses an alert that could not be sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.cadence import Cadence
@@ -34,19 +34,9 @@ def escalations(context: Context, results: Iterable[ProbeResult], evidence: str)
         f"Roll back first, investigate afterwards: OPERATOR_WIRING_PROD_ENABLED=0 ({context.declared.rollback_command}). "
         f"No credential was deleted; leave them in place. Evidence: {evidence}"
     )
-    cause = common_cause(results)
-    if cause:
-        whom = context.declared.platform_on_call or "the platform on-call"
-        text = f"{cause.happened} {cause.means} {cause.next_step} {rollback}"
-        return [
-            Escalation(
-                f"verify:{context.environment}:platform",
-                whom,
-                f"{context.environment}: {cause.happened}",
-                text,
-                "network-substrate",
-            )
-        ]
+    failing = {t: outcome for t, outcome in outcomes_by_target(results).items() if outcome not in _PASSING}
+    if len({target.integration for target in failing}) > 1:
+        return [_of_several(context, results, failing, rollback)]
     return [
         Escalation(
             f"verify:{context.environment}:{target}",
@@ -55,8 +45,7 @@ def escalations(context: Context, results: Iterable[ProbeResult], evidence: str)
             f"{_words(results, target)} {rollback}",
             f"docs/integrations/{target.integration}.md",
         )
-        for target, outcome in outcomes_by_target(results).items()
-        if outcome not in _PASSING
+        for target, outcome in failing.items()
     ]
 
 
@@ -68,7 +57,11 @@ def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) ->
         due = raise_alert(
             context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook
         )
-        said.append(_send(context, one, urgency) if due else f"{one.whom} was told within the last day: {one.title}.")
+        said.append(
+            _send(context, one, urgency)
+            if due
+            else f"{one.whom} was told within the last day, or is being told now: {one.title}."
+        )
     return said
 
 
@@ -84,6 +77,26 @@ def clear_passing(context: Context, results: Iterable[ProbeResult]) -> list[str]
 def urgency_at(cadence: Cadence) -> Urgency:
     """In the first two weeks a failure pages the operator; in steady state a ticket is enough."""
     return Urgency.PAGE if cadence is Cadence.DAILY else Urgency.TICKET
+
+
+def _of_several(
+    context: Context, results: list[ProbeResult], failing: Mapping[Target, Outcome], rollback: str
+) -> Escalation:
+    """Several at once are one escalation, to the platform on-call: one cause is more likely than several."""
+    cause = common_cause(results)
+    words = (
+        f"{cause.happened} {cause.means} {cause.next_step}"
+        if cause
+        else "Look for what they share before looking at each. "
+        + " ".join(_words(results, target) for target in failing)
+    )
+    return Escalation(
+        f"verify:{context.environment}:platform",
+        context.declared.platform_on_call or "the platform on-call",
+        f"{context.environment}: {', '.join(f'{target} {outcome.value}' for target, outcome in failing.items())}",
+        f"{words} {rollback}",
+        f"docs/runbooks/{'network-substrate' if cause else 'several-failed'}.md",
+    )
 
 
 def _send(context: Context, one: Escalation, urgency: Urgency) -> str:

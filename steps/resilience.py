@@ -12,6 +12,7 @@ from domain.names import Target
 from domain.probes import Outcome, ProbeResult, Receipt
 from ledger import wiring as progress
 from ledger.credentials import fingerprints
+from steps.agreement import not_agreed
 from steps.context import Context
 from steps.probing import Job, carry_out, clean_up_left, repeat_until
 from steps.verifying import close_intents, connected, open_intents, verify_targets
@@ -24,9 +25,9 @@ from vendors.stand_ins import StandIns
 _CUT_ORDER = ("datadog", "splunk", "slack", "sentry", "opsgenie", "pagerduty")
 _CUT_LIMIT = timedelta(seconds=3)
 _CUT_BOUND = timedelta(seconds=12)
-_CHAIN_BOUND = timedelta(seconds=120)
 _NETWORK = "network."
 _PHASES = 3
+_SLACK_VERIFIED = 13
 
 
 def cut(walk: Walk, step: Step) -> StepResult:
@@ -38,7 +39,7 @@ def cut(walk: Walk, step: Step) -> StepResult:
     for name, address in (("closed port", closed_port), ("no answer", silent_port)):
         with address() as port:
             results = _verify_cut(walk.context, target, port)
-        wrong = [r for r in results if r.outcome is not Outcome.FAIL or not r.symptom.startswith(_NETWORK)]
+        wrong = [r for r in results if not _failed_cleanly(r)]
         if not results or wrong:
             detail = f"{target} did not fail cleanly on a cut network ({name})."
             return hold(step, detail, "Keep the bundle and report it: a probe that cannot fail proves nothing.")
@@ -69,8 +70,7 @@ def webhook_swap(walk: Walk, step: Step) -> StepResult:
         return not_applicable(step, "Slack is not in scope.")
     target = targets[0]
     context = walk.context
-    known = fingerprints(context.ledger, context.environment, target, "SLACK_WEBHOOK_URL")
-    before = known[0].fingerprint if known else None
+    before = _verified_webhook(walk, target)
     if walk.stand_ins is not None:
         walk.save_credentials(target, {"SLACK_WEBHOOK_URL": str(walk.stand_ins.act("slack", "mint_webhook")["url"])})
     now = walk.fingerprint((context.credentials(target) or {}).get("SLACK_WEBHOOK_URL", ""))
@@ -89,6 +89,15 @@ def webhook_swap(walk: Walk, step: Step) -> StepResult:
     return found
 
 
+def _verified_webhook(walk: Walk, target: Target) -> str | None:
+    """Return the fingerprint of the webhook that step 13 verified, None where that is not known."""
+    context = walk.context
+    verified = progress.step_states(context.ledger, context.environment).get(_SLACK_VERIFIED)
+    known = fingerprints(context.ledger, context.environment, target, "SLACK_WEBHOOK_URL")
+    before = [one.fingerprint for one in known if verified and one.first_seen_at <= verified.at]
+    return before[-1] if before else None
+
+
 def chain(walk: Walk, step: Step) -> StepResult:
     """Raise one new Sentry error and find the incident and the message it leads to, link by link."""
     targets = {name: walk.targets_of(name) for name in ("sentry", "pagerduty", "slack")}
@@ -98,6 +107,10 @@ def chain(walk: Walk, step: Step) -> StepResult:
     if walk.stand_ins is not None:
         _join_stand_ins(walk, targets["pagerduty"][0], targets["slack"][0])
     context = walk.context
+    # The incident at the end of Sentry's rule is as loud as a probe's own.
+    refused = not_agreed(context, targets["pagerduty"])
+    if refused:
+        return of_results(step, refused)
     nonce = context.new_nonce()
     open_intents(context, [(nonce, targets["sentry"][0], "event")])
     with ExitStack() as stack:
@@ -121,7 +134,7 @@ def _follow(walk: Walk, step: Step, clients: Mapping[str, Client], nonce: str) -
     try:
         sentry.raise_error(nonce, at)
         for looked_for, look in links:
-            repeat_until(look, _CHAIN_BOUND, context.pace, context.clock, polls=True)
+            repeat_until(look, context.pace.confirm, context.pace, context.clock, polls=True)
             seen.append(looked_for)
     except OpsError as error:
         so_far = f"Seen: {', '.join(seen)}. " if seen else ""
@@ -159,3 +172,9 @@ def _verify_cut(context: Context, target: Target, port: int) -> list[ProbeResult
     pace = context.pace.within((_CUT_BOUND / _PHASES).total_seconds())
     with connected(away, target) as client:
         return [carry_out(Job(target, probe, context.new_nonce()), pace, context.clock) for probe in client.probes[:1]]
+
+
+def _failed_cleanly(result: ProbeResult) -> bool:
+    """Say whether it failed at the network and within the bound."""
+    at_the_network = result.outcome is Outcome.FAIL and result.symptom.startswith(_NETWORK)
+    return at_the_network and result.took is not None and result.took <= _CUT_BOUND

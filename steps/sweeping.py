@@ -26,7 +26,7 @@ def seal_dead_runs(ledger: Ledger) -> list[Run]:
         raise_alert(
             ledger, f"run:{run.run_id}", environment=run.environment, target="operator",
             text=f"Run {run.run_id} of {run.flow} ended without a word; its evidence until then is in its bundle.",
-            runbook="run-abandoned",
+            runbook="docs/runbooks/run-abandoned.md",
         )  # fmt: skip
     return dead
 
@@ -67,7 +67,7 @@ def _overdue(context: Context, question: Question) -> Escalation:
         context.declared.owners.get(question.integration) or "the operator",
         f"{context.environment}: nobody answered question {question.id}",
         f"{question.question}. opsflows confirm {question.id} --seen --by NAME",
-        "question-overdue",
+        "docs/runbooks/question-overdue.md",
     )
 
 

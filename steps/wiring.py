@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from domain.checklist import UNCOUNTED, Action, Step, StepResult, StepState, unmet
-from domain.errors import BadInput
+from domain.errors import BadInput, OpsError
 from domain.names import VERIFY_DUE
 from domain.probes import Outcome, ProbeResult
 from ledger import wiring as progress
@@ -31,7 +31,11 @@ _EVERY_RUN = frozenset({Action.FIND_CREDENTIALS, Action.CAPTURE_LOG, Action.DEVI
 
 def carry_out_step(walk: Walk, step: Step) -> StepResult:
     """Return what one step comes to, and remember it in the walk and in the ledger."""
-    result = _result(walk, step)
+    try:
+        result = _result(walk, step)
+    except OpsError as error:
+        # One step that cannot be carried out does not stop the others.
+        result = hold(step, f"{error.happened} {error.means}", error.next_step)
     walk.states[step.number] = result.state
     progress.record_step(
         walk.context.ledger,
@@ -70,8 +74,6 @@ def _result(walk: Walk, step: Step) -> StepResult:
     skipped = left_out(walk, step)
     if skipped:
         return skipped
-    if walk.states.get(step.number) is StepState.DONE and step.action not in _EVERY_RUN:
-        return done(step, "Done in an earlier run.")
     waiting = unmet(step, walk.states)
     if waiting:
         numbers = ", ".join(str(number) for number in waiting)

@@ -10,8 +10,8 @@ from domain.exchanges import Effect
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
-# Raised by the probe procedure itself, which is no part of domain.
-OF_STEPS = ("probe.left_behind",)
+# Raised by procedures, which are no part of domain.
+OF_STEPS = ("probe.left_behind", "several.failed", "run.abandoned", "question.overdue")
 
 SYMPTOMS = (
     *NETWORK,

@@ -120,5 +120,7 @@ def _probe(
                 waits.append(seconds)
                 time.sleep(seconds)
 
-            yield Seen(carry_out(Job(Target(name), probe, uuid4().hex), pace, Clock(sleep=wait)), list(exchanges), waits)
+            yield Seen(
+                carry_out(Job(Target(name), probe, uuid4().hex), pace, Clock(sleep=wait)), list(exchanges), waits
+            )
         client.close()

@@ -1,0 +1,181 @@
+"""What is lived through: every flow and the verifier, in success and in every failure, with secrets wherever they can be."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.variables import Variable
+
+from blocks.store import load_values, save_values
+from deployments.apply import converge
+from domain.names import REHEARSAL, Target
+from flows.confirm_a_step import confirm_a_step
+from flows.sweep_what_is_due import sweep_what_is_due
+from flows.verify_what_is_due import verify_what_is_due
+from flows.wire_day_one import wire_day_one
+from ledger.questions import open_questions
+from ledger.wiring import go_live, note
+from steps.audited_run import audited_run, open_own_ledger
+from tasks.preparing import context_of, own_ledger, read_own_config
+from tests.leaks.world import FAULTS, FROM_FILE, LEAKED, MALFORMED, NAMES, PASSWORD, Control, Place, secrets_in, write_configurations
+from vendors.capabilities import checked_values
+from vendors.registry import INTEGRATIONS
+
+_ROOT = Path(__file__).parents[2]
+_WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-1", "reason": "to see what is left behind", "mode": "apply"}
+_CONFIG = "OPSFLOWS_CONFIG"
+
+
+def live_through(place: Place, stand_ins: str) -> None:
+    """Live through all of it, and keep what each part came to and which secrets there were."""
+    control = Control(stand_ins)
+    due = tuple(f"due{at}" for at, _ in enumerate(FAULTS))
+    patient, short = write_configurations(place, stand_ins, ("staging", *due))
+    # A heartbeat makes each run wait a second for its thread.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        os.environ[_CONFIG] = str(patient)
+        outcomes = {"plan": _named(wire_day_one(**{**_WHO, "mode": "plan"}, return_state=True))}
+        converge()
+        outcomes["rehearsal"] = _named(wire_day_one(**_WHO, return_state=True))
+        minted = secrets_in(load_values(INTEGRATIONS["slack"], Target("slack"), REHEARSAL) or {})
+        given = control.credentials()
+        _store(given, ("staging", *due))
+        outcomes |= _day_one_for_real()
+        os.environ[_CONFIG] = str(short)
+        outcomes |= _failing(control, due)
+        outcomes |= _from_the_command_line(place)
+        outcomes["a bug of ours"] = _named(_a_bug_of_ours(return_state=True))
+        _leak_on_purpose(LEAKED, return_state=True)
+    place.keep_outcomes(outcomes)
+    place.keep_canaries(
+        {
+            **{f"{name} of the stand-ins": text for values in given.values() for name, text in secrets_in(values).items()},
+            **{f"{name} minted in step 27": text for name, text in minted.items()},
+            **{f"{name} from a file": text for name, text in secrets_in(FROM_FILE).items()},
+            **{f"{name} malformed": text for name, text in secrets_in(MALFORMED).items()},
+            "proxy and database password": PASSWORD,
+            "login of the Prefect API": os.environ["PREFECT_API_AUTH_STRING"],
+            "encryption key": os.environ["PREFECT_SERVER_ENCRYPTION_KEY"],
+            "fingerprint key": Path(os.environ["OPSFLOWS_FINGERPRINT_KEY_FILE"]).read_text().strip(),
+        }
+    )  # fmt: skip
+
+
+def _store(given: Mapping[str, Mapping[str, str]], environments: tuple[str, ...]) -> None:
+    """Save the stand-ins' credentials as those of real environments; Slack's webhook alone, so that people are asked."""
+    for environment in environments:
+        for name in NAMES:
+            values = given[name]
+            if name == "slack" and environment == "staging":
+                values = {"SLACK_WEBHOOK_URL": values["SLACK_WEBHOOK_URL"]}
+            save_values(INTEGRATIONS[name], Target(name), environment, values)
+
+
+def _day_one_for_real() -> dict[str, str]:
+    real: dict[str, Any] = {**_WHO, "environment": "staging", "wiring_mode": "real_all"}
+    outcomes = {"real": _named(wire_day_one(**real, return_state=True))}
+    ledger = open_own_ledger()
+    try:
+        asked = open_questions(ledger, "staging")
+    finally:
+        ledger.close()
+    for question in asked:
+        outcomes[f"answer {question.id}"] = _named(confirm_a_step(question.id, "seen", "a test", return_state=True))
+    outcomes["no such question"] = _named(confirm_a_step(999, "seen", "a test", return_state=True))
+    outcomes["no such environment"] = _named(wire_day_one(**{**real, "environment": "moon"}, return_state=True))
+    return outcomes
+
+
+def _failing(control: Control, due: tuple[str, ...]) -> dict[str, str]:
+    """Break all stand-ins in one way after the other, and let a live environment come due under each."""
+    outcomes: dict[str, str] = {}
+    for environment, fault in zip(due, FAULTS, strict=True):
+        ledger = open_own_ledger()
+        try:
+            go_live(ledger, environment, datetime.now(UTC).date() - timedelta(days=1), "a test")
+        finally:
+            ledger.close()
+        control.break_with(fault)
+        outcomes[f"due {fault.name}"] = _named(verify_what_is_due(return_state=True))
+        if fault.name in {"echo401", "reset"}:
+            real: dict[str, Any] = {**_WHO, "environment": environment, "wiring_mode": "real_all"}
+            outcomes[f"real {fault.name}"] = _named(wire_day_one(**real, return_state=True))
+            outcomes[f"sweep {fault.name}"] = _named(sweep_what_is_due(return_state=True))
+        control.mend()
+    outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
+    return outcomes
+
+
+def _from_the_command_line(place: Place) -> dict[str, str]:
+    """Verify and import from files: refused values, well-formed values that nobody knows, a proxy and a database with passwords."""
+    unknown = place.write_env_file("unknown.env", FROM_FILE)
+    malformed = place.write_env_file("malformed.env", MALFORMED)
+    far = {"HTTPS_PROXY": f"http://ops:{PASSWORD}@127.0.0.1:9"}
+    lost = {"OPSFLOWS_DATABASE_URL": f"postgresql://ops:{PASSWORD}@127.0.0.1:9/opsflows"}
+    commands: list[tuple[str, list[str], dict[str, str]]] = [
+        ("cli mock", ["verify", "--mode", "mock", "--json"], {}),
+        ("cli malformed", ["verify", "--env-file", str(malformed)], {}),
+        ("cli import malformed", ["blocks", "import", str(malformed), "--environment", "far"], {}),
+        ("cli import", ["blocks", "import", str(unknown), "--environment", "far"], {}),
+        ("cli far", ["verify", "--environment", "far"], far),
+        ("cli lost ledger", ["verify", "--mode", "mock"], lost),
+        ("cli audit", ["audit", "verify"], {}),
+    ]
+    return {name: str(_opsflows(arguments, extra)) for name, arguments, extra in commands}
+
+
+def _opsflows(arguments: list[str], extra: Mapping[str, str]) -> int:
+    """Run the command with our own output, so that what it prints is searched; return its exit code."""
+    program = str(Path(sys.executable).with_name("opsflows"))
+    return subprocess.run([program, *arguments], cwd=_ROOT, env={**os.environ, **extra}, check=False, timeout=60).returncode
+
+
+@flow(name="a-bug-of-ours", persist_result=False)
+def _a_bug_of_ours() -> None:
+    """Fail where secrets are in reach of every frame: what Prefect tells of it must not hold their values."""
+    with own_ledger() as ledger, audited_run(
+        ledger, flow="a-bug-of-ours", environment="staging", mode="apply", actor="a test", reason="to fail", parameters={}
+    ) as run:  # fmt: skip
+        context = context_of(run, read_own_config(), "staging", frozenset())
+        clients = {name: _client(name, context.credentials, context) for name in NAMES}
+        raise LookupError(f"{len(clients)} clients and their context: {clients} {context}")
+
+
+def _client(name: str, credentials: Callable[[Target], Mapping[str, str] | None], context: Any) -> object:
+    integration = INTEGRATIONS[name]
+    values = checked_values(integration, credentials(Target(name)) or {})
+    return integration.connect(values, context.addresses.get(name), context.conduct)
+
+
+@flow(name="leak-on-purpose", persist_result=True)
+def _leak_on_purpose(value: str) -> str:
+    """Put a value wherever a value must not be: the control that proves the search."""
+    get_run_logger().info("logged %s", value)
+    sys.stdout.write(f"printed {value}\n")
+    create_markdown_artifact(markdown=f"shown {value}", key="leak-on-purpose")
+    Variable.set("leak_on_purpose", value)
+    with own_ledger() as ledger, audited_run(
+        ledger, flow="leak-on-purpose", environment="staging", mode="apply", actor="a test", reason="to leak", parameters={}
+    ) as run:  # fmt: skip
+        run.bundle.write("leak.md", value)
+        note(ledger, "staging", value, "a test")
+    _raise_on_purpose(value, return_state=True)
+    return value
+
+
+@flow(name="raise-on-purpose")
+def _raise_on_purpose(value: str) -> None:
+    raise ValueError(value)
+
+
+def _named(state: State[Any]) -> str:
+    return f"{state.type.value} {state.name}"
