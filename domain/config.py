@@ -124,9 +124,12 @@ def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
         BadInput: not TOML, an unknown key, or a value that does not fit; names file, key and value.
     """
     try:
-        return Config.model_validate(tomllib.loads(text), context={"integrations": tuple(integrations)})
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text)
+    # A number of thousands of digits and brackets nested by the thousand leave tomllib as these.
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{file} is not valid TOML: {error}.", "Nothing was done.", f"Correct {file}.") from error
+    try:
+        return Config.model_validate(tables, context={"integrations": tuple(integrations)})
     except ValidationError as error:
         faults = "; ".join(_fault(row) for row in error.errors(include_url=False))
         raise BadInput(f"{file}: {faults}.", "Nothing was done.", f"Correct {file}.") from None

@@ -45,6 +45,8 @@ def run_day_one(parameters: Mapping[str, object]) -> int:
     PREFECT_API_URL and, for the rehearsal, the stand-ins must be there.
     """
     quiet_prefect()
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415 (as below)
+
     from flows.wire_day_one import wire_day_one  # noqa: PLC0415 (Prefect costs a second, which a wrong option should not)
 
     listener = Progress()
@@ -56,6 +58,8 @@ def run_day_one(parameters: Mapping[str, object]) -> int:
         state = wire_day_one(**parameters, return_state=True)
     finally:
         log.removeHandler(listener)
+        # Prefect sends logs every two seconds; whoever called us may stop the server before that.
+        APILogHandler().flush()
     if listener.bundle:
         _tell(listener.bundle)
     click.echo(click.style(state.message or state.name, fg="green" if state.is_completed() else "red", bold=True))

@@ -11,8 +11,6 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-
 from ledger.places import resolve_home
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,6 +98,8 @@ def write_private(file: Path, text: str) -> None:
 
 
 def _settings(folder: Path, key_file: Path) -> Mapping[str, str]:
+    from cryptography.fernet import Fernet  # noqa: PLC0415 (every command imports this module, set-up alone needs a key)
+
     prefect_home = folder / "prefect"
     return {
         "OPSFLOWS_HOME": str(folder),

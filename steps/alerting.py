@@ -57,11 +57,8 @@ def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) ->
         due = raise_alert(
             context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook
         )
-        said.append(
-            _send(context, one, urgency)
-            if due
-            else f"{one.whom} was told within the last day, or is being told now: {one.title}."
-        )
+        told = f"{one.whom} was told within the last day, or is being told now: {one.title}."
+        said.append(_send(context, one, urgency) if due else told)
     return said
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
 from functools import cache
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from vendors.dialing import NameUnknown, TlsFailed, Transport, exchange_limit
 
 ANSWER_LIMIT_BYTES = 10 * 1024 * 1024
 DEFAULT_RATE_LIMIT_WAIT = timedelta(seconds=60)
+# Sent with every request; the packings are those that httpx always unpacks.
+_HEADERS = {"user-agent": "opsflows", "accept": "*/*", "accept-encoding": "gzip, deflate"}
 
 RetryAfter = Callable[[Mapping[str, str], datetime], timedelta | None]
 
@@ -176,7 +179,7 @@ def epoch_header(name: str) -> RetryAfter:
 
 
 class Wire:
-    """One system's line to the outside: a small HTTP client and the rules by which its answers are read.
+    """One system's line to the outside: its connections, and the rules by which its answers are read.
 
     Costs no TLS set-up of its own: all wires of a process share one SSLContext.
     """
@@ -196,8 +199,9 @@ class Wire:
         self._signatures = signatures
         self._published = published_hosts
         self._retry_after = retry_after
-        self._client: httpx.Client | None = None
         self._verify_tls = verify_tls
+        self._transport: Transport | None = None
+        self._opening = Lock()
 
     def check_host(self, url: str) -> None:
         """Raise BadInput unless this environment's credentials may be sent there."""
@@ -229,8 +233,8 @@ class Wire:
         return self._refusal(call, answer)
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        if self._transport is not None:
+            self._transport.close()
 
     def _request(self, call: Call, host: str) -> Answer:
         limit = self._conduct.exchange_limit.total_seconds()
@@ -249,15 +253,15 @@ class Wire:
                 raise _failure("network.garbage", call, host, seconds) from None
 
     def _send(self, call: Call) -> Answer:
-        client = self._open_client(call.url)
-        request = client.build_request(
+        # Without httpx's own client, which would follow cookies and logins in a URL, and costs as much as the request.
+        request = httpx.Request(
             call.method,
             call.url,
-            headers={"user-agent": "opsflows", **call.headers},
+            headers={**_HEADERS, **call.headers},
             content=call.body or None,
             extensions={"timeout": {"connect": self._conduct.connect_limit.total_seconds()}},
         )
-        response = client.send(request, stream=True)
+        response = self._opened(call.url).handle_request(request)
         try:
             body = bytearray()
             for chunk in response.iter_bytes():
@@ -268,15 +272,14 @@ class Wire:
             response.close()
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))
 
-    def _open_client(self, url: str) -> httpx.Client:
-        if self._client is None:
-            secure = urlsplit(url).scheme == "https"
-            context = (_tls_context() if self._verify_tls else _unverified_tls_context()) if secure else None
-            proxy = None if is_loopback(urlsplit(url).hostname or "") else self._conduct.proxy
-            transport = Transport(context=context, dial=self._conduct.dial, proxy=proxy)
-            # verify=False here only spares httpx a second context: our transport has its own, which verifies.
-            self._client = httpx.Client(transport=transport, follow_redirects=False, trust_env=False, verify=False)  # noqa: S501
-        return self._client
+    def _opened(self, url: str) -> Transport:
+        with self._opening:  # two probes of one vendor share its connections
+            if self._transport is None:
+                secure = urlsplit(url).scheme == "https"
+                context = (_tls_context() if self._verify_tls else _unverified_tls_context()) if secure else None
+                proxy = None if is_loopback(urlsplit(url).hostname or "") else self._conduct.proxy
+                self._transport = Transport(context=context, dial=self._conduct.dial, proxy=proxy)
+            return self._transport
 
     def _refusal(self, call: Call, answer: Answer) -> OpsError:
         rows = (*self._signatures, *FALLBACK[call.effect])

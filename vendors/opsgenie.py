@@ -46,7 +46,7 @@ SIGNATURES = (
     _row("pending", 404, "Opsgenie answered 404 to {verb}.", "The queued request, or the alert, is not there yet.", "Wait a few seconds; if it stays, look at the integration's log (Settings > Logs).", verbs=_READ_BACKS, kind=Kind.NOT_YET),
     _row("name_taken", 409, "Opsgenie answered 409 to {verb}.", "Something of that name is there already; an earlier run may have made it.", "Look for it under Integrations before another is made."),
     _row("gone", 410, "Opsgenie answered 410 to {verb}.", "The API is not served any more.", f"Connect the successor. {SUCCESSOR}"),
-    _row("team_not_found", 422, "Opsgenie answered 422 to {verb}: team not found.", "OPSGENIE_TEAM is misspelt, or the team lives in an account of the other region.", _TEAM, marker="team", verbs=frozenset({"send_alert"})),
+    _row("team_not_found", 422, "Opsgenie answered 422 to {verb}: team not found.", "OPSGENIE_TEAM is misspelt, or the team lives in an account of the other region.", _TEAM, marker="team", verbs=frozenset({"send_alert", "notify"})),
     _row("unprocessable", 422, "Opsgenie answered 422 to {verb}.", "Opsgenie could not read our request: a fault of ours, or a responder it does not know.", f"{_TEAM} If both are right, report it with the audit bundle."),
     _row("in_use", 428, "Opsgenie answered 428 to {verb}.", "What was to be removed is still used by something else.", "Find what uses it in Opsgenie, and release it first."),
     _row("rate_limited", 429, "Opsgenie answered 429 to {verb}.", "The account's requests are limited in this minute; nothing was taken.", "Wait for the period Opsgenie names and repeat; look for what else asks so often.", kind=Kind.UNAVAILABLE),
@@ -76,6 +76,7 @@ _MAY_BE_ELSEWHERE = frozenset({"opsgenie.unauthorized", "opsgenie.forbidden"})
 
 # https://docs.opsgenie.com/docs/alert-api: longer messages are cut.
 MESSAGE_LIMIT_CHARS = 130
+
 
 @dataclass(frozen=True, slots=True)
 class Opsgenie:

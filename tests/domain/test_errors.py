@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Callable
 from datetime import timedelta
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,10 +1,11 @@
-"""A process of its own that lives through everything: set-up, stand-ins, server, every flow, every failure.
+"""A process of its own that sets up stand-ins and a Prefect server, and lives through everything against them.
 
 Run as `python -m tests.leaks.driving FOLDER`, its output captured. What it may leave and what it must not is in world.py.
 """
 
 import os
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from entrypoints import mocks, project
 from entrypoints.servers import prefect_server
 from steps.conduct import STAND_INS_URL
 from tests.leaks.world import PASSWORD, Place
+
+_LIMIT_S = 200
 
 
 def main() -> None:
@@ -21,9 +24,9 @@ def main() -> None:
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = os.environ["PREFECT_API_AUTH_STRING"] = login
     with mocks.running() as stand_ins, prefect_server(services=True):
         os.environ[STAND_INS_URL] = stand_ins.url
-        from tests.leaks.scenarios import live_through  # noqa: PLC0415 (Prefect reads its settings when it is imported)
-
-        live_through(place, stand_ins.url)
+        # Its own process, as a worker's run is: what it has to tell the server is told when it ends.
+        scenarios = [sys.executable, "-m", "tests.leaks.scenarios", str(place.root)]
+        subprocess.run(scenarios, check=True, timeout=_LIMIT_S)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,11 @@ def forms(secret: str) -> Mapping[str, bytes]:
         **{f"base64 at {offset}": _inner(raw, offset) for offset in range(_BASE64_GROUP)},
         **{f"base64url at {offset}": _inner(raw, offset).translate(_URL_SAFE) for offset in range(_BASE64_GROUP)},
     }
-    return {form: needle for at, (form, needle) in enumerate(spellings.items()) if needle not in list(spellings.values())[:at]}
+    return {
+        form: needle
+        for at, (form, needle) in enumerate(spellings.items())
+        if needle not in list(spellings.values())[:at]
+    }
 
 
 _STANDARD = bytes.maketrans(b"-_", b"+/")

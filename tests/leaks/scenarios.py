@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.variables import Variable
+from sqlalchemy import delete
 
 from blocks.store import load_values, save_values
 from deployments.apply import converge
@@ -23,23 +24,37 @@ from flows.sweep_what_is_due import sweep_what_is_due
 from flows.verify_what_is_due import verify_what_is_due
 from flows.wire_day_one import wire_day_one
 from ledger.questions import open_questions
+from ledger.schema import ALERTS, VERIFICATIONS
 from ledger.wiring import go_live, note
 from steps.audited_run import audited_run, open_own_ledger
+from steps.conduct import stand_ins_url
 from tasks.preparing import context_of, own_ledger, read_own_config
-from tests.leaks.world import FAULTS, FROM_FILE, LEAKED, MALFORMED, NAMES, PASSWORD, Control, Place, secrets_in, write_configurations
+from tests.leaks.world import (
+    FAULTS,
+    FROM_FILE,
+    LEAKED,
+    MALFORMED,
+    NAMES,
+    PASSWORD,
+    Control,
+    Place,
+    secrets_in,
+    write_configurations,
+)
 from vendors.capabilities import checked_values
 from vendors.registry import INTEGRATIONS
 
 _ROOT = Path(__file__).parents[2]
 _WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-1", "reason": "to see what is left behind", "mode": "apply"}
 _CONFIG = "OPSFLOWS_CONFIG"
+_LIVE = "live"
 
 
-def live_through(place: Place, stand_ins: str) -> None:
+def main() -> None:
     """Live through all of it, and keep what each part came to and which secrets there were."""
-    control = Control(stand_ins)
-    due = tuple(f"due{at}" for at, _ in enumerate(FAULTS))
-    patient, short = write_configurations(place, stand_ins, ("staging", *due))
+    place = Place(Path(sys.argv[1]))
+    control = Control(stand_ins_url())
+    patient, short = write_configurations(place, control.url, ("staging", _LIVE))
     # A heartbeat makes each run wait a second for its thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         os.environ[_CONFIG] = str(patient)
@@ -48,10 +63,10 @@ def live_through(place: Place, stand_ins: str) -> None:
         outcomes["rehearsal"] = _named(wire_day_one(**_WHO, return_state=True))
         minted = secrets_in(load_values(INTEGRATIONS["slack"], Target("slack"), REHEARSAL) or {})
         given = control.credentials()
-        _store(given, ("staging", *due))
+        _store(given)
         outcomes |= _day_one_for_real()
         os.environ[_CONFIG] = str(short)
-        outcomes |= _failing(control, due)
+        outcomes |= _failing(control)
         outcomes |= _from_the_command_line(place)
         outcomes["a bug of ours"] = _named(_a_bug_of_ours(return_state=True))
         _leak_on_purpose(LEAKED, return_state=True)
@@ -70,14 +85,13 @@ def live_through(place: Place, stand_ins: str) -> None:
     )  # fmt: skip
 
 
-def _store(given: Mapping[str, Mapping[str, str]], environments: tuple[str, ...]) -> None:
-    """Save the stand-ins' credentials as those of real environments; Slack's webhook alone, so that people are asked."""
-    for environment in environments:
-        for name in NAMES:
-            values = given[name]
-            if name == "slack" and environment == "staging":
-                values = {"SLACK_WEBHOOK_URL": values["SLACK_WEBHOOK_URL"]}
-            save_values(INTEGRATIONS[name], Target(name), environment, values)
+def _store(given: Mapping[str, Mapping[str, str]]) -> None:
+    """Save the stand-ins' credentials as those of real environments; once Slack's webhook alone, so that people are asked."""
+    for name in NAMES:
+        values = given[name]
+        save_values(INTEGRATIONS[name], Target(name), _LIVE, values)
+        unread = {"SLACK_WEBHOOK_URL": values["SLACK_WEBHOOK_URL"]} if name == "slack" else values
+        save_values(INTEGRATIONS[name], Target(name), "staging", unread)
 
 
 def _day_one_for_real() -> dict[str, str]:
@@ -95,24 +109,32 @@ def _day_one_for_real() -> dict[str, str]:
     return outcomes
 
 
-def _failing(control: Control, due: tuple[str, ...]) -> dict[str, str]:
+def _failing(control: Control) -> dict[str, str]:
     """Break all stand-ins in one way after the other, and let a live environment come due under each."""
     outcomes: dict[str, str] = {}
-    for environment, fault in zip(due, FAULTS, strict=True):
-        ledger = open_own_ledger()
-        try:
-            go_live(ledger, environment, datetime.now(UTC).date() - timedelta(days=1), "a test")
-        finally:
-            ledger.close()
+    for fault in FAULTS:
+        _let_a_day_pass()
         control.break_with(fault)
         outcomes[f"due {fault.name}"] = _named(verify_what_is_due(return_state=True))
         if fault.name in {"echo401", "reset"}:
-            real: dict[str, Any] = {**_WHO, "environment": environment, "wiring_mode": "real_all"}
+            real: dict[str, Any] = {**_WHO, "environment": _LIVE, "wiring_mode": "real_all"}
             outcomes[f"real {fault.name}"] = _named(wire_day_one(**real, return_state=True))
             outcomes[f"sweep {fault.name}"] = _named(sweep_what_is_due(return_state=True))
         control.mend()
     outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
     return outcomes
+
+
+def _let_a_day_pass() -> None:
+    """Make the live environment due, and its alerts unsent, as they would be tomorrow."""
+    ledger = open_own_ledger()
+    try:
+        go_live(ledger, _LIVE, datetime.now(UTC).date() - timedelta(days=1), "a test")
+        with ledger.writing() as connection:
+            connection.execute(delete(VERIFICATIONS))
+            connection.execute(delete(ALERTS))
+    finally:
+        ledger.close()
 
 
 def _from_the_command_line(place: Place) -> dict[str, str]:
@@ -136,7 +158,9 @@ def _from_the_command_line(place: Place) -> dict[str, str]:
 def _opsflows(arguments: list[str], extra: Mapping[str, str]) -> int:
     """Run the command with our own output, so that what it prints is searched; return its exit code."""
     program = str(Path(sys.executable).with_name("opsflows"))
-    return subprocess.run([program, *arguments], cwd=_ROOT, env={**os.environ, **extra}, check=False, timeout=60).returncode
+    return subprocess.run(
+        [program, *arguments], cwd=_ROOT, env={**os.environ, **extra}, check=False, timeout=60
+    ).returncode
 
 
 @flow(name="a-bug-of-ours", persist_result=False)
@@ -179,3 +203,7 @@ def _raise_on_purpose(value: str) -> None:
 
 def _named(state: State[Any]) -> str:
     return f"{state.type.value} {state.name}"
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from tests.leaks.places import left_in
 
 SECRETS = {
     "plain letters": "b7Qm2xK9vT4rW8nZ",
-    "a password": 'p/w+d="ä\\?& %41\'<x>',
+    "a password": "p/w+d=\"ä\\?& %41'<x>",
     "a URL": "https://hooks.example.com/services/T0/B0/kP9wq2LmZx71",
 }
 _NEIGHBOURS = b'{"before": 1, "value": "'
@@ -70,7 +70,7 @@ def test_every_column_and_every_file_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er" / "report.md").write_text("in a file")
     with sqlite3.connect(tmp_path / "some.db") as connection:
         connection.execute("CREATE TABLE run (id INTEGER, parameters JSON, result BLOB)")
-        connection.execute("INSERT INTO run VALUES (7, '{\"a\": \"in a column\"}', ?)", (gzip.compress(b"in a blob"),))
+        connection.execute('INSERT INTO run VALUES (7, \'{"a": "in a column"}\', ?)', (gzip.compress(b"in a blob"),))
     connection.close()
 
     places = dict(left_in(tmp_path))

@@ -56,7 +56,10 @@ class Fault:
 
 
 def _echo(status: int) -> Fault:
-    return Fault(f"echo{status}", {"times": -1, "status": status, "body": "{secrets}", "headers": {"content-type": "application/json"}})
+    return Fault(
+        f"echo{status}",
+        {"times": -1, "status": status, "body": "{secrets}", "headers": {"content-type": "application/json"}},
+    )
 
 
 FAULTS = (
@@ -126,7 +129,9 @@ class Control:
         """Let every stand-in answer so, with its own credentials as the echo."""
         for vendor, values in self.credentials().items():
             words = [f"invalid: {value}" for value in values.values()]
-            echo = json.dumps({"ok": False, "error": words[0], "errors": words, "message": " ".join(words), "text": words, **values})
+            echo = json.dumps(
+                {"ok": False, "error": words[0], "errors": words, "message": " ".join(words), "text": words, **values}
+            )
             order = {**fault.order, **({"body": echo} if fault.order.get("body") == "{secrets}" else {})}
             self._ask("POST", f"/{vendor}/faults", order)
 

@@ -4,17 +4,16 @@
 allowed host is this machine, where the stand-ins take the vendors' place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from domain.checklist import CHECKLIST, StepResult
+from domain.checklist import CHECKLIST, StepResult, StepState
 from domain.config import Config
 from domain.exchanges import Exchange
 from domain.names import Target
@@ -31,15 +30,23 @@ from steps.version import code_version
 from steps.walk import Walk
 from steps.wiring import carry_out_step, earlier_states
 from tests.conftest import StandIns
+from vendors.capabilities import Client, checked_values
 from vendors.registry import INTEGRATIONS
 from vendors.stand_ins import connect
 
+# The cut takes seconds; a test that is not about it leaves it and what needs it out.
+CUT_AND_RECOVERY = (25, 26)
 _FINGERPRINTS = FingerprintKey("k000000", b"a key for tests, of no worth to anyone")
 SLACK, SENTRY, PAGERDUTY, OPSGENIE, DATADOG, SPLUNK = (Target(name) for name in INTEGRATIONS)
 QUICK = Pace(
     send=timedelta(seconds=8), confirm=timedelta(seconds=8), clean_up=timedelta(seconds=8), attempts=2,
     first_wait=timedelta(milliseconds=10), first_poll=timedelta(milliseconds=20), longest_wait=timedelta(milliseconds=100),
 )  # fmt: skip
+# What only a probe's send has in its path or body.
+_SENDS = {
+    "slack": "opsflows verification", "sentry": "/envelope/", "pagerduty": '"trigger"', "opsgenie": '"priority":"P5"',
+    "datadog": "opsflows verification", "splunk": "/collector/event",
+}  # fmt: skip
 # For what is expected to stay away, so that waiting for it in vain is short.
 HASTY = QUICK.within(0.6)
 LOW_URGENCY = {"pagerduty": "service 'probes', urgency low", "opsgenie": "team 'probes', no P5 rule"}
@@ -95,10 +102,27 @@ class Scene:
         walk.states.update(earlier_states(walk, CHECKLIST))
         return walk
 
-    def sent(self, vendor: str, verb_path: str = "") -> list[dict[str, Any]]:
-        """Return what arrived at the vendor, at a path that contains `verb_path`."""
+    def client(self, target: Target, **conduct: Any) -> Client:
+        """Return a client of one target, with changes to how it talks; to be closed."""
+        context = self.context()
+        values = checked_values(INTEGRATIONS[target.integration], self.held[target])
+        address = context.addresses.get(target.integration)
+        return INTEGRATIONS[target.integration].connect(values, address, replace(context.conduct, **conduct))
+
+    def arrived(self, vendor: str, text: str = "") -> list[dict[str, Any]]:
+        """Return the requests that arrived at the vendor with `text` in their path or body."""
         rows: list[dict[str, Any]] = self.stand_ins.control("GET", f"/{vendor}/requests")
-        return [row for row in rows if verb_path in row["path"]]
+        return [row for row in rows if text in row["path"] + row["body"]]
+
+    def probes_sent(self, vendor: str) -> int:
+        """Return how many synthetic events were sent to the vendor."""
+        sends = _SENDS[vendor]
+        return sum(sends in row["path"] + row["body"] for row in self.arrived(vendor) if row["method"] == "POST")
+
+    def stands_open(self, vendor: str, nonce: str) -> bool:
+        """Say whether a person at the vendor's screen would find the event, not yet resolved, closed or deleted."""
+        ended = {"resolved", "closed"}
+        return any(nonce in str(row) and row.get("status") not in ended for row in self.inbox(vendor))
 
     def inbox(self, vendor: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.stand_ins.control("GET", f"/{vendor}/inbox")
@@ -131,13 +155,22 @@ class Scene:
         return self
 
 
-def walked(walk: Walk) -> dict[int, StepResult]:
-    """Walk all thirty steps and return what each came to."""
+def step_of(walk: Walk, number: int) -> StepResult:
+    """Carry out one step, with all it needs taken for done."""
+    step = CHECKLIST[number - 1]
+    walk.states.update(dict.fromkeys(step.needs, StepState.DONE))
     try:
-        return {step.number: carry_out_step(walk, step) for step in CHECKLIST}
+        return carry_out_step(walk, step)
     finally:
-        if walk.stand_ins is not None:
-            walk.stand_ins.close()
+        _close(walk)
+
+
+def walked(walk: Walk, *, without: Sequence[int] = ()) -> dict[int, StepResult]:
+    """Walk the steps in order and return what each came to."""
+    try:
+        return {step.number: carry_out_step(walk, step) for step in CHECKLIST if step.number not in without}
+    finally:
+        _close(walk)
 
 
 def open_scene(
@@ -161,6 +194,11 @@ def config_of(url: str, environment: str, in_scope: Sequence[str], **changes: An
         }
     text = {"environments": {environment: declared | changes}, "verify": {"connect_seconds": 2, "exchange_seconds": 2}}
     return Config.model_validate(text, context={"integrations": tuple(INTEGRATIONS)})
+
+
+def _close(walk: Walk) -> None:
+    if walk.stand_ins is not None:
+        walk.stand_ins.close()
 
 
 def _url(home: Path) -> str:

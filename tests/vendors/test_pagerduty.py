@@ -12,7 +12,8 @@ from domain.errors import BadInput, NotYet, OutcomeUnknown, Rejected, Unavailabl
 from domain.probes import CleanUp, Receipt
 from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, connected_by_name, eventually, trusting
-from vendors.pagerduty import INTEGRATION, SIGNATURES, SYMPTOMS, PagerDuty, api_key, connect, routing_key
+from vendors.pagerduty import INTEGRATION, PagerDuty, api_key, connect, routing_key
+from vendors.pagerduty_signatures import SIGNATURES, SYMPTOMS
 
 NONCE = "n0nce-1f2e3d4c"
 SENT_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

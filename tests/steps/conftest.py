@@ -1,0 +1,52 @@
+"""Where the steps' tests take place: a scene per environment, on a copied ledger, away from this checkout's files."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.opening import open_ledger
+from tests.conftest import StandIns
+from tests.steps.rehearsal_context import Scene, open_scene
+from vendors.registry import INTEGRATIONS
+
+OpenScene = Callable[..., Scene]
+
+
+@pytest.fixture(scope="session")
+def made_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger with its schema and nothing in it, made once."""
+    file = tmp_path_factory.mktemp("made") / "ledger.db"
+    open_ledger(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def open_in(
+    stand_ins: StandIns, tmp_path: Path, made_ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenScene]:
+    """Opens scenes by environment, all on one ledger."""
+    shutil.copy(made_ledger, tmp_path / "ledger.db")
+    monkeypatch.chdir(tmp_path)
+    opened: list[Scene] = []
+
+    def open_one(environment: str, *in_scope: str, **changes: Any) -> Scene:
+        opened.append(open_scene(stand_ins, tmp_path, environment, in_scope or tuple(INTEGRATIONS), **changes))
+        return opened[-1]
+
+    yield open_one
+    for scene in opened:
+        scene.ledger.close()
+
+
+@pytest.fixture
+def rehearsal(open_in: OpenScene) -> Scene:
+    return open_in("rehearsal")
+
+
+@pytest.fixture
+def staging(open_in: OpenScene) -> Scene:
+    """All six in scope and judged as the real world; the rehearsal has passed."""
+    return open_in("staging").rehearsed()
