@@ -18,6 +18,8 @@ from domain.exchanges import Exchange
 # httpx writes these itself; a packed body stands unpacked in the stand-ins' journal.
 _WRITTEN_ANEW = frozenset({"host", "content-length", "content-encoding", "connection"})
 _LIMIT_S = 30.0
+# Below what the stand-ins grant an idle connection, or one is taken again in the moment they close it.
+_IDLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ def chains(
     The evidence knows a request's probe, a vendor's journal its content. Where one probe ran after the other, both have
     them in the same order.
     """
-    arrived = {vendor: deque(_request(row, f"{url_of[vendor]}/{vendor}") for row in rows) for vendor, rows in journals.items()}
+    arrived = {
+        vendor: deque(_request(row, f"{url_of[vendor]}/{vendor}") for row in rows) for vendor, rows in journals.items()
+    }
     by_nonce: dict[str, Chain] = {}
     for exchange in exchanges:
         by_nonce.setdefault(exchange.nonce, []).append(arrived[exchange.system].popleft())
@@ -51,7 +55,7 @@ def chains(
 
 def with_one_client(made: Iterable[Chain], workers: int) -> None:
     """Let all probes share one client and its connections."""
-    limits = httpx.Limits(max_connections=workers, max_keepalive_connections=workers)
+    limits = httpx.Limits(max_connections=workers, max_keepalive_connections=workers, keepalive_expiry=_IDLE_S)
     with closing(_client(limits)) as client, ThreadPoolExecutor(workers) as pool:
         deque(pool.map(lambda chain: _make(client, chain), made), maxlen=0)
 

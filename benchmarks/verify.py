@@ -1,6 +1,6 @@
 """How long verification takes beside a bare httpx thread pool, and what the command costs over the vendor's own time.
 
-    python -m benchmarks.verify [--rounds 7] [--runs 15] [--servers 2] [--workers 64]
+    python -m benchmarks.verify [--targets 6 200] [--rounds 7] [--runs 15] [--servers 2] [--workers 256]
 
 Stand-ins run in processes of their own, answer after 100 ms and index at once. Verification goes through the code that
 operators run: a ledger, intents, a bundle with its evidence, judged and sealed. Exits 1 where a bound does not hold.
@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from benchmarks.floor import FLOORS, Chain, chains
-from domain.config import Config, parse_config
+from domain.config import Config, Verify, parse_config
 from domain.exchanges import Exchange
 from domain.names import REHEARSAL, Target
 from domain.verdicts import Verdict
@@ -51,15 +52,10 @@ class Stage:
     url_of: Mapping[str, str]
     credentials: Mapping[str, Mapping[str, str]]
 
-    def control(self, vendor: str, method: str, path: str, fields: object = None) -> object:
+    def control(self, vendor: str, method: str, path: str, fields: object = None) -> Any:
         url = f"{self.url_of[vendor]}/_control/{vendor}/{path}"
         answer = httpx.request(method, url, json=fields, trust_env=False).raise_for_status()
         return answer.json()
-
-    def journal(self, vendor: str) -> list[dict[str, object]]:
-        rows = self.control(vendor, "GET", "requests")
-        assert isinstance(rows, list)
-        return rows
 
     def begin(self, answer_s: float) -> None:
         """Forget everything that was sent; answer after `answer_s` from now on, and index at once."""
@@ -77,6 +73,7 @@ class Row:
     what: str
     requests: int
     ours: list[float] = field(default_factory=list)
+    asked: set[int] = field(default_factory=set)  # how many requests ours made: more where it had to look twice
     floors: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in FLOORS})
 
     @property
@@ -114,7 +111,11 @@ def _beside_floor(count: int, workers: int, rounds: int, stage: Stage) -> Row:
     ledger = open_own_ledger()
     made = _recorded(ledger, config, targets, stage)
     row = Row(f"{count} integrations, {len(made)} probes", sum(len(chain) for chain in made))
-    ways: dict[str, Callable[[], object]] = {"ours": lambda: _verify(ledger, config, targets, stage)}
+
+    def ours() -> None:
+        row.asked.add(len(_verify(ledger, config, targets, stage)))
+
+    ways: dict[str, Callable[[], None]] = {"ours": ours}
     ways |= {name: _replay(floor, made, min(workers, len(made))) for name, floor in FLOORS.items()}
     for at in range(rounds + 1):
         for name, way in ways.items():
@@ -133,7 +134,7 @@ def _recorded(ledger: Ledger, config: Config, targets: Sequence[Target], stage: 
     stage.begin(0)
     one_by_one = config.model_copy(update={"verify": config.verify.model_copy(update={"workers": 1})})
     seen = _verify(ledger, one_by_one, targets, stage)
-    journals = {vendor: stage.journal(vendor) for vendor in stage.url_of}
+    journals = {vendor: stage.control(vendor, "GET", "requests") for vendor in stage.url_of}
     return chains(seen, journals, stage.url_of)
 
 
@@ -177,11 +178,14 @@ def _scope(count: int, workers: int) -> tuple[Config, list[Target]]:
 def _command_over_vendor(runs: int, stage: Stage) -> list[float]:
     """Return, run by run, how many seconds `opsflows verify slack` took beyond what its evidence says Slack took."""
     command = [str(Path(sys.executable).with_name("opsflows")), "verify", "slack", "--mode", "mock", "--json"]
+    # From the second start on the code is there as bytecode, unless someone told Python not to write any.
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(Path(os.environ["OPSFLOWS_HOME"], "bytecode"))
     over = []
     for at in range(runs + 1 if runs else 0):
         stage.begin(ANSWER_S)
         started = time.perf_counter()
-        told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        told = subprocess.run(command, capture_output=True, check=True, text=True, env=env).stdout
         took = time.perf_counter() - started
         lines = (Path(json.loads(told)["bundle"]) / "evidence.jsonl").read_text().splitlines()
         if at:
@@ -198,8 +202,9 @@ def _tell(rows: Iterable[Row], over: Sequence[float]) -> None:
             f"{row.ratio:>7.2f}{AT_MOST_RATIO:>9}"
         )
         others = {name: statistics.median(took) for name, took in row.floors.items() if name != row.fastest}
-        told = ", ".join(f"{name}: {_ms(took)}" for name, took in others.items())
-        print(f"{'':<38}ours {_span(row.ours)}; floor {_span(row.floors[row.fastest])}; {told}")
+        told = "; ".join(f"{name} {_ms(took)}" for name, took in others.items())
+        made = " or ".join(str(count) for count in sorted(row.asked))
+        print(f"  ours {_span(row.ours)}, {made} requests; floor {_span(row.floors[row.fastest])}; {told}")
     if over:
         print(
             f"{'opsflows verify slack, whole process':<38}{_ms(statistics.median(over))} over the vendor's own time "
@@ -221,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=7, help="measured rounds of ours and of each floor, in turn")
     parser.add_argument("--runs", type=int, default=15, help="measured runs of the command; 0 leaves it out")
     parser.add_argument("--servers", type=int, default=2, help="processes that stand in, the vendors spread over them")
-    parser.add_argument("--workers", type=int, default=64, help="probes side by side")
+    parser.add_argument("--workers", type=int, default=Verify().workers, help="probes side by side")
     return parser
 
 

@@ -3,7 +3,7 @@
 Objects without our tag are left alone, even under our names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -100,7 +100,7 @@ def _shape_of_entry(entry: Entry) -> dict[str, object]:
         "schedules": sorted((tick.slug, tick.cron, tick.timezone) for tick in entry.schedules),
         "entrypoint": wanted.entrypoint,
         "work pool": wanted.work_pool_name,
-        "parameters": wanted._parameter_openapi_schema.model_dump_for_openapi(),  # noqa: SLF001 (Prefect offers no other way to it)
+        "parameters": _schema(wanted._parameter_openapi_schema.model_dump_for_openapi()),  # noqa: SLF001 (no other way to it)
         "concurrency": (1, entry.collision),
     }
 
@@ -117,9 +117,14 @@ def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
         ),
         "entrypoint": held.entrypoint,
         "work pool": held.work_pool_name,
-        "parameters": held.parameter_openapi_schema,
+        "parameters": _schema(held.parameter_openapi_schema),
         "concurrency": (limit.limit if limit else None, options.collision_strategy if options else None),
     }
+
+
+def _schema(parameters: Mapping[str, object] | None) -> dict[str, object]:
+    """The server leaves out what is empty."""
+    return {key: value for key, value in (parameters or {}).items() if value}
 
 
 def _create_pool(client: SyncPrefectClient) -> None:

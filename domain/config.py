@@ -72,7 +72,7 @@ class Verify(_Section):
     connect_seconds: float = Field(default=10, gt=0, le=60)
     exchange_seconds: float = Field(default=20, gt=0, le=120)
     attempts: int = Field(default=3, ge=1, le=10)
-    workers: int = Field(default=64, ge=1, le=256)
+    workers: int = Field(default=256, ge=1, le=256)
 
 
 class Diagnosis(_Section):

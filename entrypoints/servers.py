@@ -16,13 +16,14 @@ from entrypoints import project
 
 _READY_SECONDS = 180
 _STOP_SECONDS = 20
+_SCHEDULING = ("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED")
 
 
 @contextmanager
 def prefect_server(*, services: bool) -> Iterator[str]:
     """Start the Prefect server on its recorded port (another where that is taken) and give its API's URL.
 
-    Without `services` nothing is scheduled: enough to run one flow and keep its history.
+    Without `services` nothing is scheduled and no run becomes late: enough to run one flow and keep its history.
 
     Raises:
         Unavailable: it did not become ready; its log says why.
@@ -33,16 +34,10 @@ def prefect_server(*, services: bool) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     environment = {**os.environ, "PREFECT_UI_API_URL": url, "PREFECT_SERVER_API_HOST": "127.0.0.1"}
     environment.pop("PREFECT_API_URL", None)
-    command = [
-        "prefect",
-        "server",
-        "start",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        *([] if services else ["--no-services"]),
-    ]
+    if not services:
+        # Not --no-services: that would leave out the recorder of task runs too, and the run's history would be empty.
+        environment |= dict.fromkeys(_SCHEDULING, "false")
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with _child("prefect-server", command, environment) as process:
         _wait_until_ready(process, f"{url}/health")
         os.environ["PREFECT_API_URL"] = url

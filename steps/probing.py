@@ -85,8 +85,12 @@ def carry_out(job: Job, pace: Pace, clock: Clock) -> ProbeResult:
 
 
 def clean_up_left(job: Job, sent_at: datetime, pace: Pace, clock: Clock) -> CleanUp:
-    """Clean up what an earlier run left open, found by its nonce alone."""
-    return _cleaned(job, Receipt(job.nonce, sent_at), pace, clock)
+    """Clean up what an earlier run left open, found by its nonce alone.
+
+    What the vendor does not show once its indexing bound has passed never arrived, and is not looked for for ever.
+    """
+    receipt = Receipt(job.nonce, sent_at)
+    return CleanUp.TAGGED if _never_arrived(job, receipt, pace, clock) else _cleaned(job, receipt, pace, clock)
 
 
 def repeat_until(
@@ -178,6 +182,19 @@ def _explained(job: Job, receipt: Receipt, bound: timedelta) -> OpsError:
         return missing
 
 
+def _never_arrived(job: Job, receipt: Receipt, pace: Pace, clock: Clock) -> bool:
+    if not job.probe.confirm or clock.now() - receipt.sent_at <= job.probe.indexing_bound:
+        return False
+    try:
+        with finish_by(time.monotonic() + pace.clean_up.total_seconds()):
+            job.probe.confirm[0](receipt)
+    except NotYet:
+        return True
+    except OpsError:
+        return False
+    return False
+
+
 def _cleaned(job: Job, receipt: Receipt, pace: Pace, clock: Clock) -> CleanUp:
     if not job.probe.clean_up:
         return CleanUp.TAGGED
@@ -208,7 +225,8 @@ def _left_behind(job: Job) -> OpsError:
 
 def _failed(result: ProbeResult, error: OpsError, started: float) -> ProbeResult:
     took = _since(started)
-    tried = f" ({result.attempts} attempts, {took.total_seconds():.1f} s)" if result.attempts else ""
+    times = "1 attempt" if result.attempts == 1 else f"{result.attempts} attempts"
+    tried = f" ({times}, {took.total_seconds():.1f} s)" if result.attempts else ""
     return replace(
         result,
         outcome=Outcome.FAIL,

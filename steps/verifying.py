@@ -61,21 +61,25 @@ def bound_of(context: Context) -> timedelta:
 def verify_in_batches(
     context: Context, targets: Iterable[Target], expires_after: timedelta | None = None
 ) -> Iterator[list[ProbeResult]]:
-    """Yield results as probes end. First what an earlier run left at these vendors is cleaned up by its nonce."""
+    """Yield results as probes end. First what an earlier run left at these vendors is cleaned up by its nonce.
+
+    Raises:
+        BadInput: as connect_all, before anything is sent; also for a probe that nobody agreed to.
+    """
     targets = list(targets)
-    refused = not_agreed(context, targets)
-    if refused:
-        yield refused
-    asked = [target for target in targets if target not in {result.target for result in refused}]
     tickets = {target: row.ticket for target, row in blockers(context.ledger, context.environment).items()}
     wired = connect_all(
-        {target: _credentials(context, target) for target in asked},
+        {target: _credentials(context, target) for target in targets},
         context.integrations,
         context.addresses,
         context.conduct,
         tickets,
     )
     try:
+        refused = not_agreed(context, targets)
+        if refused:
+            yield refused
+        asked = [target for target in targets if target not in {result.target for result in refused}]
         left = [
             Left(row.nonce, row.target, row.probe, row.sent_at)
             for row in intents.left_open(context.ledger, context.environment, asked)
@@ -84,7 +88,7 @@ def verify_in_batches(
             outcomes = clean_up_leftovers(left, wired, context.pace, context.clock)
             intents.mark_cleaned(context.ledger, [(one.nonce, cleaned) for one, cleaned in outcomes])
         yield from verify_all(
-            wired,
+            [one for one in wired if one.target in asked],
             _Remembered(context, expires_after or bound_of(context)),
             context.new_nonce,
             context.pace,

@@ -74,6 +74,8 @@ def _result(walk: Walk, step: Step) -> StepResult:
     skipped = left_out(walk, step)
     if skipped:
         return skipped
+    if walk.states.get(step.number) is StepState.DONE and step.action not in _EVERY_RUN:
+        return done(step, "Done in an earlier run.")
     waiting = unmet(step, walk.states)
     if waiting:
         numbers = ", ".join(str(number) for number in waiting)
@@ -172,7 +174,7 @@ def _completion_record(walk: Walk, step: Step) -> StepResult:
     targets = "\n".join(f"- {target}" for target in walk.targets)
     walk.keep(
         "completion-record.md",
-        f"# Day 1 of {context.environment} is complete\n\n{context.clock.now():%Y-%m-%d %H:%M} UTC, by {context.actor} (claimed), "
+        f"# Day 1 of {context.environment} is complete ({walk.world.value})\n\n{context.clock.now():%Y-%m-%d %H:%M} UTC, by {context.actor} (claimed), "
         f"run {context.run_id}, opsflows {walk.version}.\n\nVerified, read back and seen:\n\n{targets}\n",
     )
     return done(step, "completion-record.md is in the bundle.")

@@ -37,6 +37,7 @@ from tests.leaks.world import (
     NAMES,
     PASSWORD,
     Control,
+    Kept,
     Place,
     secrets_in,
     write_configurations,
@@ -65,24 +66,26 @@ def main() -> None:
         given = control.credentials()
         _store(given)
         outcomes |= _day_one_for_real()
+        outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
         os.environ[_CONFIG] = str(short)
         outcomes |= _failing(control)
         outcomes |= _from_the_command_line(place)
         outcomes["a bug of ours"] = _named(_a_bug_of_ours(return_state=True))
         _leak_on_purpose(LEAKED, return_state=True)
-    place.keep_outcomes(outcomes)
-    place.keep_canaries(
-        {
-            **{f"{name} of the stand-ins": text for values in given.values() for name, text in secrets_in(values).items()},
-            **{f"{name} minted in step 27": text for name, text in minted.items()},
-            **{f"{name} from a file": text for name, text in secrets_in(FROM_FILE).items()},
-            **{f"{name} malformed": text for name, text in secrets_in(MALFORMED).items()},
-            "proxy and database password": PASSWORD,
-            "login of the Prefect API": os.environ["PREFECT_API_AUTH_STRING"],
-            "encryption key": os.environ["PREFECT_SERVER_ENCRYPTION_KEY"],
-            "fingerprint key": Path(os.environ["OPSFLOWS_FINGERPRINT_KEY_FILE"]).read_text().strip(),
-        }
-    )  # fmt: skip
+    place.keep(Kept(outcomes, _canaries(given, minted), given, control.asked()))
+
+
+def _canaries(given: Mapping[str, Mapping[str, str]], minted: Mapping[str, str]) -> dict[str, str]:
+    return {
+        **{f"{name} of the stand-ins": text for values in given.values() for name, text in secrets_in(values).items()},
+        **{f"{name} minted in step 27": text for name, text in minted.items()},
+        **{f"{name} from a file": text for name, text in secrets_in(FROM_FILE).items()},
+        **{f"{name} malformed": text for name, text in secrets_in(MALFORMED).items()},
+        "password of proxy and database": PASSWORD,
+        "login of the Prefect API": os.environ["PREFECT_API_AUTH_STRING"],
+        "encryption key": os.environ["PREFECT_SERVER_ENCRYPTION_KEY"],
+        "fingerprint key": Path(os.environ["OPSFLOWS_FINGERPRINT_KEY_FILE"]).read_text().strip(),
+    }
 
 
 def _store(given: Mapping[str, Mapping[str, str]]) -> None:
@@ -121,7 +124,6 @@ def _failing(control: Control) -> dict[str, str]:
             outcomes[f"real {fault.name}"] = _named(wire_day_one(**real, return_state=True))
             outcomes[f"sweep {fault.name}"] = _named(sweep_what_is_due(return_state=True))
         control.mend()
-    outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
     return outcomes
 
 

@@ -60,7 +60,7 @@ def test_a_secret_is_found_in_every_form(form: str, secret: str) -> None:
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
-    blob = os.urandom(1 << 20) + json.dumps({name: "another" for name in SECRETS}).encode()
+    blob = os.urandom(1 << 20) + json.dumps(dict.fromkeys(SECRETS, "another")).encode()
 
     assert found(SECRETS, blob) == set()
 

@@ -5,7 +5,7 @@ Everything that may hold a secret lies in `secret/`; everything that must not li
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from vendors.registry import INTEGRATIONS
 
 NAMES = tuple(INTEGRATIONS)
 PASSWORD = "pr0xy+Pa%ss/w=ord&Kq7"
+_KEPT = "kept.json"
 LEAKED = "l3aked-0n.purpose/Zx81Vb"
 FROM_FILE = {
     "DD_API_KEY": "c0ffee11223344556677889900aabbcc",
@@ -100,19 +101,21 @@ class Place:
         file.write_text("".join(f"{key}='{value}'\n" for key, value in values.items()))
         return file
 
-    def keep_canaries(self, canaries: Mapping[str, str]) -> None:
-        (self.secret / "canaries.json").write_text(json.dumps(canaries))
+    def keep(self, kept: "Kept") -> None:
+        (self.secret / _KEPT).write_text(json.dumps(asdict(kept)))
 
-    def canaries(self) -> dict[str, str]:
-        kept: dict[str, str] = json.loads((self.secret / "canaries.json").read_text())
-        return kept
+    def kept(self) -> "Kept":
+        return Kept(**json.loads((self.secret / _KEPT).read_text()))
 
-    def keep_outcomes(self, outcomes: Mapping[str, str]) -> None:
-        (self.secret / "outcomes.json").write_text(json.dumps(outcomes, indent=1))
 
-    def outcomes(self) -> dict[str, str]:
-        kept: dict[str, str] = json.loads((self.secret / "outcomes.json").read_text())
-        return kept
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a life came to: each part's outcome, the secrets there were, and what each stand-in was asked."""
+
+    outcomes: Mapping[str, str]
+    canaries: Mapping[str, str]
+    given: Mapping[str, Mapping[str, str]]
+    asked: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,10 @@ class Control:
     def credentials(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = self._ask("GET", "/credentials")
         return found
+
+    def asked(self) -> dict[str, str]:
+        """Return, per vendor, every request that arrived there, as text."""
+        return {vendor: json.dumps(self._ask("GET", f"/{vendor}/requests")) for vendor in NAMES}
 
     def break_with(self, fault: Fault) -> None:
         """Let every stand-in answer so, with its own credentials as the echo."""

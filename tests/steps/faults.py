@@ -68,7 +68,7 @@ def full_port() -> Iterator[int]:
         port = int(listening.getsockname()[1])
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
-            filler.setblocking(False)
+            filler.settimeout(0)
             filler.connect_ex(("127.0.0.1", port))
         try:
             yield port

@@ -45,7 +45,7 @@ QUICK = Pace(
 # What only a probe's send has in its path or body.
 _SENDS = {
     "slack": "opsflows verification", "sentry": "/envelope/", "pagerduty": '"trigger"', "opsgenie": '"priority":"P5"',
-    "datadog": "opsflows verification", "splunk": "/collector/event",
+    "datadog": "/v2/series", "splunk": "/collector/event",
 }  # fmt: skip
 # For what is expected to stay away, so that waiting for it in vain is short.
 HASTY = QUICK.within(0.6)

@@ -64,7 +64,8 @@ def test_a_fault_ends_in_its_own_kind_and_diagnosis_and_never_in_a_pass(
         assert result.took < BOUND
         shown = json.dumps(asdict(result), default=str) + json.dumps([asdict(e) for e in seen.exchanges], default=str)
         assert not [secret for secret in secrets if secret in shown]
-        assert result.means and result.next_step
+        assert result.means
+        assert result.next_step
 
 
 @pytest.mark.parametrize("name", list(INTEGRATIONS))

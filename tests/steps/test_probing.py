@@ -51,7 +51,7 @@ class Vendor:
         self._answer("look", self.looks)
         return receipt.with_ids(found="1")
 
-    def _clean(self, receipt: Receipt) -> CleanUp:
+    def _clean(self, _: Receipt) -> CleanUp:
         self._answer("clean", self.cleans)
         return CleanUp.DONE
 
