@@ -10,7 +10,7 @@ from domain.names import REHEARSAL
 from domain.wiring import MOCK
 from entrypoints import mocks, project
 from entrypoints.day_one import quiet_prefect, run_day_one
-from entrypoints.servers import prefect_server
+from entrypoints.servers import own_server
 from steps.conduct import STAND_INS_URL
 
 
@@ -21,8 +21,10 @@ def demo() -> None:
     click.echo(
         f"opsflows: day-1 wiring, rehearsed against stand-ins on this machine. Everything it keeps is in {folder}."
     )
-    click.echo("Starting the stand-ins and a Prefect server of its own (the first start takes half a minute) ...")
-    with mocks.running() as stand_ins, prefect_server(services=False) as server:
+    click.echo(
+        "Starting the stand-ins and, unless make up runs, a Prefect server (the first start takes half a minute) ..."
+    )
+    with mocks.running() as stand_ins, own_server() as server:
         os.environ[STAND_INS_URL] = stand_ins.url
         click.echo(f"Stand-ins at {stand_ins.url}, Prefect at {server}\n")
         quiet_prefect()

@@ -17,9 +17,6 @@ from steps.conduct import STAND_INS_URL
 def up() -> None:
     """Prefect server and UI, stand-ins, worker and deployments, on loopback, until Ctrl-C."""
     folder = project.set_up()
-    port = project.ports()["stand_ins"]
-    if project.is_listening(port):
-        port = project.move_port("stand_ins")
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -28,7 +25,10 @@ def up() -> None:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     click.echo("Starting stand-ins, Prefect server and worker ...")
-    with mocks.running(port, folder / project.STAND_INS_STATE) as stand_ins, prefect_server(services=True) as server:
+    with (
+        prefect_server(services=True) as server,
+        mocks.running(_stand_ins_port(), folder / project.STAND_INS_STATE) as stand_ins,
+    ):
         os.environ[STAND_INS_URL] = stand_ins.url
         quiet_prefect()
         from deployments.apply import converge  # noqa: PLC0415 (Prefect reads its settings when it is imported)
@@ -44,3 +44,8 @@ def up() -> None:
             stopped.wait()
             click.echo("\nStopping worker, server and stand-ins ...")
     click.echo("Stopped.")
+
+
+def _stand_ins_port() -> int:
+    port = project.ports()["stand_ins"]
+    return project.move_port("stand_ins") if project.is_listening(port) else port

@@ -30,13 +30,19 @@ _EVERY_RUN = frozenset({Action.FIND_CREDENTIALS, Action.CAPTURE_LOG, Action.DEVI
 
 
 def carry_out_step(walk: Walk, step: Step) -> StepResult:
-    """Return what one step comes to, and remember it in the walk and in the ledger."""
+    """Return what one step comes to, and remember it in the walk and in the ledger.
+
+    What an earlier run proved keeps its record: which run it was, and when.
+    """
+    stands = _stands(walk, step)
     try:
         result = _result(walk, step)
     except OpsError as error:
         # One step that cannot be carried out does not stop the others.
         result = hold(step, f"{error.happened} {error.means}", error.next_step)
     walk.states[step.number] = result.state
+    if stands and result.state is StepState.DONE:
+        return result
     progress.record_step(
         walk.context.ledger,
         walk.context.environment,
@@ -74,13 +80,17 @@ def _result(walk: Walk, step: Step) -> StepResult:
     skipped = left_out(walk, step)
     if skipped:
         return skipped
-    if walk.states.get(step.number) is StepState.DONE and step.action not in _EVERY_RUN:
+    if _stands(walk, step):
         return done(step, "Done in an earlier run.")
     waiting = unmet(step, walk.states)
     if waiting:
         numbers = ", ".join(str(number) for number in waiting)
         return StepResult(step.number, StepState.WAITS_FOR_STEP, f"Waits for step {numbers}.")
     return _PROCEDURES[step.action](walk, step)
+
+
+def _stands(walk: Walk, step: Step) -> bool:
+    return walk.states.get(step.number) is StepState.DONE and step.action not in _EVERY_RUN
 
 
 def left_out(walk: Walk, step: Step) -> StepResult | None:

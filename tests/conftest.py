@@ -11,6 +11,7 @@ import pytest
 from mocks.app import build, found_stand_ins
 from mocks.serving import served_in_thread
 from mocks.tls import ThrowAwayAuthority
+from tests.program import Home, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,13 @@ def stand_ins(served_stand_ins: StandIns) -> StandIns:
     """The stand-ins, with no state, no faults and no requests yet."""
     served_stand_ins.control("POST", "/reset")
     return served_stand_ins
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """A home in which the demo ran, with `opsflows up` in it: the one Prefect server that tests may share."""
+    home = Home(tmp_path_factory.mktemp("standing") / "home")
+    up = Standing(home, home.run("demo"), home.processes())
+    yield up
+    if up.process is not None:
+        up.stop()

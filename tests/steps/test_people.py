@@ -100,7 +100,6 @@ def test_after_a_no_a_new_event_is_sent_and_asked_about(place: Scene) -> None:
     (second,) = kept(place, SLACK)
     assert result.state is WAITS_FOR_PERSON
     assert "Not seen the last time: slack" in result.detail
-    assert "escalation policy" not in result.detail  # the advice names the page to follow, in one sentence
     assert not place.stands_open("slack", first)
     assert place.stands_open("slack", second)
     assert second in questions(place)["slack"].question

@@ -134,6 +134,17 @@ def test_the_next_run_picks_up_where_the_last_one_stood_and_sends_nothing_twice(
     assert results[VERIFIED_SLACK].detail == "Done in an earlier run."
 
 
+def test_what_an_earlier_run_proved_keeps_its_record(staging: Scene) -> None:
+    first = staging.walk()
+    step_of(first, VERIFIED_SLACK)
+    before = step_states(staging.ledger, "staging")[VERIFIED_SLACK]
+
+    step_of(staging.walk(), VERIFIED_SLACK)
+
+    assert step_states(staging.ledger, "staging")[VERIFIED_SLACK] == before
+    assert before.run_id == first.context.run_id
+
+
 def test_what_can_change_is_asked_anew_in_every_run(staging: Scene) -> None:
     walked(staging.walk(), without=range(19, 31))
     del staging.held[SLACK]

@@ -1,0 +1,160 @@
+"""opsflows as its users run it: a program with a home of its own, and what it leaves running."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OPSFLOWS = str(Path(sys.executable).with_name("opsflows"))
+# What this process was told must not reach the programs under test.
+_OURS = ("OPSFLOWS_", "PREFECT_", "OPERATOR_WIRING_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="this machine has no /proc in which to find processes"
+)
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], within_s: float = 60, every_s: float = 0.2) -> T:
+    """Return what `look` sees as soon as it is something; fail when it is still nothing at the deadline."""
+    ends = time.monotonic() + within_s
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > ends:
+            raise AssertionError(f"Still {seen!r} after {within_s:.0f} s.")
+        time.sleep(every_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A project home, and the programs that run in it."""
+
+    path: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_OURS)}
+        return {**kept, "OPSFLOWS_HOME": str(self.path), **more}
+
+    def run(self, *arguments: str, typed: str = "", limit_s: float = 240, cwd: Path = ROOT, **variables: str) -> Ended:
+        """Run opsflows to its end."""
+        ended = subprocess.run(
+            [OPSFLOWS, *arguments],
+            input=typed, capture_output=True, text=True, check=False, timeout=limit_s, cwd=cwd,
+            env=self.environment(**variables),
+        )  # fmt: skip
+        return Ended(ended.returncode, _COLOUR.sub("", ended.stdout), ended.stderr)
+
+    def processes(self) -> list[str]:
+        """Return the command line of every process that was started in this home, ours and grandchildren alike."""
+        marker = f"OPSFLOWS_HOME={self.path}".encode()
+        return [line for entry in Path("/proc").glob("[0-9]*") if (line := _command_line_with(entry, marker))]
+
+
+@dataclass(slots=True)
+class Standing:
+    """`opsflows up` in a home in which the demo has run: started when it is first asked for, and stopped at the end."""
+
+    home: Home
+    demo: Ended
+    left_by_demo: list[str]
+    process: "subprocess.Popen[bytes] | None" = field(default=None)
+
+    @property
+    def output(self) -> str:
+        return (self.home.path / "up.log").read_text()
+
+    @property
+    def api(self) -> str:
+        """Return the address of the Prefect API, as `up` printed it."""
+        self._start()
+        found = re.search(r"^Prefect API +(\S+)$", self.output, re.MULTILINE)
+        assert found, self.output
+        return found[1]
+
+    @property
+    def ui(self) -> str:
+        return self.api.removesuffix("/api")
+
+    def run(self, *arguments: str, typed: str = "", **variables: str) -> Ended:
+        """Run opsflows beside it; the command finds the server by itself."""
+        self._start()
+        return self.home.run(*arguments, typed=typed, **variables)
+
+    def ask(self, method: str, path: str, json: object = None, **query: str) -> Any:
+        """Ask Prefect's API and return its JSON, None where it has nothing to say."""
+        answer = httpx.request(method, f"{self.api}{path}", json=json, params=query, trust_env=False, timeout=30)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def deployment(self, full_name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", f"/deployments/name/{full_name}")
+        return found
+
+    def runs_of(self, full_name: str, *states: str) -> list[dict[str, Any]]:
+        """Return the runs of a deployment that are in one of these states."""
+        chosen = {
+            "deployments": {"id": {"any_": [self.deployment(full_name)["id"]]}},
+            "flow_runs": {"state": {"type": {"any_": list(states)}}},
+        }
+        found: list[dict[str, Any]] = self.ask("POST", "/flow_runs/filter", chosen)
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGINT, within_s: float = 60) -> int:
+        """Send the signal a terminal sends, and return the exit code."""
+        assert self.process is not None
+        process, self.process = self.process, None
+        process.send_signal(number)
+        try:
+            return process.wait(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+    def _start(self) -> None:
+        if self.process is None:
+            with (self.home.path / "up.log").open("wb") as log:
+                self.process = subprocess.Popen(
+                    [OPSFLOWS, "up"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
+                    env=self.home.environment(PYTHONUNBUFFERED="1"), preexec_fn=_as_in_a_terminal,
+                )  # fmt: skip
+        process = self.process
+        eventually(lambda: process.poll() is not None or "Ctrl-C stops" in self.output, within_s=180)
+        assert process.poll() is None, self.output
+
+
+def _as_in_a_terminal() -> None:
+    """Let SIGINT through, which a shell's background jobs are started without."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _command_line_with(entry: Path, marker: bytes) -> str:
+    """Return the process's command line where its environment holds the marker, empty where not or where it is gone."""
+    try:
+        if marker not in (entry / "environ").read_bytes().split(b"\0"):
+            return ""
+        return (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
