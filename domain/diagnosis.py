@@ -148,6 +148,12 @@ NETWORK: dict[str, Symptom] = {
             "Install the issuer's certificate (SSL_CERT_FILE); for Splunk in dev only, SPLUNK_HEC_INSECURE=1.",
         ),
         Symptom(
+            "network.proxy",
+            "The proxy on the way to {host} refused to connect.",
+            "HTTPS_PROXY names a proxy that does not let this machine through to the vendor, or wants a login.",
+            "Ask for {host} to be allowed at the proxy, or correct HTTPS_PROXY.",
+        ),
+        Symptom(
             "network.timeout",
             "{host} did not finish its answer to {verb} within {seconds} s.",
             "The vendor or the line is too slow, or the answer only drips.",
@@ -191,7 +197,9 @@ NOT_DELIVERED = Symptom(
     "Check where the vendor sends this credential's events, on the integration's page under docs/integrations.",
 )
 
-_NETWORK_WIDE = frozenset({"network.dns", "network.refused", "network.connect_timeout", "network.tls", "network.reset"})
+_NETWORK_WIDE = frozenset(
+    {"network.dns", "network.refused", "network.connect_timeout", "network.tls", "network.proxy", "network.reset"}
+)
 _SEVERAL = 2
 
 

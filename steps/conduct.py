@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from domain.config import Config, EnvironmentKind
 from domain.errors import BadInput
 from domain.exchanges import Exchange
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 
 STAND_INS_URL = "OPSFLOWS_STAND_INS_URL"
 

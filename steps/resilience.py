@@ -49,7 +49,9 @@ def cut(walk: Walk, step: Step) -> StepResult:
             walk.context.ledger, walk.context.environment, target, name,
             took=slowest, bound=_CUT_BOUND, run_id=walk.context.run_id,
         )  # fmt: skip
-        observed.append(f"{name}: failed cleanly in {slowest.total_seconds():.1f} s, sent {tries} {'time' if tries == 1 else 'times'}")
+        observed.append(
+            f"{name}: failed cleanly in {slowest.total_seconds():.1f} s, sent {tries} {'time' if tries == 1 else 'times'}"
+        )
     return done(step, f"{target}, cut inside this process only: {'; '.join(observed)}.")
 
 

@@ -58,12 +58,12 @@ class Home:
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_OURS)}
         return {**kept, "OPSFLOWS_HOME": str(self.path), **more}
 
-    def run(self, *arguments: str, typed: str = "", limit_s: float = 240, cwd: Path = ROOT, **variables: str) -> Ended:
-        """Run opsflows to its end."""
+    def run(self, *arguments: str) -> Ended:
+        """Run opsflows to its end, without a terminal."""
         ended = subprocess.run(
             [OPSFLOWS, *arguments],
-            input=typed, capture_output=True, text=True, check=False, timeout=limit_s, cwd=cwd,
-            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT,
+            env=self.environment(),
         )  # fmt: skip
         return Ended(ended.returncode, _COLOUR.sub("", ended.stdout), ended.stderr)
 
@@ -98,10 +98,10 @@ class Standing:
     def ui(self) -> str:
         return self.api.removesuffix("/api")
 
-    def run(self, *arguments: str, typed: str = "", **variables: str) -> Ended:
+    def run(self, *arguments: str) -> Ended:
         """Run opsflows beside it; the command finds the server by itself."""
         self._start()
-        return self.home.run(*arguments, typed=typed, **variables)
+        return self.home.run(*arguments)
 
     def ask(self, method: str, path: str, json: object = None, **query: str) -> Any:
         """Ask Prefect's API and return its JSON, None where it has nothing to say."""
@@ -138,16 +138,11 @@ class Standing:
             with (self.home.path / "up.log").open("wb") as log:
                 self.process = subprocess.Popen(
                     [OPSFLOWS, "up"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
-                    env=self.home.environment(PYTHONUNBUFFERED="1"), preexec_fn=_as_in_a_terminal,
+                    env=self.home.environment(PYTHONUNBUFFERED="1"),
                 )  # fmt: skip
         process = self.process
         eventually(lambda: process.poll() is not None or "Ctrl-C stops" in self.output, within_s=180)
         assert process.poll() is None, self.output
-
-
-def _as_in_a_terminal() -> None:
-    """Let SIGINT through, which a shell's background jobs are started without."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _command_line_with(entry: Path, marker: bytes) -> str:

@@ -18,7 +18,8 @@ from domain.names import Purpose
 from domain.probes import Receipt
 from vendors.capabilities import Integration, Probe, Variable
 from vendors.fields import matching, one_of
-from vendors.http import Answer, Conduct, Wire, json_call, seconds_header, succeeded
+from vendors.http import Answer, Conduct, Wire, json_call, succeeded
+from vendors.rate_limits import seconds_header
 
 # Source: https://docs.datadoghq.com/getting_started/site/
 DEFAULT_SITE = "datadoghq.com"

@@ -1,18 +1,15 @@
-"""The one policy for talking to vendors: where a credential may go, how long it may take, what an answer means.
+"""The one policy for talking to vendors: how a call is made, how long it may take, what an answer means.
 
 A client names a Call; `Wire.exchange` makes it once, records it as evidence and returns an Answer that was accepted,
 or raises one of the four errors. Nothing here retries, sleeps or logs.
 """
 
-import email.utils
-import ipaddress
 import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatch
 from functools import cache
 from threading import Lock
 from types import MappingProxyType
@@ -26,54 +23,12 @@ from domain.diagnosis import FALLBACK, NETWORK, Kind, Signature, matching, raise
 from domain.errors import BadInput, OpsError, OutcomeUnknown, Unavailable
 from domain.exchanges import Effect, Exchange
 from vendors.dialing import NameUnknown, TlsFailed, Transport, exchange_limit
+from vendors.hosts import HostRule, is_loopback
+from vendors.rate_limits import DEFAULT_RATE_LIMIT_WAIT, RetryAfter, http_date, retry_after_seconds
 
 ANSWER_LIMIT_BYTES = 10 * 1024 * 1024
-DEFAULT_RATE_LIMIT_WAIT = timedelta(seconds=60)
 # Sent with every request; the packings are those that httpx always unpacks.
 _HEADERS = {"user-agent": "opsflows", "accept": "*/*", "accept-encoding": "gzip, deflate"}
-
-RetryAfter = Callable[[Mapping[str, str], datetime], timedelta | None]
-
-
-@dataclass(frozen=True, slots=True)
-class HostRule:
-    """Where credentials of one environment may go.
-
-    In the rehearsal only loopback (and `allowed`) hosts; elsewhere only the vendor's published hosts and `allowed`.
-    """
-
-    rehearsal: bool
-    allowed: frozenset[str] = frozenset()
-
-    def check(self, url: str, published: tuple[str, ...]) -> None:
-        """Raise BadInput unless this environment's credentials may be sent to the URL's host.
-
-        `published` holds shell patterns (`*.ingest.sentry.io`). Only the host is named in the message: a path can be
-        a secret.
-        """
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        explicitly = host in self.allowed
-        if self.rehearsal:
-            if is_loopback(host) or explicitly:
-                return
-            raise BadInput(
-                f"The rehearsal was pointed at {host or 'an empty host'}.",
-                "Rehearsal credentials go to stand-ins on this machine only.",
-                "Start the stand-ins with opsflows mocks, or choose another environment.",
-            )
-        if not (explicitly or any(fnmatch(host, pattern) for pattern in published)):
-            raise BadInput(
-                f"{host or 'An empty host'} is not one of the vendor's published hosts.",
-                "A real credential is sent to the vendor only; this may be a typing error.",
-                f"Correct the address, or allow {host or 'the host'} under allowed_hosts of this environment in opsflows.toml.",
-            )
-        if parts.scheme != "https" and not (explicitly and is_loopback(host)):
-            raise BadInput(
-                f"The address of {host} starts with {parts.scheme or 'nothing'}://.",
-                "Over plain http the credential could be read on the way.",
-                "Write the address with https://.",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,34 +105,6 @@ def is_json_object(answer: Answer) -> bool:
     return succeeded(answer) and (bool(answer.fields()) or answer.body.strip() == b"{}")
 
 
-def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Read `Retry-After`, in seconds or as a date. Source: RFC 9110, 10.2.3."""
-    return seconds_header("retry-after")(headers, now) or _date_difference(headers.get("retry-after", ""), now)
-
-
-def seconds_header(name: str) -> RetryAfter:
-    """Return a reader of a header that holds seconds left."""
-
-    def read(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-        del now
-        text = headers.get(name, "").strip()
-        return timedelta(seconds=int(text)) if text.isdecimal() and len(text) < len("1000000") else None
-
-    return read
-
-
-def epoch_header(name: str) -> RetryAfter:
-    """Return a reader of a header that holds the epoch second at which the limit resets."""
-
-    def read(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-        text = headers.get(name, "").strip()
-        if not text.isdecimal() or len(text) > len("10000000000"):
-            return None
-        return max(timedelta(0), datetime.fromtimestamp(int(text), UTC) - now)
-
-    return read
-
-
 class Wire:
     """One system's line to the outside: its connections, and the rules by which its answers are read.
 
@@ -247,7 +174,7 @@ class Wire:
                     "It is not a URL; nothing was sent.",
                     "Correct it in the credential.",
                 ) from error
-            except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            except _NETWORK_ERRORS as error:
                 raise _network_failure(error, call, host, seconds) from None
             except (_TooLarge, httpx.DecodingError):
                 raise _failure("network.garbage", call, host, seconds) from None
@@ -314,28 +241,25 @@ class Wire:
                 nonce=call.nonce,
                 outcome=outcome,
                 at=datetime.now(UTC),
-                vendor_date=_http_date(headers.get("date", "")),
+                vendor_date=http_date(headers.get("date", "")),
             )
         )
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _TooLarge(Exception):
     """The answer is larger than any answer of a vendor we read."""
 
 
-_BEFORE_SENDING = (NameUnknown, TlsFailed, httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+_NETWORK_ERRORS = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError, OSError,
+)  # fmt: skip
+_BEFORE_SENDING = (
+    NameUnknown, TlsFailed, httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.ProxyError,
+)  # fmt: skip
 _SYMPTOM_OF: tuple[tuple[type[Exception], str], ...] = (
     (NameUnknown, "network.dns"),
     (TlsFailed, "network.tls"),
+    (httpcore.ProxyError, "network.proxy"),
     (httpcore.ConnectTimeout, "network.connect_timeout"),
     (httpcore.PoolTimeout, "network.connect_timeout"),
     (httpcore.ConnectError, "network.refused"),
@@ -375,15 +299,3 @@ _REQUEST_ID_HEADERS = ("x-request-id", "dd-request-id", "x-slack-req-id", "x-sen
 
 def _request_id(headers: Mapping[str, str]) -> str:
     return next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), "")
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        return email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-
-
-def _date_difference(text: str, now: datetime) -> timedelta | None:
-    moment = _http_date(text)
-    return max(timedelta(0), moment - now) if moment else None

@@ -17,7 +17,8 @@ from domain.names import Purpose
 from domain.probes import CleanUp, Receipt
 from vendors import fields
 from vendors.capabilities import Integration, Notice, Probe, Urgency, Variable
-from vendors.http import Conduct, Wire, is_json_object, json_call, seconds_header, succeeded
+from vendors.http import Conduct, Wire, is_json_object, json_call, succeeded
+from vendors.rate_limits import seconds_header
 
 API_OF_REGION = {"us": "https://api.opsgenie.com", "eu": "https://api.eu.opsgenie.com"}
 PUBLISHED_HOSTS = ("api.opsgenie.com", "api.eu.opsgenie.com")

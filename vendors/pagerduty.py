@@ -19,8 +19,9 @@ from domain.names import Purpose
 from domain.probes import CleanUp, Receipt
 from vendors.capabilities import Integration, Notice, Probe, Urgency, Variable
 from vendors.fields import NOTHING_SENT, matching, one_of
-from vendors.http import Answer, Conduct, Wire, json_call, seconds_header, succeeded
+from vendors.http import Answer, Conduct, Wire, json_call, succeeded
 from vendors.pagerduty_signatures import SIGNATURES, SYMPTOMS
+from vendors.rate_limits import seconds_header
 
 # https://support.pagerduty.com/main/docs/service-regions
 EVENTS_OF_REGION = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}

@@ -18,7 +18,8 @@ from domain.names import Purpose
 from domain.probes import CleanUp, Receipt
 from vendors.capabilities import Integration, Probe, Variable
 from vendors.fields import NOTHING_SENT, matching
-from vendors.http import Answer, Call, Conduct, Wire, epoch_header, json_call, retry_after_seconds, succeeded
+from vendors.http import Answer, Call, Conduct, Wire, json_call, succeeded
+from vendors.rate_limits import epoch_header, retry_after_seconds
 from vendors.sentry_dsn import Dsn, dsn, parse_dsn
 from vendors.sentry_signatures import SIGNATURES, SYMPTOMS
 

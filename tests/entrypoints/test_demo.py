@@ -27,7 +27,7 @@ def test_it_shows_a_line_per_step_and_a_row_per_integration(standing: Standing) 
     steps = [line for line in lines if line[:2].strip().isdigit()]
     rows = {line.split()[0]: line.split()[1:4] for line in lines if "PASS" in line}
 
-    assert [step[20:] for step in steps] == [step.title for step in CHECKLIST]
+    assert [step[22:] for step in steps] == [step.title for step in CHECKLIST]
     assert rows == {name: ["PASS", "yes", "yes"] for name in INTEGRATIONS}
 
 

@@ -19,7 +19,8 @@ from tests.conftest import StandIns
 from tests.steps.faults import FAULTS, Fault, dead_end
 from vendors.capabilities import checked_values
 from vendors.dialing import EVERY_HOST
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 from vendors.registry import INTEGRATIONS
 
 PACE = Pace(

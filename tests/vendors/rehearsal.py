@@ -14,7 +14,8 @@ from domain.exchanges import Exchange
 from tests.conftest import StandIns
 from vendors import http
 from vendors.capabilities import Client, Integration, checked_values
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 
 C = TypeVar("C", bound=Client)
 T = TypeVar("T")

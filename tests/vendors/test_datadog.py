@@ -14,7 +14,8 @@ from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, connected_by_name, eventually, trusting
 from vendors.capabilities import checked_values
 from vendors.datadog import GOVERNMENT_SITES, INTEGRATION, SIGNATURES, SITES, Datadog, connect
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 
 NONCE = "5f0c2b9a7d3e4f1aa0b1c2d3e4f50617"
 SENT_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

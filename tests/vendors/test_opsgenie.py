@@ -12,7 +12,7 @@ from domain.errors import BadInput, NotYet, OutcomeUnknown, Rejected, Unavailabl
 from domain.probes import CleanUp, Receipt
 from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, connected_by_name, eventually, trusting
-from vendors.capabilities import checked_values
+from vendors.capabilities import Notice, Urgency, checked_values
 from vendors.opsgenie import INTEGRATION, REQUEST_REFUSALS, SIGNATURES, SUCCESSOR, SYMPTOMS, Opsgenie, connect
 
 NONCE = "n0nce-1f2e3d4c"
@@ -21,12 +21,15 @@ AFTER_A_CRASH = Receipt(NONCE, SENT_AT)
 SENT = AFTER_A_CRASH.with_ids(request_id="513085b8-caf3-4f91-aa23-be5fdefc3570")
 PAGE = Path(__file__).parents[2] / "docs" / "integrations" / "opsgenie.md"
 
+NOTICE = Notice("verify:staging:slack", "staging: slack FAIL (for sam)", "roll back first", Urgency.PAGE)
+
 CALLS: dict[str, Callable[[Opsgenie], object]] = {
     "send_alert": lambda client: client.send_alert(NONCE, SENT_AT),
     "read_request": lambda client: client.read_request(SENT),
     "read_alert": lambda client: client.read_alert(SENT),
     "close_alert": lambda client: client.close_alert(SENT),
     "see_closed": lambda client: client.see_closed(SENT),
+    "notify": lambda client: client.notify(NOTICE, SENT_AT),
 }
 
 
@@ -314,3 +317,13 @@ def test_a_wrong_key_is_known_nowhere(stand_ins: StandIns) -> None:
 
 def test_a_stand_ins_refusal_is_not_taken_to_another_region(client: Opsgenie) -> None:
     assert client.other_homes("opsgenie.unauthorized") == ()
+
+
+def test_a_notice_told_twice_is_one_alert_that_wakes_people(client: Opsgenie, stand_ins: StandIns) -> None:
+    client.notify(NOTICE, SENT_AT)
+    client.notify(NOTICE, SENT_AT)
+
+    shown = eventually(
+        lambda: [row for row in stand_ins.control("GET", "/opsgenie/inbox") if NOTICE.title in row["text"]]
+    )
+    assert len(shown) == 1

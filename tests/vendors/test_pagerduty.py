@@ -12,6 +12,7 @@ from domain.errors import BadInput, NotYet, OutcomeUnknown, Rejected, Unavailabl
 from domain.probes import CleanUp, Receipt
 from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, connected_by_name, eventually, trusting
+from vendors.capabilities import Notice, Urgency
 from vendors.pagerduty import INTEGRATION, PagerDuty, api_key, connect, routing_key
 from vendors.pagerduty_signatures import SIGNATURES, SYMPTOMS
 
@@ -21,6 +22,8 @@ SENT = Receipt(NONCE, SENT_AT)
 FOUND = SENT.with_ids(incident_id="PINC123")
 PAGE = Path(__file__).parents[2] / "docs" / "integrations" / "pagerduty.md"
 
+NOTICE = Notice("verify:staging:slack", "staging: slack FAIL (for sam)", "roll back first", Urgency.PAGE)
+
 CALLS: dict[str, Callable[[PagerDuty], object]] = {
     "send_event": lambda client: client.send_event(NONCE, SENT_AT),
     "resolve_event": lambda client: client.resolve_event(SENT),
@@ -29,6 +32,7 @@ CALLS: dict[str, Callable[[PagerDuty], object]] = {
     "see_resolved": lambda client: client.see_resolved(SENT),
     "read_service": lambda client: client._read("read_service", f"/services/{client.service_id}", NONCE),
     "find_by_title": lambda client: client.find(NONCE, SENT_AT),
+    "notify": lambda client: client.notify(NOTICE, SENT_AT),
 }
 
 
@@ -338,3 +342,13 @@ def test_the_whole_probe_passes_over_tls_in_the_european_region(stand_ins: Stand
 
 def test_a_stand_ins_refusal_is_not_taken_to_another_region(client: PagerDuty) -> None:
     assert client.other_homes("pagerduty.api_key_unknown") == ()
+
+
+def test_a_notice_told_twice_is_one_alert_that_wakes_people(client: PagerDuty, stand_ins: StandIns) -> None:
+    client.notify(NOTICE, SENT_AT)
+    client.notify(NOTICE, SENT_AT)
+
+    shown = eventually(
+        lambda: [row for row in stand_ins.control("GET", "/pagerduty/inbox") if NOTICE.title in row["text"]]
+    )
+    assert len(shown) == 1

@@ -16,7 +16,8 @@ from domain.probes import CleanUp, Receipt
 from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, eventually, trusting
 from vendors.capabilities import checked_values
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 from vendors.sentry import INTEGRATION, PUBLISHED_HOSTS, Sentry, connect, rate_limit
 from vendors.sentry_dsn import parse_dsn
 from vendors.sentry_signatures import SIGNATURES

@@ -14,7 +14,8 @@ from domain.probes import CleanUp, Receipt
 from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, connected_by_name, eventually, trusting
 from vendors.capabilities import Notice, Notifier, Urgency
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 from vendors.slack import INTEGRATION, SIGNATURES, Slack, connect, webhook_url
 
 NONCE = "5f0c2b9a7d3e4f1aa0b1c2d3e4f50617"

@@ -16,7 +16,8 @@ from steps.probing import Job, Pace, carry_out
 from tests.conftest import StandIns
 from tests.vendors.rehearsal import connected, eventually
 from vendors.capabilities import checked_values
-from vendors.http import Conduct, HostRule
+from vendors.hosts import HostRule
+from vendors.http import Conduct
 from vendors.splunk import INTEGRATION, Splunk, api_url, connect, hec_url
 from vendors.splunk_signatures import SIGNATURES
 

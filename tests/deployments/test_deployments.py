@@ -1,0 +1,127 @@
+"""What `opsflows deploy` does to a real Prefect server, and what the server and a worker then do by themselves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY
+from domain.names import CONFIRM_STEP, DAY1_WIRING, SWEEPER, VERIFY_DUE
+from tests.program import Standing, eventually
+
+ALL = {DAY1_WIRING, CONFIRM_STEP, VERIFY_DUE, SWEEPER}
+
+
+def ours(standing: Standing) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = standing.ask(
+        "POST", "/deployments/filter", {"deployments": {"tags": {"all_": ["opsflows"]}}}
+    )
+    return found
+
+
+@contextmanager
+def changed(standing: Standing, full_name: str, **fields: object) -> Iterator[str]:
+    """Change a deployment by hand, as someone in the UI would; afterwards it is as it was."""
+    before = standing.deployment(full_name)
+    path = f"/deployments/{before['id']}"
+    standing.ask("PATCH", path, fields)
+    try:
+        yield path
+    finally:
+        standing.ask("PATCH", path, {name: before[name] for name in fields})
+
+
+def test_every_deployment_is_there_with_our_tag(standing: Standing) -> None:
+    deployed = {standing.deployment(name)["id"] for name in ALL}
+
+    assert {row["id"] for row in ours(standing)} == deployed
+
+
+def test_every_parameter_tells_the_operator_what_it_is(standing: Standing) -> None:
+    silent = {
+        (row["name"], name)
+        for row in ours(standing)
+        for name, field in row["parameter_openapi_schema"].get("properties", {}).items()
+        if not field.get("description", "").strip()
+    }
+    parameters = standing.deployment(DAY1_WIRING)["parameter_openapi_schema"]["properties"]
+
+    assert silent == set()
+    assert {"operator", "ticket", "reason", "mode"} <= set(parameters)
+
+
+def test_deploying_again_changes_nothing(standing: Standing) -> None:
+    before = ours(standing)
+
+    again = standing.run("deploy")
+    check = standing.run("deploy", "--check")
+
+    assert (again.code, check.code) == (0, 0), again.err + check.err
+    assert "Nothing differs" in again.out
+    assert "Nothing differs" in check.out
+    assert ours(standing) == before
+
+
+def test_a_hand_made_change_is_seen_and_put_right(standing: Standing) -> None:
+    with changed(standing, SWEEPER, description="Somebody's own words."):
+        seen = standing.run("deploy", "--check")
+        still = standing.deployment(SWEEPER)["description"]
+        put_right = standing.run("deploy")
+        after = standing.deployment(SWEEPER)["description"]
+
+    assert (seen.code, still) == (1, "Somebody's own words.")
+    assert f"{SWEEPER}: differs in description" in seen.out
+    assert put_right.code == 0, put_right.err
+    assert after != "Somebody's own words."
+
+
+def test_a_deployment_of_our_name_that_is_not_ours_is_left_alone(standing: Standing) -> None:
+    with changed(standing, CONFIRM_STEP, tags=["theirs"], description="Theirs."):
+        refused = standing.run("deploy")
+        held = standing.deployment(CONFIRM_STEP)
+
+    assert refused.code == 2
+    assert refused.err.startswith(f"Deployment {CONFIRM_STEP} is there, but not ours")
+    assert len(refused.err.splitlines()) == 3
+    assert (held["tags"], held["description"]) == (["theirs"], "Theirs.")
+
+
+def test_a_schedule_that_an_operator_switched_off_stays_off(standing: Standing) -> None:
+    with changed(standing, VERIFY_DUE, description="Changed, so that a deploy has something to do.") as path:
+        (schedule,) = standing.deployment(VERIFY_DUE)["schedules"]
+        standing.ask("PATCH", f"{path}/schedules/{schedule['id']}", {"active": False})
+
+        deployed = standing.run("deploy")
+        (after,) = standing.deployment(VERIFY_DUE)["schedules"]
+        standing.ask("PATCH", f"{path}/schedules/{schedule['id']}", {"active": True})
+
+    assert (deployed.code, f"{VERIFY_DUE}: differs" in deployed.out) == (0, True)
+    assert (after["id"], after["active"]) == (schedule["id"], False)
+
+
+@pytest.mark.parametrize(
+    ("name", "tick"), [(VERIFY_DUE, VERIFY_DAILY), (SWEEPER, SWEEP_QUARTER_HOURLY)], ids=[VERIFY_DUE, SWEEPER]
+)
+def test_a_schedule_really_gets_runs(standing: Standing, name: str, tick: Any) -> None:
+    """Newer SQLAlchemy and FastAPI leave a server that looks healthy and never schedules anything."""
+    (schedule,) = standing.deployment(name)["schedules"]
+
+    runs = eventually(lambda: standing.runs_of(name, "SCHEDULED"), within_s=60)
+
+    assert schedule["schedule"]["cron"] == tick.cron
+    assert {run["created_by"]["type"] for run in runs} == {"SCHEDULE"}
+
+
+def test_the_worker_runs_a_sweep_to_its_end(standing: Standing) -> None:
+    deployment = standing.deployment(SWEEPER)["id"]
+
+    run = standing.ask("POST", f"/deployments/{deployment}/create_flow_run", {})["id"]
+    ended = eventually(lambda: _ended(standing, run), within_s=120)
+
+    assert (ended["state"]["type"], ended["state"]["message"]) == ("COMPLETED", "Nothing was due.")
+
+
+def _ended(standing: Standing, run: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = standing.ask("GET", f"/flow_runs/{run}")
+    return found if found["state"]["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"} else None
