@@ -14,11 +14,12 @@ from ledger.alerts import open_alerts
 from ledger.verifications import last_verified
 from ledger.wiring import go_live, rehearsal_for
 from steps.cold_start import check_rehearsed
+from steps.probing import Pace
 from steps.routine import Verified, conclude_verification, due_in, incident_note, not_run, questions_about
 from steps.verifying import verify_targets
 from steps.version import code_version
 from tests.steps.conftest import OpenScene
-from tests.steps.rehearsal_context import DATADOG, SENTRY, SLACK, SPLUNK, Scene
+from tests.steps.rehearsal_context import DATADOG, HASTY, QUICK, SENTRY, SLACK, SPLUNK, Scene
 
 EVIDENCE = "/srv/opsflows/audit/verify/run-1"
 ROLLBACK = "kubectl set env deployment/shop OPERATOR_WIRING_PROD_ENABLED=0"
@@ -37,8 +38,8 @@ def live(open_in: OpenScene) -> Scene:
     return scene
 
 
-def verify(scene: Scene, *targets: Target) -> Verified:
-    context = scene.context()
+def verify(scene: Scene, *targets: Target, pace: Pace = QUICK) -> Verified:
+    context = scene.context(pace=pace)
     asked = targets or tuple(scene.held)
     results = [*verify_targets(context, asked), *not_run(context, asked)]
     return conclude_verification(context, results, EVIDENCE)
@@ -80,7 +81,7 @@ def test_two_failing_at_the_network_are_one_cause_and_one_alert_to_the_platform(
     live.fail("sentry", reset=True)
     live.fail("datadog", reset=True)
 
-    verified = verify(live)
+    verified = verify(live, DATADOG, SENTRY, pace=HASTY)
 
     assert verified.cause is not None
     assert "datadog, sentry" in verified.cause.happened

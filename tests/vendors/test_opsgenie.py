@@ -323,7 +323,7 @@ def test_a_notice_told_twice_is_one_alert_that_wakes_people(client: Opsgenie, st
     client.notify(NOTICE, SENT_AT)
     client.notify(NOTICE, SENT_AT)
 
-    shown = eventually(
+    shown = shown_by(
         lambda: [row for row in stand_ins.control("GET", "/opsgenie/inbox") if NOTICE.title in row["text"]]
     )
     assert len(shown) == 1

@@ -348,7 +348,7 @@ def test_a_notice_told_twice_is_one_alert_that_wakes_people(client: PagerDuty, s
     client.notify(NOTICE, SENT_AT)
     client.notify(NOTICE, SENT_AT)
 
-    shown = eventually(
+    shown = shown_by(
         lambda: [row for row in stand_ins.control("GET", "/pagerduty/inbox") if NOTICE.title in row["text"]]
     )
     assert len(shown) == 1

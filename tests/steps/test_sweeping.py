@@ -1,0 +1,138 @@
+"""Whatever is due is stepped by someone: dead runs, unanswered questions, events that a crash left at a vendor."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.errors import Unavailable
+from domain.names import Target
+from ledger import probes as intents
+from ledger.alerts import open_alerts
+from ledger.due import schedule, upcoming
+from ledger.questions import Question, Seen, answer
+from ledger.runs import ABANDONED, RUN_LEASE, find_run
+from steps.people import QUESTION_DEADLINE, ask_person
+from steps.sweeping import clean_up_environment, seal_dead_runs, step_due_moments
+from steps.verifying import bound_of
+from tests.ledger.recording import opened
+from tests.steps.conftest import OpenScene
+from tests.steps.crashing import killed_after_sending
+from tests.steps.rehearsal_context import HASTY, SLACK, Scene
+
+PAST_THE_DEADLINE = timedelta(hours=25)
+
+
+@pytest.fixture
+def place(open_in: OpenScene) -> Scene:
+    return open_in("staging", alerts={"ticket": "slack"}, owners={"slack": "ops lead"})
+
+
+def asked(scene: Scene, subject: str = "slack") -> Question:
+    return ask_person(scene.context(), 21, subject, "the test message is visible")
+
+
+def swept(scene: Scene, worker: str = "sweeper") -> list[str]:
+    return step_due_moments(scene.ledger, {scene.environment: scene.context()}, worker)
+
+
+def tickets(scene: Scene) -> int:
+    return len(scene.arrived("slack", "[ticket]"))
+
+
+def test_a_dead_run_is_sealed_abandoned_and_someone_is_to_know(place: Scene) -> None:
+    opened(place.ledger, "run-dead")
+
+    with place.later(RUN_LEASE + timedelta(seconds=1)) as then:
+        dead = seal_dead_runs(then.ledger)
+
+        assert [run.run_id for run in dead] == ["run-dead"]
+        assert find_run(then.ledger, "run-dead").verdict == ABANDONED
+        assert [alert.key for alert in open_alerts(then.ledger)] == ["run:run-dead"]
+        assert seal_dead_runs(then.ledger) == []
+
+
+def test_a_run_that_is_alive_is_left_alone(place: Scene) -> None:
+    opened(place.ledger, "run-alive")
+
+    assert seal_dead_runs(place.ledger) == []
+
+
+def test_a_question_past_its_deadline_is_escalated_once_to_the_integrations_owner(place: Scene) -> None:
+    question = asked(place)
+
+    with place.later(PAST_THE_DEADLINE) as then:
+        said = swept(then)
+        swept(then, "another sweeper")
+
+        assert said == [f"ops lead told through slack: staging: nobody answered question {question.id}."]
+        assert tickets(then) == 1
+        (alert,) = open_alerts(then.ledger)
+        assert f"opsflows confirm {question.id} --seen --by NAME" in alert.text
+
+
+def test_before_its_deadline_nobody_is_bothered(place: Scene) -> None:
+    asked(place)
+
+    assert swept(place) == []
+    assert tickets(place) == 0
+
+
+def test_a_question_that_was_answered_in_time_is_nobodys_business(place: Scene) -> None:
+    answer(place.ledger, asked(place).id, "grace", Seen.YES)
+
+    with place.later(PAST_THE_DEADLINE) as then:
+        assert swept(then) == []
+        assert upcoming(then.ledger) == []
+        assert open_alerts(then.ledger) == []
+
+
+def test_a_question_of_an_environment_that_is_gone_is_put_away(place: Scene) -> None:
+    asked(place)
+
+    with place.later(PAST_THE_DEADLINE) as then:
+        assert step_due_moments(then.ledger, {}, "sweeper") == []
+        assert upcoming(then.ledger) == []
+
+
+def test_what_the_sweeper_does_not_know_is_left_for_who_does(place: Scene) -> None:
+    schedule(place.ledger, "another-kind", "7", place.ledger.now() - timedelta(hours=1), "another-kind:7")
+
+    swept(place)
+
+    assert [moment.kind for moment in upcoming(place.ledger)] == ["another-kind"]
+    assert QUESTION_DEADLINE not in {moment.kind for moment in upcoming(place.ledger)}
+
+
+def test_what_a_killed_run_left_is_cleaned_up_without_anyone_verifying(place: Scene) -> None:
+    killed_after_sending(place, SLACK)
+
+    with place.later(bound_of(place.context()) + timedelta(seconds=1)) as then:
+        (left,) = intents.left_open(then.ledger, "staging", [SLACK])
+        assert then.stands_open("slack", left.nonce)
+
+        said = clean_up_environment(then.context())
+
+        assert said == ["slack: 1 left-over probes: done."]
+        assert not then.stands_open("slack", left.nonce)
+        assert clean_up_environment(then.context()) == []
+
+
+def test_what_cannot_be_cleaned_up_now_stays_for_the_next_sweep(place: Scene) -> None:
+    killed_after_sending(place, SLACK)
+    place.fail("slack", path="chat.delete", status=403)
+
+    with place.later(bound_of(place.context()) + timedelta(seconds=1)) as then:
+        with pytest.raises(Unavailable, match="slack: 1 left-over probes: left behind"):
+            clean_up_environment(then.context(pace=HASTY))
+        then.heal("slack")
+
+        assert clean_up_environment(then.context()) == ["slack: 1 left-over probes: done."]
+
+
+def test_a_target_whose_credentials_are_gone_is_passed_over(place: Scene) -> None:
+    killed_after_sending(place, SLACK)
+    del place.held[SLACK]
+
+    with place.later(bound_of(place.context()) + timedelta(seconds=1)) as then:
+        assert clean_up_environment(then.context()) == []
+        assert len(intents.left_open(then.ledger, "staging", [Target("slack")])) == 1
