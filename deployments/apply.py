@@ -43,10 +43,10 @@ def converge() -> list[Difference]:
         found = list(_differences(client))
         if any(one.what == WORK_POOL for one in found):
             _create_pool(client)
-    changed = {one.what for one in found}
-    for entry in CATALOG:
-        if entry.full_name in changed:
-            _wanted(entry).apply()
+        changed = {one.what for one in found}
+        wanted = [_wanted(entry, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed]
+    for deployment in wanted:
+        deployment.apply()
     return found
 
 
@@ -79,11 +79,17 @@ def _held(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | Non
         return None
 
 
-def _wanted(entry: Entry) -> RunnerDeployment:
+def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeployment:
+    """Return the deployment as the catalog says; what an operator switched off or paused on the server stays so."""
+    off = {row.slug for row in held.schedules if not row.active} if held else set()
     return RunnerDeployment.from_flow(
         entry.flow,
         name=entry.name,
-        schedules=[Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug) for tick in entry.schedules],
+        paused=held.paused if held else None,
+        schedules=[
+            Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off)
+            for tick in entry.schedules
+        ],
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=entry.collision),
         tags=[MARKER, *entry.tags],
         description=entry.flow.description,

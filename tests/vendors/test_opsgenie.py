@@ -11,6 +11,7 @@ from domain.diagnosis import Signature
 from domain.errors import BadInput, NotYet, OutcomeUnknown, Rejected, Unavailable
 from domain.probes import CleanUp, Receipt
 from tests.conftest import StandIns
+from tests.mocks.polling import eventually as shown_by
 from tests.vendors.rehearsal import connected, connected_by_name, eventually, trusting
 from vendors.capabilities import Notice, Urgency, checked_values
 from vendors.opsgenie import INTEGRATION, REQUEST_REFUSALS, SIGNATURES, SUCCESSOR, SYMPTOMS, Opsgenie, connect
