@@ -18,8 +18,9 @@ from domain.exchanges import Exchange
 # httpx writes these itself; a packed body stands unpacked in the stand-ins' journal.
 _WRITTEN_ANEW = frozenset({"host", "content-length", "content-encoding", "connection"})
 _LIMIT_S = 30.0
-# Below what the stand-ins grant an idle connection, or one is taken again in the moment they close it.
-_IDLE_S = 2.0
+# With hundreds of threads one client takes three times as long as many (all wait for its one lock), and now and then
+# closes an idle connection just as it gives it away.
+_ONE_CLIENT_FOR_AT_MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def chains(
 
 def with_one_client(made: Iterable[Chain], workers: int) -> None:
     """Let all probes share one client and its connections."""
-    limits = httpx.Limits(max_connections=workers, max_keepalive_connections=workers, keepalive_expiry=_IDLE_S)
+    limits = httpx.Limits(max_connections=workers, max_keepalive_connections=workers)
     with closing(_client(limits)) as client, ThreadPoolExecutor(workers) as pool:
         deque(pool.map(lambda chain: _make(client, chain), made), maxlen=0)
 
@@ -66,10 +67,10 @@ def with_own_clients(made: Iterable[Chain], workers: int) -> None:
         deque(pool.map(_make_alone, made), maxlen=0)
 
 
-FLOORS: Mapping[str, Callable[[Iterable[Chain], int], None]] = {
-    "one client": with_one_client,
-    "a client per probe": with_own_clients,
-}
+def floors(workers: int) -> dict[str, Callable[[Iterable[Chain], int], None]]:
+    """Return the ways by name, of which the fastest is the floor."""
+    one = {"one client": with_one_client} if workers <= _ONE_CLIENT_FOR_AT_MOST else {}
+    return {**one, "a client per probe": with_own_clients}
 
 
 def _request(row: Mapping[str, Any], base_url: str) -> Request:

@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.floor import FLOORS, Chain, chains
+from benchmarks.floor import Chain, chains, floors
 from domain.config import Config, Verify, parse_config
 from domain.exchanges import Exchange
 from domain.names import REHEARSAL, Target
@@ -74,7 +74,7 @@ class Row:
     requests: int
     ours: list[float] = field(default_factory=list)
     asked: set[int] = field(default_factory=set)  # how many requests ours made: more where it had to look twice
-    floors: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in FLOORS})
+    floors: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def fastest(self) -> str:
@@ -116,7 +116,8 @@ def _beside_floor(count: int, workers: int, rounds: int, stage: Stage) -> Row:
         row.asked.add(len(_verify(ledger, config, targets, stage)))
 
     ways: dict[str, Callable[[], None]] = {"ours": ours}
-    ways |= {name: _replay(floor, made, min(workers, len(made))) for name, floor in FLOORS.items()}
+    side_by_side = min(workers, len(made))
+    ways |= {name: _replay(floor, made, side_by_side) for name, floor in floors(side_by_side).items()}
     for at in range(rounds + 1):
         for name, way in ways.items():
             stage.begin(ANSWER_S)
@@ -124,7 +125,7 @@ def _beside_floor(count: int, workers: int, rounds: int, stage: Stage) -> Row:
             way()
             took = time.perf_counter() - started
             if at:  # the first round pays for what is compiled and cached once per process
-                (row.ours if name == "ours" else row.floors[name]).append(took)
+                (row.ours if name == "ours" else row.floors.setdefault(name, [])).append(took)
     ledger.close()
     return row
 
@@ -202,9 +203,9 @@ def _tell(rows: Iterable[Row], over: Sequence[float]) -> None:
             f"{row.ratio:>7.2f}{AT_MOST_RATIO:>9}"
         )
         others = {name: statistics.median(took) for name, took in row.floors.items() if name != row.fastest}
-        told = "; ".join(f"{name} {_ms(took)}" for name, took in others.items())
+        told = "".join(f"; {name} {_ms(took)}" for name, took in others.items())
         made = " or ".join(str(count) for count in sorted(row.asked))
-        print(f"  ours {_span(row.ours)}, {made} requests; floor {_span(row.floors[row.fastest])}; {told}")
+        print(f"  ours {_span(row.ours)}, {made} requests; floor {_span(row.floors[row.fastest])}{told}")
     if over:
         print(
             f"{'opsflows verify slack, whole process':<38}{_ms(statistics.median(over))} over the vendor's own time "

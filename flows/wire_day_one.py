@@ -20,7 +20,7 @@ from steps.plan import planned
 from steps.reports import day1_report, first_line, last_of_each, plan_report, probe_documents
 from steps.wiring import earlier_states, recapture_log
 from tasks.concluding import concluded, refused
-from tasks.preparing import context_of, own_ledger, read_own_config, walk_of
+from tasks.preparing import context_of, own_ledger, read_own_config, store_rehearsal_credentials, walk_of
 from tasks.reporting import show_plan, show_report, show_steps
 from tasks.schedules import verify_due_is_active
 from tasks.wiring import walk_step
@@ -82,6 +82,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
                     run.conclude(Judgement(Verdict.PLANNED, World.NONE), plan_report(walk, rows))
                     return concluded(run, f"{len(rows)} steps planned; nothing was changed.")
                 check_rehearsed(walk.context, walk.targets, skip_rehearsal)
+                store_rehearsal_credentials(walk)
                 results: list[StepResult] = []
                 for step in CHECKLIST:
                     walk_step(walk, step, results, return_state=True)

@@ -226,7 +226,7 @@ def _unknown(run_id: str) -> BadInput:
     return BadInput(
         f"No run {run_id} is in the ledger.",
         "Its id is misspelt, or it belongs to another ledger.",
-        "List the runs with opsflows audit runs.",
+        "A run is named like its folder below $OPSFLOWS_HOME/audit; its Prefect run's log names it too.",
     )
 
 

@@ -29,8 +29,27 @@ def conduct_for(config: Config, environment: str, record: Callable[[Exchange], N
         record=record,
         connect_limit=timedelta(seconds=config.verify.connect_seconds),
         exchange_limit=timedelta(seconds=config.verify.exchange_seconds),
-        proxy=os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or None,
+        proxy=None if declared.kind is EnvironmentKind.REHEARSAL else _proxy(),
     )
+
+
+def _proxy() -> str | None:
+    """Return the proxy's address, None where there is none. It is never shown, because it may hold a login."""
+    address = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or ""
+    if not address:
+        return None
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadInput(
+            "HTTPS_PROXY is not the address of a proxy.",
+            "It starts with http:// or https:// and names a host. Nothing was sent.",
+            "Write it like http://proxy.example.org:3128, or unset it.",
+        )
+    return address
 
 
 def running_stand_ins() -> str:

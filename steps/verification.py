@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from domain.diagnosis import substrate_failure
 from domain.errors import BadInput, OpsError
@@ -72,7 +73,7 @@ def connect_all(
             checked = checked_values(integration, values)
             client = integration.connect(checked, addresses.get(target.integration), conduct)
         except BadInput as fault:
-            faults.append(fault)
+            faults.append(_naming_the_variable(fault, values))
         else:
             wired.append(Wired(target, client))
     if faults:
@@ -170,3 +171,19 @@ def _absent(target: Target, integration: Integration, ticket: str | None) -> Pro
         symptom="credentials.missing", happened=happened, means="Nothing was sent.",
         next_step=f"opsflows connect {integration.name}; or, while they are waited for, opsflows wire block {target} --ticket ID.",
     )  # fmt: skip
+
+
+def _naming_the_variable(fault: BadInput, values: Mapping[str, str]) -> BadInput:
+    """Say which variables hold the host that a fault is about; the host rule knows hosts only."""
+    hosts = {name: _host(text) for name, text in values.items()}
+    holders = [name for name, host in hosts.items() if host and host in fault.happened and name not in fault.happened]
+    if not holders:
+        return fault
+    return BadInput(f"{', '.join(holders)}: {fault.happened}", fault.means, fault.next_step)
+
+
+def _host(text: str) -> str:
+    try:
+        return urlsplit(text.strip()).hostname or ""
+    except ValueError:
+        return ""

@@ -79,7 +79,7 @@ def verify_in_batches(
         refused = not_agreed(context, targets)
         if refused:
             yield refused
-        asked = [target for target in targets if target not in {result.target for result in refused}]
+        asked = set(targets) - {result.target for result in refused}
         left = [
             Left(row.nonce, row.target, row.probe, row.sent_at)
             for row in intents.left_open(context.ledger, context.environment, asked)
@@ -92,7 +92,7 @@ def verify_in_batches(
             _Remembered(context, expires_after or bound_of(context)),
             context.new_nonce,
             context.pace,
-            context.clock,
+            context.clock.counting_on(),
             workers=context.config.verify.workers,
             ask_other_homes=context.config.diagnosis.ask_other_homes,
             cleans_up=expires_after is None,

@@ -77,7 +77,7 @@ def walk_of(
     skip_rehearsal: str,
     schedule_is_active: Callable[[], bool],
 ) -> Iterator[Walk]:
-    """Give the walk through day 1; in the rehearsal its credentials are those of the running stand-ins."""
+    """Give the walk through day 1. Nothing is stored yet: a plan changes nothing."""
     saved: dict[Target, Mapping[str, str]] = {}
 
     def save(target: Target, values: Mapping[str, str]) -> None:
@@ -102,14 +102,20 @@ def walk_of(
         stand_ins=stand_ins,
         stand_in_ports=_stand_in_ports(),
     )
-    if stand_ins:
-        for target in walk.targets:
-            save(target, stand_ins.credentials()[target.integration])
     try:
         yield walk
     finally:
         if stand_ins:
             stand_ins.close()
+
+
+def store_rehearsal_credentials(walk: Walk) -> None:
+    """In the rehearsal, store the running stand-ins' credentials as its blocks; elsewhere do nothing."""
+    if walk.stand_ins is None:
+        return
+    generated = walk.stand_ins.credentials()
+    for target in walk.targets:
+        walk.save_credentials(target, generated[target.integration])
 
 
 def fingerprint_key_file() -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,17 @@ def eventually(look: Callable[[], T], within_s: float = 60, every_s: float = 0.2
         if time.monotonic() > ends:
             raise AssertionError(f"Still {seen!r} after {within_s:.0f} s.")
         time.sleep(every_s)
+
+
+def program(*names: str) -> str:
+    """Return where the first of these programs is; without any of them a skip, under CI a failure."""
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        why = f"{' and '.join(names)} not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{why}; CI must have it")
+        pytest.skip(why)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

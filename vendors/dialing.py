@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpcore
 import httpx
@@ -94,7 +95,7 @@ class Transport(httpx.BaseTransport):
     ) -> None:
         backend = _Backend(dial)
         self._pool = (
-            httpcore.HTTPProxy(proxy, ssl_context=context, network_backend=backend)
+            _through(proxy, context, backend)
             if proxy
             else httpcore.ConnectionPool(
                 ssl_context=context, network_backend=backend, max_connections=8, keepalive_expiry=30
@@ -122,6 +123,14 @@ class Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _through(proxy: str, context: ssl.SSLContext | None, backend: "_Backend") -> httpcore.HTTPProxy:
+    """Return a pool through the proxy, with the login that its address may hold: httpcore does not take it from there."""
+    parts = urlsplit(proxy)
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return httpcore.HTTPProxy(address, proxy_auth=login, ssl_context=context, network_backend=backend)
 
 
 class _Body(httpx.SyncByteStream):

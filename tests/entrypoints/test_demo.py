@@ -56,7 +56,8 @@ def test_it_leaves_no_process(standing: Standing) -> None:
 
 
 def test_its_run_is_in_the_servers_history_with_every_step_as_a_task(standing: Standing) -> None:
-    (run,) = standing.ask("POST", "/flow_runs/filter", {"flow_runs": {"name": {"like_": "day 1 rehearsal"}}})
+    chosen = {"flow_runs": {"name": {"like_": "day 1 rehearsal"}}, "limit": 1, "sort": "START_TIME_ASC"}
+    (run,) = standing.ask("POST", "/flow_runs/filter", chosen)
     tasks = standing.ask("POST", "/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
 
     assert run["state"]["type"] == "COMPLETED"

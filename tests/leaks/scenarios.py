@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -60,6 +61,8 @@ def main() -> None:
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         os.environ[_CONFIG] = str(patient)
         outcomes = {"plan": _named(wire_day_one(**{**_WHO, "mode": "plan"}, return_state=True))}
+        stored = load_values(INTEGRATIONS["slack"], Target("slack"), REHEARSAL)
+        outcomes["blocks after the plan"] = "some" if stored else "none"
         converge()
         outcomes["rehearsal"] = _named(wire_day_one(**_WHO, return_state=True))
         minted = secrets_in(load_values(INTEGRATIONS["slack"], Target("slack"), REHEARSAL) or {})
@@ -143,14 +146,17 @@ def _from_the_command_line(place: Place) -> dict[str, str]:
     """Verify and import from files: refused values, well-formed values that nobody knows, a proxy and a database with passwords."""
     unknown = place.write_env_file("unknown.env", FROM_FILE)
     malformed = place.write_env_file("malformed.env", MALFORMED)
-    far = {"HTTPS_PROXY": f"http://ops:{PASSWORD}@127.0.0.1:9"}
-    lost = {"OPSFLOWS_DATABASE_URL": f"postgresql://ops:{PASSWORD}@127.0.0.1:9/opsflows"}
+    login = f"ops:{quote(PASSWORD, safe='')}"
+    far = {"HTTPS_PROXY": f"http://{login}@127.0.0.1:9"}
+    broken = {"HTTPS_PROXY": f"http://ops:{PASSWORD}@127.0.0.1:9"}
+    lost = {"OPSFLOWS_DATABASE_URL": f"postgresql://{login}@127.0.0.1:9/opsflows"}
     commands: list[tuple[str, list[str], dict[str, str]]] = [
         ("cli mock", ["verify", "--mode", "mock", "--json"], {}),
         ("cli malformed", ["verify", "--env-file", str(malformed)], {}),
         ("cli import malformed", ["blocks", "import", str(malformed), "--environment", "far"], {}),
         ("cli import", ["blocks", "import", str(unknown), "--environment", "far"], {}),
         ("cli far", ["verify", "--environment", "far"], far),
+        ("cli broken proxy", ["verify", "--environment", "far"], broken),
         ("cli lost ledger", ["verify", "--mode", "mock"], lost),
         ("cli audit", ["audit", "verify"], {}),
     ]

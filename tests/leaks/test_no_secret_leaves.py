@@ -58,6 +58,7 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
 
     assert kept.outcomes == {
         "plan": "COMPLETED Planned",
+        "blocks after the plan": "none",
         "rehearsal": "COMPLETED Completed",
         "real": "FAILED Hold",
         "answer 1": "COMPLETED Completed",
@@ -75,6 +76,7 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
         "cli import malformed": "2",
         "cli import": "0",
         "cli far": "1",
+        "cli broken proxy": "2",
         "cli lost ledger": "1",
         "cli audit": "0",
         "a bug of ours": "FAILED Failed",

@@ -12,6 +12,8 @@ from tests.conftest import StandIns
 from tests.steps.rehearsal_context import Scene, open_scene
 from vendors.registry import INTEGRATIONS
 
+# Long enough that a first look comes too early, short enough for hundreds of probes.
+INDEXING_DELAY_S = 0.02
 OpenScene = Callable[..., Scene]
 
 
@@ -30,6 +32,8 @@ def open_in(
     """Opens scenes by environment, all on one ledger."""
     shutil.copy(made_ledger, tmp_path / "ledger.db")
     monkeypatch.chdir(tmp_path)
+    for name in INTEGRATIONS:
+        stand_ins.control("POST", f"/{name}/actions/set_indexing_delay", {"seconds": INDEXING_DELAY_S})
     opened: list[Scene] = []
 
     def open_one(environment: str, *in_scope: str, **changes: Any) -> Scene:

@@ -1,7 +1,6 @@
 """A run leaves a trace whatever happens: opened before the first exchange, sealed with its bundle's digest at the end."""
 
 import json
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +18,11 @@ from tests.steps.rehearsal_context import Scene
 
 
 @pytest.fixture
-def place(staging: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def place(staging: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setenv(HOME, str(staging.home))
     monkeypatch.delenv(AUDIT_URL, raising=False)
     monkeypatch.delenv(DATABASE_URL, raising=False)
-    yield staging
+    return staging
 
 
 def begun(scene: Scene) -> AbstractContextManager[AuditedRun]:

@@ -105,3 +105,17 @@ def test_nobody_having_said_where_they_are_is_answered_with_how_to_start_them(mo
     assert running_stand_ins() == ""
     assert STAND_INS_URL in refusal.value.means
     assert "opsflows mocks" in refusal.value.next_step
+
+
+@pytest.mark.parametrize(
+    "address", ["proxy:3128", "socks5://ops:hidden@proxy:1", "http://:3128", "http://[", "http://proxy:x"]
+)
+def test_a_proxys_address_that_is_none_is_bad_input_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+
+    with pytest.raises(BadInput, match="HTTPS_PROXY") as caught:
+        conduct()
+
+    assert address not in str(caught.value)

@@ -19,7 +19,7 @@ from vendors.dialing import EVERY_HOST, silent_port
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NONCE = "0" * 32
 PACE = Pace(
-    send=timedelta(seconds=1), confirm=timedelta(milliseconds=300), clean_up=timedelta(milliseconds=300), attempts=3,
+    send=timedelta(milliseconds=500), confirm=timedelta(milliseconds=150), clean_up=timedelta(milliseconds=150), attempts=3,
     first_wait=timedelta(milliseconds=2), first_poll=timedelta(milliseconds=2), longest_wait=timedelta(milliseconds=4),
 )  # fmt: skip
 # What a machine with other work to do adds; a hang would exceed it by far.
@@ -118,12 +118,12 @@ def test_a_refused_event_is_not_repeated() -> None:
 
 def test_the_time_the_vendor_names_is_waited_for() -> None:
     waits = Waits()
-    vendor = Vendor(sends=[refused(Unavailable, retry_after=timedelta(seconds=0.7))])
+    vendor = Vendor(sends=[refused(Unavailable, retry_after=timedelta(seconds=0.3))])
 
     result = probed(vendor.probe(), clock=waits.clock())
 
     assert result.outcome is Outcome.PASS
-    assert waits.seconds == [0.7]
+    assert waits.seconds == [0.3]
 
 
 def test_a_wait_longer_than_the_phase_is_not_begun() -> None:

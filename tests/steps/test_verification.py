@@ -25,7 +25,7 @@ from steps.verification import (
 from tests.steps.rehearsal_context import DATADOG, PAGERDUTY, QUICK, SLACK, SPLUNK, Scene
 from vendors.registry import INTEGRATIONS
 
-ANSWERS_AFTER_S = 0.4
+ANSWERS_AFTER_S = 0.2
 
 
 @dataclass(slots=True)

@@ -1,0 +1,34 @@
+# One image for the server, the worker, the stand-ins and the commands: one set of pinned packages, one version.
+FROM python:3.13-slim-bookworm
+
+ENV PYTHONUNBUFFERED=1 PATH=/opt/opsflows/.venv/bin:$PATH
+WORKDIR /opt/opsflows
+
+# What changes rarely first, so that a change of ours does not install everything again. Hashes are checked; no test tools.
+COPY pyproject.toml requirements.lock ./
+RUN pip install --no-cache-dir 'uv>=0.7,<1' \
+ && uv venv --no-project .venv \
+ && uv pip install --no-cache --compile-bytecode --require-hashes -r pyproject.toml --group install -c requirements.lock
+
+COPY blocks blocks
+COPY deployments deployments
+COPY domain domain
+COPY entrypoints entrypoints
+COPY flows flows
+COPY ledger ledger
+COPY mocks mocks
+COPY steps steps
+COPY tasks tasks
+COPY vendors vendors
+COPY opsflows.toml ./
+# VERSION stands for the commit, which an image does not have: a rehearsal proves one version of the code.
+RUN uv pip install --no-cache --no-deps --no-build-isolation -e . \
+ && python -m compileall -q blocks deployments domain entrypoints flows ledger mocks steps tasks vendors \
+ && find . -path ./.venv -prune -o -name '*.py' -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum \
+    | cut -c1-12 | sed 's/^/image-/' > VERSION \
+ && useradd --system --uid 10001 --home-dir /var/lib/opsflows --create-home opsflows \
+ && install -d -o opsflows -g opsflows -m 0700 /var/lib/opsflows /var/lib/stand-ins
+
+USER opsflows
+ENTRYPOINT ["python", "-m", "entrypoints.container"]
+CMD ["opsflows", "--help"]

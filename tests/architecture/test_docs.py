@@ -1,0 +1,151 @@
+"""What is written points to what is there: links, commands, keys, variables, folders."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from domain.config import Config, Environment
+from entrypoints.cli import cli
+from tests.architecture.sources import PACKAGES, ROOT, sources
+
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("README.md")])
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+_COMMAND = re.compile(r"\bopsflows (?=[a-z])([^`\n;|(]+)")
+_PUNCTUATION = ".,:'\")"
+# Words that follow our name in sentences of the code and are no commands.
+_PROSE = frozenset({"a", "chain", "has", "in", "ledger", "verification"})
+_OPTION = re.compile(r"--[a-z][a-z-]+")
+_OURS = re.compile(r"\bOPSFLOWS_[A-Z_]+\b")
+
+
+def where(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=where)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    links = [link for link in _LINK.findall(page.read_text()) if "://" not in link and not link.startswith("mailto:")]
+
+    assert [link for link in links if not _leads_somewhere(page, link)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=where)
+def test_every_command_on_a_page_exists(page: Path) -> None:
+    named = [line for code in _CODE.findall(page.read_text()) for line in _COMMAND.findall(code)]
+
+    assert {line: fault for line in named if (fault := _fault_of(line))} == {}
+
+
+def test_every_command_that_the_code_tells_people_to_run_exists() -> None:
+    named = {
+        line: source.where
+        for source in sources(*PACKAGES)
+        for text in _texts(source.tree)
+        for line in _COMMAND.findall(text)
+        if _first_word(line) not in _PROSE
+    }
+
+    assert len(named) > len(PACKAGES)
+    assert {f"{place}: {line}": fault for line, place in named.items() if (fault := _fault_of(line))} == {}
+
+
+@pytest.mark.parametrize("key", [name for name in Environment.model_fields if name != "alerts"])
+def test_every_key_of_an_environment_is_explained(key: str) -> None:
+    assert f"\n| `{key}` |" in CONFIGURATION
+
+
+def test_every_section_and_every_key_is_explained_with_its_default() -> None:
+    unexplained = [
+        f"[{section}] {key} = {default}"
+        for section, key, default in _keys_of_sections()
+        if f"\n| `{key}` | {default} |" not in CONFIGURATION or f"`[{section}]`" not in CONFIGURATION
+    ]
+
+    assert unexplained == []
+    alerts = Environment.model_fields["alerts"].annotation
+    assert isinstance(alerts, type)
+    assert issubclass(alerts, BaseModel)
+    assert [key for key in alerts.model_fields if f"\n| `alerts.{key}` |" not in CONFIGURATION] == []
+
+
+def test_every_variable_of_ours_is_explained_and_no_other() -> None:
+    read = {name for source in sources(*PACKAGES) for name in _OURS.findall(source.text)}
+
+    assert set(_OURS.findall(CONFIGURATION)) == read
+
+
+def test_the_page_of_the_tree_shows_every_folder() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+
+    assert [name for name in PACKAGES if f"\n| `{name}/` |" not in page] == []
+
+
+def test_every_file_of_ours_that_a_page_names_is_there() -> None:
+    folders = "|".join((*PACKAGES, "tests", "docs", "benchmarks"))
+    named = re.compile(rf"`((?:{folders})/[a-z0-9_./-]*)`")
+
+    found = {(where(page), name) for page in PAGES for name in named.findall(page.read_text())}
+    gone = {
+        (page, name) for page, name in found if "/x." not in name and "_x." not in name and not (ROOT / name).exists()
+    }
+
+    assert gone == set()
+
+
+def _leads_somewhere(page: Path, link: str) -> bool:
+    name, _, anchor = unquote(link).partition("#")
+    target = (page.parent / name) if name else page
+    if not target.exists():
+        return False
+    return not anchor or anchor in {_anchor(line) for line in target.read_text().splitlines() if line.startswith("#")}
+
+
+def _anchor(heading: str) -> str:
+    """Return a heading's anchor, as GitHub makes it."""
+    text = re.sub(r"[^\w\s-]", "", heading.lstrip("#").strip().lower())
+    return text.replace(" ", "-")
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    return (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _first_word(line: str) -> str:
+    return line.split(maxsplit=1)[0].strip(_PUNCTUATION)
+
+
+def _context() -> click.Context:
+    return click.Context(cli)
+
+
+def _fault_of(line: str) -> str:
+    """Return what is wrong with a command line as people write it, empty where nothing is."""
+    words = [word.strip(_PUNCTUATION) for word in line.split()]
+    command = cli.get_command(_context(), words[0])
+    if command is None:
+        return f"there is no command {words[0]}"
+    if isinstance(command, click.Group):
+        rest = [word for word in words[1:] if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")]
+        inner = command.get_command(click.Context(command), rest[0]) if rest else None
+        if inner is None and not command.invoke_without_command and rest:
+            return f"{words[0]} has no command {rest[0]}"
+        command = inner or command
+    known = {option for row in command.params for option in (*row.opts, *row.secondary_opts)} | {"--help"}
+    unknown = [option for option in _OPTION.findall(line) if option not in known]
+    return f"{command.name} has no option {', '.join(unknown)}" if unknown else ""
+
+
+def _keys_of_sections() -> Iterator[tuple[str, str, str]]:
+    for section, field in Config.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            for key, row in kind.model_fields.items():
+                yield section, key, str(row.default).lower()
