@@ -23,11 +23,10 @@ EXIT_CODE = {Verdict.GREEN: 0, Verdict.WAITING: 0, Verdict.PLANNED: 0, Verdict.H
 
 
 class World(Enum):
-    """Which world answered, judged by hosts, not by what was asked for."""
+    """Which world answered; the host rule of an environment sees to it that no other one can."""
 
     REHEARSAL = "rehearsal"
     REAL = "real"
-    MIXED = "mixed"  # a stand-in answered in a real run, or the other way round: never green
     NONE = "nothing answered"
 
 
@@ -39,22 +38,12 @@ class Judgement:
     world: World
 
     def __str__(self) -> str:
-        return self.verdict.value if self.world is World.REAL else f"{self.verdict.value} ({self.world.value})"
+        return f"{self.verdict.value} ({self.world.value})" if self.world is World.REHEARSAL else self.verdict.value
 
 
 def judge(outcomes: Iterable[Outcome], world: World) -> Judgement:
-    """Return GREEN only when something counted and every counted outcome is PASS, in one world."""
+    """Return GREEN only when something counted and every counted outcome is PASS, in a world that answered."""
     counted = [outcome for outcome in outcomes if outcome not in _NOT_COUNTED]
     passed = bool(counted) and all(outcome is Outcome.PASS for outcome in counted)
     clear = world in {World.REAL, World.REHEARSAL}
     return Judgement(Verdict.GREEN if passed and clear else Verdict.HOLD, world)
-
-
-def world_of(stand_in_answered: Iterable[bool]) -> World:
-    """Return the world of a run from, per answer, whether a stand-in gave it."""
-    seen = set(stand_in_answered)
-    if not seen:
-        return World.NONE
-    if len(seen) > 1:
-        return World.MIXED
-    return World.REHEARSAL if seen == {True} else World.REAL

@@ -1,7 +1,8 @@
 """`python -m entrypoints.container PROGRAM ...`: the image's first process. Secrets come as files and go on as variables.
 
 Prefect and PostgreSQL's clients read variables only; files are what docker-compose.yml and other orchestrators mount.
-A secret that is not mounted is left out: each service is given its own and no other.
+A secret that is not mounted is left out: each service is given its own and no other. The fingerprint key stays a file,
+copied into memory for this user alone: mounted files have the host's owner, and a key that others can read is refused.
 """
 
 import os
@@ -10,10 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from domain.errors import BadInput
+from entrypoints.project import write_private
+from ledger.fingerprints import KEY_FILE
 
 SECRETS = Path("/run/secrets")
+PRIVATE = Path("/run/opsflows")
 VERSION = Path(__file__).resolve().parents[1] / "VERSION"
 
+_KEY = "fingerprint_key"
 # File below /run/secrets -> the variables that carry it.
 _VARIABLES = {
     # Read by the clients of both databases, so that no address holds a password.
@@ -23,15 +28,20 @@ _VARIABLES = {
 }
 
 
-def variables(secrets: Path = SECRETS, version: Path = VERSION) -> Mapping[str, str]:
-    """Return what the mounted secrets and the image's version say, by variable.
+def variables(secrets: Path = SECRETS, version: Path = VERSION, private: Path = PRIVATE) -> Mapping[str, str]:
+    """Return what the mounted secrets and the image's version say, by variable; a fingerprint key goes to `private`.
 
     Raises:
         BadInput: a secret is mounted, but cannot be read or is empty; names the file, shows nothing of it.
     """
     mounted = {name: file for name in _VARIABLES if (file := secrets / name).exists()}
     said = {variable: _read(file) for name, file in mounted.items() for variable in _VARIABLES[name]}
-    return {**said, "OPSFLOWS_VERSION": _read(version)} if version.exists() else said
+    if (secrets / _KEY).exists():
+        write_private(private / _KEY, _read(secrets / _KEY) + "\n")
+        said[KEY_FILE] = str(private / _KEY)
+    if version.exists():
+        said["OPSFLOWS_VERSION"] = _read(version)
+    return said
 
 
 def main() -> None:

@@ -17,6 +17,9 @@ from steps.clock import Clock
 from vendors.capabilities import Probe
 from vendors.dialing import finish_by
 
+# How an exchange ends that the end of its phase cut short.
+_CUT_SHORT = frozenset({"network.timeout", "network.connect_timeout"})
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -98,15 +101,33 @@ def repeat_until(
 ) -> None:
     """Call until it raises nothing, within `bound`; re-raise the last error.
 
-    Repeats what is Unavailable, after the time the vendor named, and, when it polls, what is NotYet.
+    Repeats what is Unavailable, after the time the vendor named, and, when it polls, what is NotYet. A last look that the
+    bound itself cut short says nothing about the vendor; the answer before it does.
     """
     kinds = (Unavailable, NotYet) if polls else (Unavailable,)
     stop: stop_base = stop_before_delay(bound)
     if attempts is not None:
         stop = stop_any(stop, stop_after_attempt(attempts))
     wait = _Wait(pace.first_poll if polls else pace.first_wait, pace.longest_wait)
-    with finish_by(time.monotonic() + bound.total_seconds()):
-        Retrying(retry=retry_if_exception_type(kinds), stop=stop, wait=wait, sleep=clock.sleep, reraise=True)(call)
+    ends = time.monotonic() + bound.total_seconds()
+    unseen: list[NotYet] = []
+
+    def listened() -> None:
+        try:
+            call()
+        except NotYet as error:
+            unseen.append(error)
+            raise
+
+    try:
+        with finish_by(ends):
+            Retrying(retry=retry_if_exception_type(kinds), stop=stop, wait=wait, sleep=clock.sleep, reraise=True)(
+                listened
+            )
+    except Unavailable as error:
+        if unseen and error.symptom in _CUT_SHORT and time.monotonic() >= ends:
+            raise unseen[-1] from error
+        raise
 
 
 class _Wait(wait_base):
@@ -152,17 +173,34 @@ def _confirmed(job: Job, receipt: Receipt, pace: Pace, clock: Clock) -> tuple[Re
     bound = min(pace.confirm, job.probe.indexing_bound)
     ends = time.monotonic() + bound.total_seconds()
     for read_back in job.probe.confirm:
-        kept = [receipt]
-
-        def look(read_back: Callable[[Receipt], Receipt] = read_back, kept: list[Receipt] = kept) -> None:
-            kept[0] = read_back(kept[0])
-
+        look = _Look(read_back, receipt)
         try:
             repeat_until(look, timedelta(seconds=max(0.0, ends - time.monotonic())), pace, clock, polls=True)
         except NotYet as unseen:
-            raise _explained(job, kept[0], bound) from unseen
-        receipt = kept[0]
+            raise _explained(job, look.receipt, bound) from unseen
+        except Unavailable as cut_short:
+            # Our own bound may end the last look half-way; what the looks before it saw still stands.
+            if look.was_unseen and cut_short.symptom == "network.timeout":
+                raise _explained(job, look.receipt, bound) from cut_short
+            raise
+        receipt = look.receipt
     return receipt, Outcome.PASS
+
+
+@dataclass(slots=True)
+class _Look:
+    """One read-back, asked again and again: what it knows so far, and whether it ever answered 'not there'."""
+
+    read_back: Callable[[Receipt], Receipt]
+    receipt: Receipt
+    was_unseen: bool = False
+
+    def __call__(self) -> None:
+        try:
+            self.receipt = self.read_back(self.receipt)
+        except NotYet:
+            self.was_unseen = True
+            raise
 
 
 def _explained(job: Job, receipt: Receipt, bound: timedelta) -> OpsError:

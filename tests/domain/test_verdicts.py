@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.probes import Outcome
-from domain.verdicts import EXIT_CODE, Judgement, Verdict, World, judge, world_of
+from domain.verdicts import EXIT_CODE, Judgement, Verdict, World, judge
 
 UNCOUNTED = {Outcome.NOT_RUN, Outcome.NOT_IN_SCOPE}
 CLEAR = {World.REAL, World.REHEARSAL}
@@ -46,7 +46,7 @@ def test_what_is_not_in_scope_or_not_run_does_not_stand_in_the_way() -> None:
         (Judgement(Verdict.GREEN, World.REAL), "GREEN"),
         (Judgement(Verdict.GREEN, World.REHEARSAL), "GREEN (rehearsal)"),
         (Judgement(Verdict.HOLD, World.REAL), "HOLD"),
-        (Judgement(Verdict.HOLD, World.NONE), "HOLD (nothing answered)"),
+        (Judgement(Verdict.HOLD, World.NONE), "HOLD"),
         (Judgement(Verdict.BAD_INPUT, World.REHEARSAL), "BAD INPUT (rehearsal)"),
     ],
 )
@@ -61,16 +61,3 @@ def test_a_verdict_names_its_world_unless_it_is_the_real_one(judgement: Judgemen
 def test_every_verdict_has_its_exit_code(verdict: Verdict, code: int) -> None:
     assert EXIT_CODE[verdict] == code
     assert set(EXIT_CODE) == set(Verdict)
-
-
-@pytest.mark.parametrize(
-    ("answers", "world"),
-    [
-        ([], World.NONE),
-        ([True, True], World.REHEARSAL),
-        ([False], World.REAL),
-        ([True, False, True], World.MIXED),
-    ],
-)
-def test_the_world_is_judged_by_who_answered(answers: list[bool], world: World) -> None:
-    assert world_of(answers) is world

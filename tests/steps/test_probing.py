@@ -291,6 +291,28 @@ def test_an_answer_that_never_ends_ends_with_the_phase(rehearsal: Scene, slow: d
     assert time.monotonic() - started < phases + SLACK_OF_A_LOADED_MACHINE_S
 
 
+def test_a_last_look_that_the_phase_itself_cut_short_is_not_the_networks_fault(rehearsal: Scene) -> None:
+    rehearsal.fail("slack", path="services", swallow=True)
+    rehearsal.fail("slack", path="conversations.history", times=1)
+    rehearsal.fail("slack", path="conversations.history", delay_s=600)
+    client = rehearsal.client(SLACK)
+
+    result = carry_out(Job(SLACK, client.probes[0], NONCE), PACE, Clock())
+
+    client.close()
+    assert (result.outcome, result.symptom) == (Outcome.FAIL, "delivery.missing")
+
+
+def test_a_look_that_ran_into_its_own_limit_is_the_networks_fault(rehearsal: Scene) -> None:
+    rehearsal.fail("slack", path="conversations.history", delay_s=600)
+    client = rehearsal.client(SLACK)
+
+    result = carry_out(Job(SLACK, client.probes[0], NONCE), PACE, Clock())
+
+    client.close()
+    assert (result.outcome, result.symptom) == (Outcome.FAIL, "network.timeout")
+
+
 def test_an_address_that_never_answers_ends_with_the_phase(rehearsal: Scene) -> None:
     with silent_port() as port:
         client = rehearsal.client(SLACK, exchange_limit=timedelta(minutes=10), dial={EVERY_HOST: ("127.0.0.1", port)})
