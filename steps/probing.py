@@ -17,9 +17,6 @@ from steps.clock import Clock
 from vendors.capabilities import Probe
 from vendors.dialing import finish_by
 
-# How an exchange ends that the end of its phase cut short.
-_CUT_SHORT = frozenset({"network.timeout", "network.connect_timeout"})
-
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -101,33 +98,15 @@ def repeat_until(
 ) -> None:
     """Call until it raises nothing, within `bound`; re-raise the last error.
 
-    Repeats what is Unavailable, after the time the vendor named, and, when it polls, what is NotYet. A last look that the
-    bound itself cut short says nothing about the vendor; the answer before it does.
+    Repeats what is Unavailable, after the time the vendor named, and, when it polls, what is NotYet.
     """
     kinds = (Unavailable, NotYet) if polls else (Unavailable,)
     stop: stop_base = stop_before_delay(bound)
     if attempts is not None:
         stop = stop_any(stop, stop_after_attempt(attempts))
     wait = _Wait(pace.first_poll if polls else pace.first_wait, pace.longest_wait)
-    ends = time.monotonic() + bound.total_seconds()
-    unseen: list[NotYet] = []
-
-    def listened() -> None:
-        try:
-            call()
-        except NotYet as error:
-            unseen.append(error)
-            raise
-
-    try:
-        with finish_by(ends):
-            Retrying(retry=retry_if_exception_type(kinds), stop=stop, wait=wait, sleep=clock.sleep, reraise=True)(
-                listened
-            )
-    except Unavailable as error:
-        if unseen and error.symptom in _CUT_SHORT and time.monotonic() >= ends:
-            raise unseen[-1] from error
-        raise
+    with finish_by(time.monotonic() + bound.total_seconds()):
+        Retrying(retry=retry_if_exception_type(kinds), stop=stop, wait=wait, sleep=clock.sleep, reraise=True)(call)
 
 
 class _Wait(wait_base):
