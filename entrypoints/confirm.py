@@ -1,10 +1,9 @@
 """`opsflows confirm` and `opsflows questions`: what only a person can say, with who and when."""
 
-import getpass
-
 import click
 
 from entrypoints.day_one import quiet_prefect
+from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import is_there
 from ledger.questions import Seen, open_questions
 from steps.answering import still_waiting, take_answer
@@ -14,7 +13,7 @@ from steps.audited_run import open_own_ledger
 @click.command()
 @click.argument("question", type=click.IntRange(min=1))
 @click.option("--seen/--not-seen", "seen", required=True, default=None, help="Whether you saw it with your own eyes.")
-@click.option("--by", default=getpass.getuser, show_default="the logged-in user", help="Who saw it (claimed).")
+@click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who saw it (claimed).")
 @click.option("--note", default="", help="Anything the next operator should know.")
 def confirm(question: int, seen: bool, by: str, note: str) -> None:  # noqa: FBT001 (click passes a flag)
     """Answer a question; the last answer of a step starts the day-1 run that goes on."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from domain.checklist import UNCOUNTED, StepState
+from domain.verdicts import Verdict
 from entrypoints import show
 
 _COLOURS = {StepState.DONE.value: "green", **{state.value: "yellow" for state in UNCOUNTED}}
@@ -46,8 +47,6 @@ def run_day_one(parameters: Mapping[str, object]) -> int:
     PREFECT_API_URL and, for the rehearsal, the stand-ins must be there.
     """
     quiet_prefect()
-    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415 (as below)
-
     from flows.wire_day_one import wire_day_one  # noqa: PLC0415 (Prefect costs a second, which a wrong option should not)
 
     listener = Progress()
@@ -59,8 +58,7 @@ def run_day_one(parameters: Mapping[str, object]) -> int:
         state = wire_day_one(**parameters, return_state=True)
     finally:
         log.removeHandler(listener)
-        # Prefect sends logs every two seconds; whoever called us may stop the server before that.
-        APILogHandler().flush()
+        _hand_over()
     if listener.bundle:
         _tell(listener.bundle)
     click.echo(click.style(state.message or state.name, fg="green" if state.is_completed() else "red", bold=True))
@@ -70,7 +68,10 @@ def run_day_one(parameters: Mapping[str, object]) -> int:
 
 
 def _hand_over() -> None:
-    """Send the server what Prefect still holds back, while the server is there: its last log lines and task states."""
+    """Send the server what Prefect still holds back: its last log lines and task states.
+
+    Whoever called us may stop the server at once.
+    """
     from prefect.events.worker import EventsWorker  # noqa: PLC0415 (Prefect costs a second, which a wrong option should not)
     from prefect.logging.handlers import APILogWorker  # noqa: PLC0415 (as above)
 
@@ -90,7 +91,9 @@ def _step_line(fields: Mapping[str, object]) -> str:
 
 
 def _tell(bundle: Path) -> None:
-    """Print the table of the last probe of each integration, as the bundle holds it."""
-    file = bundle / "probes.json"
-    if file.exists():
-        click.echo(f"\n{show.table(json.loads(file.read_text()))}\n")
+    """Print the table of the last probe of each integration, as the bundle holds it; of a plan, the plan."""
+    probes = bundle / "probes.json"
+    if probes.exists():
+        click.echo(f"\n{show.table(json.loads(probes.read_text()))}\n")
+    elif json.loads((bundle / "manifest.json").read_text())["verdict"].startswith(Verdict.PLANNED.value):
+        click.echo((bundle / "report.md").read_text())

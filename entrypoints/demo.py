@@ -1,6 +1,5 @@
 """`opsflows demo`: day 1 against the stand-ins, on a Prefect of its own; leaves its traces and no process."""
 
-import getpass
 import os
 import sys
 
@@ -10,6 +9,7 @@ from domain.names import REHEARSAL
 from domain.wiring import MOCK
 from entrypoints import mocks, project
 from entrypoints.day_one import quiet_prefect, run_day_one
+from entrypoints.person import logged_in_user
 from entrypoints.servers import own_server
 from steps.conduct import STAND_INS_URL
 
@@ -33,7 +33,7 @@ def demo() -> None:
         converge()
         code = run_day_one(
             {
-                "operator": getpass.getuser(), "ticket": "none", "reason": "make demo",
+                "operator": logged_in_user(), "ticket": "none", "reason": "make demo",
                 "environment": REHEARSAL, "wiring_mode": MOCK, "mode": "apply",
             }
         )  # fmt: skip

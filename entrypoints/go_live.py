@@ -1,12 +1,12 @@
 """`opsflows go-live`: from this day on verification is scheduled and its failures are escalated."""
 
-import getpass
 from datetime import UTC, datetime
 
 import click
 
 from domain.cadence import WATCHED
 from entrypoints import configuration
+from entrypoints.person import logged_in_user
 from ledger.wiring import go_live as record_go_live
 from steps.audited_run import open_own_ledger
 
@@ -14,7 +14,7 @@ from steps.audited_run import open_own_ledger
 @click.command(name="go-live")
 @click.argument("environment")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day, in UTC.")
-@click.option("--by", default=getpass.getuser, show_default="the logged-in user", help="Who says so (claimed).")
+@click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who says so (claimed).")
 def go_live(environment: str, day: datetime, by: str) -> None:
     """Record when an environment goes live: verified daily for 14 days from then on, weekly afterwards."""
     declared = configuration.read().environment(environment)

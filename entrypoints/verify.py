@@ -1,6 +1,5 @@
 """`opsflows verify`: one line per probe, a table, and exit 0 only if everything in scope passes. Starts no server."""
 
-import getpass
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,6 +15,7 @@ from domain.verdicts import EXIT_CODE, Verdict
 from domain.wiring import MOCK, MODE_VARIABLE, Mode, check_environment, parse_mode
 from entrypoints import configuration, show
 from entrypoints.credentials import Source, from_blocks, from_file, from_stand_ins
+from entrypoints.person import logged_in_user
 from steps.agreement import who_is_woken
 from steps.audited_run import AuditedRun, audited_run, open_own_ledger
 from steps.clock import Clock
@@ -64,7 +64,7 @@ LOCAL = "local"
     metavar="REASON",
     help="Start a real mode without a passed rehearsal; kept in the bundle.",
 )
-@click.option("--by", default=getpass.getuser, show_default="the logged-in user", help="Who runs this (claimed).")
+@click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who runs this (claimed).")
 def verify(  # noqa: PLR0917 (one parameter per option)
     integrations: tuple[str, ...],
     mode: str,

@@ -1,6 +1,5 @@
 """`opsflows wire`: day 1 from the command line, and what belongs to it: blockers, notes, where it stands."""
 
-import getpass
 import os
 import sys
 from collections.abc import Iterator
@@ -13,12 +12,13 @@ from domain.names import REHEARSAL, Target
 from domain.wiring import MOCK, MODE_VARIABLE
 from entrypoints import configuration, mocks
 from entrypoints.day_one import run_day_one
+from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import require_server
 from ledger import credentials, wiring
 from steps.audited_run import open_own_ledger
 from steps.conduct import STAND_INS_URL, running_stand_ins
 
-_BY = click.option("--by", default=getpass.getuser, show_default="the logged-in user", help="Who does this (claimed).")
+_BY = click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
 
 
 def _own_or_group(context: click.Context, _: click.Parameter, value: str | None) -> str:

@@ -26,7 +26,7 @@ export SLACK_WEBHOOK_URL="{WEBHOOK}"
 SLACK_CHANNEL='C012'
 PAGERDUTY_ROUTING_KEY={ROUTING_KEY}   # copied from the service
 SLACK_BOT_TOKEN=
-LITERAL=${SLACK_CHANNEL}
+LITERAL=${{SLACK_CHANNEL}}
 """
     variables = read_env_file(written(tmp_path, text))
 
