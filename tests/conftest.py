@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from mocks.tls import ThrowAwayAuthority
 from tests.program import Home, Standing
 
 
+@cache
+def _console() -> httpx.Client:
+    """One client for all tests: each new one would load the certificate authorities again."""
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 @dataclass(frozen=True, slots=True)
 class StandIns:
     """Where the stand-ins are, and their control plane."""
@@ -24,7 +31,7 @@ class StandIns:
 
     def control(self, method: str, path: str, json: object = None) -> Any:
         """Ask the control plane (`/slack/faults`) and return its JSON; fails the test where it refuses."""
-        answer = httpx.request(method, f"{self.url}/_control{path}", json=json, trust_env=False)
+        answer = _console().request(method, f"{self.url}/_control{path}", json=json)
         assert answer.is_success, answer.text
         return answer.json()
 
