@@ -137,5 +137,7 @@ def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
 
 def _fault(row: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in row["loc"]) or "the file"
-    shown = "" if isinstance(row["input"], (dict, BaseModel)) else f" (value {row['input']!r})"
+    # What stands under a key we do not know may be a secret that was pasted into the wrong file.
+    hidden = row["type"] == "extra_forbidden" or isinstance(row["input"], (dict, BaseModel))
+    shown = "" if hidden else f" (value {row['input']!r})"
     return f"{key}: {row['msg'].removeprefix('Value error, ').removesuffix('.')}{shown}"

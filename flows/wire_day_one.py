@@ -18,7 +18,7 @@ from steps.audited_run import audited_run
 from steps.cold_start import check_rehearsed
 from steps.plan import planned
 from steps.reports import day1_report, first_line, last_of_each, plan_report, probe_documents
-from steps.wiring import earlier_states, recapture_log
+from steps.wiring import began_at, earlier_states, recapture_log
 from tasks.concluding import concluded, refused
 from tasks.preparing import context_of, own_ledger, read_own_config, store_rehearsal_credentials, walk_of
 from tasks.reporting import show_plan, show_report, show_steps
@@ -75,6 +75,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
         ) as run:  # fmt: skip
             context = context_of(run, config, environment, frozenset(str(name) for name in may_page))
             with walk_of(run, context, chosen, skip_rehearsal, verify_due_is_active) as walk:
+                walk.began = began_at(walk, CHECKLIST)
                 walk.states.update(earlier_states(walk, CHECKLIST))
                 if mode is Mode.PLAN:
                     rows = planned(walk, CHECKLIST)

@@ -62,6 +62,17 @@ def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) ->
     return said
 
 
+def send_due_alerts(context: Context, alerts: Iterable[Alert], urgency: Urgency) -> list[str]:
+    """Send what is open and due again: what could not be sent before, and what has lasted another day."""
+    said: list[str] = []
+    for alert in alerts:
+        title, _, text = alert.text.partition(". ")
+        one = Escalation(alert.key, alert.target, title, text, alert.runbook)
+        if _is_due(context, one):
+            said.append(_send(context, one, urgency))
+    return said
+
+
 def clear_passing(context: Context, results: Iterable[ProbeResult]) -> list[str]:
     """Clear the alerts of what passes again; return their names."""
     outcomes = outcomes_by_target(results)

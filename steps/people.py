@@ -27,7 +27,7 @@ def seen_by_person(walk: Walk, step: Step) -> StepResult:
     if walk.stand_ins is not None:
         return _seen_in_inbox(walk, step)
     context = walk.context
-    answered = answers(context.ledger, context.environment, step.number)
+    answered = _answered(walk, step.number)
     waiting = {q.integration for q in open_questions(context.ledger, context.environment) if q.step == step.number}
     # After a no the event was sent anew; it stays for whoever is asked now.
     _clean_up(walk, [target for target in walk.targets if str(target) in set(answered) - waiting])
@@ -61,7 +61,7 @@ def ask_person(context: Context, number: int, subject: str, text: str) -> Questi
 def verdict_of_answers(walk: Walk, step: Step, targets: Iterable[Target | str]) -> StepResult:
     """Return DONE when the question about every target was answered with yes."""
     context = walk.context
-    answered = answers(context.ledger, context.environment, step.number)
+    answered = _answered(walk, step.number)
     subjects = {str(target) for target in targets}
     asked = [
         q for q in open_questions(context.ledger, context.environment)
@@ -82,7 +82,7 @@ def verdict_of_answers(walk: Walk, step: Step, targets: Iterable[Target | str]) 
 def seen_targets(walk: Walk, numbers: Iterable[int]) -> set[Target]:
     """Return the targets whose event a person saw in one of these steps."""
     context = walk.context
-    found = (q for n in numbers for q in answers(context.ledger, context.environment, n).values())
+    found = (q for n in numbers for q in _answered(walk, n).values())
     return {Target.parse(q.integration) for q in found if q.seen is Seen.YES}
 
 
@@ -98,7 +98,7 @@ def hand_off(walk: Walk, step: Step) -> StepResult:
     walk.keep("hand-off.md", note)
     if walk.stand_ins is not None:
         return done(step, "hand-off.md is in the bundle; in the rehearsal nobody has to take over.")
-    taken_over = answers(context.ledger, context.environment, step.number).get(HAND_OFF)
+    taken_over = _answered(walk, step.number).get(HAND_OFF)
     if taken_over is None or taken_over.seen is not Seen.YES:
         ask_person(
             walk.context, step.number, HAND_OFF, "the dev team lead has read hand-off.md and the log, and takes over"
@@ -124,6 +124,12 @@ def _seen_in_inbox(walk: Walk, step: Step) -> StepResult:
         return hold(step, detail, DELIVERED_UNSEEN.next_step)
     names = ", ".join(dict.fromkeys(str(r.target) for r in results))
     return done(step, f"Seen in the stand-ins' inboxes, in a person's place: {names}.")
+
+
+def _answered(walk: Walk, number: int) -> dict[str, Question]:
+    """Return the newest answer per subject, of those that this walk asked for."""
+    given = answers(walk.context.ledger, walk.context.environment, number)
+    return {subject: q for subject, q in given.items() if q.asked_at >= walk.began}
 
 
 def _waiting(walk: Walk, step: Step, asked: list[Question], answered: Mapping[str, Question]) -> StepResult:

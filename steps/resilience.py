@@ -114,9 +114,16 @@ def chain(walk: Walk, step: Step) -> StepResult:
     if refused:
         return of_results(step, refused)
     nonce = context.new_nonce()
-    open_intents(context, [(nonce, targets["sentry"][0], "event")])
     with ExitStack() as stack:
         clients = {name: stack.enter_context(connected(context, found[0])) for name, found in targets.items()}
+        blind = [name for name, client in clients.items() if not all(probe.confirm for probe in client.probes)]
+        if blind:
+            return hold(
+                step,
+                f"{', '.join(blind)} cannot be read back with the credentials that are here, so the chain cannot be seen.",
+                f"Add the reading credential: opsflows connect {blind[0]} --environment {context.environment}.",
+            )
+        open_intents(context, [(nonce, targets["sentry"][0], "event")])
         result = _follow(walk, step, clients, nonce)
         _tidy(context, clients, targets["sentry"][0], nonce)
     return result

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from domain.checklist import Step, StepResult, StepState
 from domain.names import Target
@@ -16,7 +17,7 @@ from vendors.stand_ins import StandIns
 class Walk:
     """One walk through the checklist.
 
-    `states` holds where every step stands, from earlier runs and this one; `results` every probe of this run;
+    `states` holds where every step stands, from earlier runs and this one; `began` is when the first of those runs began; `results` every probe of this run;
     `keep` writes a named file into the audit bundle; `fingerprint` names a secret without showing it; `stand_ins` is there
     in the rehearsal alone.
     """
@@ -31,6 +32,7 @@ class Walk:
     fingerprint: Callable[[str], str]
     stand_ins: StandIns | None
     stand_in_ports: tuple[int, ...] = ()
+    began: datetime = datetime.min.replace(tzinfo=UTC)
     states: dict[int, StepState] = field(default_factory=dict)
     results: list[ProbeResult] = field(default_factory=list)
 

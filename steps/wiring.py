@@ -1,6 +1,7 @@
 """Day 1 walked in order: the table from action to procedure, and the steps that credentials and records need."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from domain.checklist import UNCOUNTED, Action, Step, StepResult, StepState, unmet
 from domain.errors import BadInput, OpsError
@@ -40,6 +41,8 @@ def carry_out_step(walk: Walk, step: Step) -> StepResult:
     except OpsError as error:
         # One step that cannot be carried out does not stop the others.
         result = hold(step, f"{error.happened} {error.means}", error.next_step)
+    if walk.states.get(step.number) is StepState.DONE and result.state is StepState.NOT_RUN:
+        return result  # a mode that leaves the step out takes nothing back
     walk.states[step.number] = result.state
     if stands and result.state is StepState.DONE:
         return result
@@ -64,6 +67,14 @@ def earlier_states(walk: Walk, steps: Iterable[Step]) -> dict[int, StepState]:
     states = {number: row.state for number, row in stored.items()}
     finished = all(states.get(step.number) in {StepState.DONE, *UNCOUNTED} for step in steps)
     return {} if finished else {number: state for number, state in states.items() if state is StepState.DONE}
+
+
+def began_at(walk: Walk, steps: Iterable[Step]) -> datetime:
+    """Return when this walk began: answers that people gave to an earlier, completed one do not count for it."""
+    stored = progress.step_states(walk.context.ledger, walk.context.environment)
+    if not earlier_states(walk, steps) or not stored:
+        return walk.context.clock.now()
+    return min(row.at for row in stored.values())
 
 
 def log_lines(results: Iterable[ProbeResult]) -> list[str]:

@@ -14,6 +14,21 @@ from mocks.serving import served_in_thread
 from mocks.tls import ThrowAwayAuthority
 from tests.program import Home, Standing
 
+# Fixtures that start a Prefect server: their tests run first, since they take longest, and one process runs all of each.
+_SERVERS = ("standing", "lived", "prefect")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests for `pytest -n`: what shares a server stays together, everything else by file."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_server_of(item) or item.path.stem))
+    items.sort(key=lambda item: _SERVERS.index(server) if (server := _server_of(item)) else len(_SERVERS))
+
+
+def _server_of(item: pytest.Item) -> str:
+    names = item.fixturenames if isinstance(item, pytest.Function) else []
+    return next((name for name in _SERVERS if name in names), "")
+
 
 @cache
 def _console() -> httpx.Client:

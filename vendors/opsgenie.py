@@ -273,7 +273,7 @@ INTEGRATION = Integration(
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,
     wakes_people="whoever the team's routing rules notify of a P5 alert (until it is closed, seconds later)",
-    person_sees="the test alert is in the team's alert list, closed, and its activity log shows who was notified",
+    person_sees="the test alert is in the team's alert list, and its activity log shows who was notified",
     clicks=(
         "Open Teams and choose the team; copy its name.",
         "On its tab Integrations: Add integration > API, with access Read and Create and Update only.",

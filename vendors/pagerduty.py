@@ -308,7 +308,7 @@ INTEGRATION = Integration(
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,
     wakes_people="whoever is on call for the service that the routing key belongs to, as the service's urgency says (until the incident is resolved, seconds later)",
-    person_sees="the test incident is in the service's incident list, resolved, and its timeline shows who was notified",
+    person_sees="the test incident is in the service's incident list, and its timeline shows who was notified",
     clicks=(
         "Open Services > Service Directory and choose a service of low urgency for tests, or the one to be wired.",
         "On its tab Integrations: Add an integration > Events API v2 > Add, unfold it and copy the Integration Key.",

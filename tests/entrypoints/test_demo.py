@@ -43,11 +43,11 @@ def test_it_leaves_the_bundle_that_it_names(standing: Standing) -> None:
 
 def test_it_leaves_a_ledger_in_which_nothing_but_the_rehearsal_is_proved(standing: Standing) -> None:
     with sqlite3.connect(f"file:{standing.home.path / 'ledger.db'}?mode=ro", uri=True) as connection:
-        environments = connection.execute("SELECT DISTINCT environment FROM runs").fetchall()
-        rehearsals = connection.execute("SELECT count(*) FROM rehearsals").fetchone()
+        verified = connection.execute("SELECT DISTINCT environment FROM verifications").fetchall()
+        rehearsals = connection.execute("SELECT count(DISTINCT version) FROM rehearsals").fetchone()
     connection.close()
 
-    assert (environments, rehearsals) == ([("rehearsal",)], (1,))
+    assert (verified, rehearsals) == ([("rehearsal",)], (1,))
 
 
 @needs_proc
