@@ -111,7 +111,7 @@ CHECKLIST: tuple[Step, ...] = (
     Step(22, "The completion record is filed", (19, 20, 21), Action.COMPLETION_RECORD, "completion-record.md in the audit bundle"),
     Step(23, "The stand-ins are stopped", (19,), Action.STAND_INS_STOPPED, "nothing answers at the stand-ins' ports", kinds=_REAL,
          why_not="the stand-ins are what is verified here; whoever started them stops them at the end"),
-    Step(24, "The next team has taken over", (20,), Action.HAND_OFF, "who took over, and when", ProvedBy.PERSON),
+    Step(24, "The next team has taken over", (22,), Action.HAND_OFF, "who took over, and when", ProvedBy.PERSON),
     Step(25, "A cut network ends in a clean failure", _VERIFIED, Action.CUT, "retried, then failed, within the bound; the time is recorded; the cut is local to this process"),
     Step(26, "It recovers from the cut", (25,), Action.RECOVERY, "the same integration passes again"),
     Step(27, "A swapped Slack webhook is picked up", (_FIRST_VERIFIED,), Action.WEBHOOK_SWAP, "a probe passes through a webhook with another fingerprint, nothing redeployed"),

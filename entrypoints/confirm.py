@@ -25,7 +25,7 @@ def confirm(question: int, seen: bool, by: str, note: str) -> None:  # noqa: FBT
         if waiting:
             click.echo(f"Still open: {', '.join(str(other.id) for other in waiting)} (opsflows questions).")
         elif answered.step == 0:
-            click.echo("Verify again when something changed; a person's word counts until then.")
+            click.echo("Kept for that verification alone; the next one sends a new event and asks again.")
         elif is_there():
             quiet_prefect()
             from tasks.continuing import continue_day_one  # noqa: PLC0415 (Prefect costs a second)

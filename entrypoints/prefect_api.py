@@ -1,9 +1,14 @@
 """Which Prefect server a command speaks to. A command that only needs one must never start one by accident."""
 
 import os
+from http import HTTPStatus
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from domain.errors import BadInput
 from entrypoints import project
+
+_LIMIT_S = 10
 
 
 def is_there() -> bool:
@@ -29,4 +34,19 @@ def require_server() -> str:
             "Credentials, deployments and questions are kept there. Nothing was done.",
             "Start one with make up, or set PREFECT_API_URL.",
         )
-    return os.environ["PREFECT_API_URL"]
+    server = os.environ["PREFECT_API_URL"]
+    if not _answers(server):
+        raise BadInput(
+            f"No Prefect server answers at {urlsplit(server).netloc}.",
+            "PREFECT_API_URL points there; credentials, deployments and questions are kept there. Nothing was done.",
+            "Start it (make up), or correct PREFECT_API_URL.",
+        )
+    return server
+
+
+def _answers(server: str) -> bool:
+    try:
+        with urlopen(f"{server.rstrip('/')}/health", timeout=_LIMIT_S) as answer:  # noqa: S310 (the server the operator named)
+            return bool(answer.status == HTTPStatus.OK)
+    except (OSError, ValueError):
+        return False

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import nullcontext
 from types import FrameType
 
 import click
@@ -14,7 +15,10 @@ from steps.conduct import STAND_INS_URL
 
 
 @click.command()
-def up() -> None:
+@click.option(
+    "--no-stand-ins", is_flag=True, help="Leave the stand-ins out, as day 1 asks for once everything is real."
+)
+def up(no_stand_ins: bool) -> None:  # noqa: FBT001 (click passes a flag)
     """Prefect server and UI, stand-ins, worker and deployments, on loopback, until Ctrl-C."""
     folder = project.set_up()
     stopped = threading.Event()
@@ -27,9 +31,12 @@ def up() -> None:
     click.echo("Starting stand-ins, Prefect server and worker ...")
     with (
         prefect_server(services=True) as server,
-        mocks.running(_stand_ins_port(), folder / project.STAND_INS_STATE) as stand_ins,
+        nullcontext()
+        if no_stand_ins
+        else mocks.running(_stand_ins_port(), folder / project.STAND_INS_STATE) as stand_ins,
     ):
-        os.environ[STAND_INS_URL] = stand_ins.url
+        if stand_ins:
+            os.environ[STAND_INS_URL] = stand_ins.url
         quiet_prefect()
         from deployments.apply import converge  # noqa: PLC0415 (Prefect reads its settings when it is imported)
         from deployments.catalog import WORK_POOL  # noqa: PLC0415 (as above)
@@ -38,7 +45,7 @@ def up() -> None:
             click.echo(f"  deployed {difference.what}")
         with prefect_worker(WORK_POOL):
             click.echo(
-                f"\nPrefect UI    {server.removesuffix('/api')}\nPrefect API   {server}\nStand-ins     {stand_ins.url}\n"
+                f"\nPrefect UI    {server.removesuffix('/api')}\nPrefect API   {server}\nStand-ins     {stand_ins.url if stand_ins else 'left out'}\n"
                 f"Logs          {log_file('prefect-server').parent}\n\nCtrl-C stops all of it; nothing is lost."
             )
             stopped.wait()

@@ -9,7 +9,7 @@ import click
 
 from domain.checklist import CHECKLIST
 from domain.names import REHEARSAL, Target
-from domain.wiring import MOCK, MODE_VARIABLE
+from domain.wiring import MOCK, MODE_VARIABLE, check_environment, parse_mode
 from entrypoints import configuration, mocks
 from entrypoints.day_one import run_day_one
 from entrypoints.person import logged_in_user
@@ -17,6 +17,7 @@ from entrypoints.prefect_api import require_server
 from ledger import credentials, wiring
 from steps.audited_run import open_own_ledger
 from steps.conduct import STAND_INS_URL, running_stand_ins
+from vendors.registry import integration_named
 
 _BY = click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
 
@@ -56,9 +57,11 @@ def wire(  # noqa: PLR0917 (one parameter per option)
     """Day-1 wiring of one environment: the thirty steps in order; the next run picks up where this one stood."""
     if context.invoked_subcommand:
         return
-    configuration.read().environment(environment)
-    require_server()
     chosen = mode or (MOCK if environment == REHEARSAL else "real_all")
+    check_environment(parse_mode(chosen, configuration.read().environment(environment).targets), environment)
+    for name in may_page:
+        integration_named(name)
+    require_server()
     with _stand_ins(chosen):
         code = run_day_one(
             {

@@ -11,7 +11,7 @@ from domain.errors import OpsError
 from domain.names import REHEARSAL, SWEEPER
 from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import audited_run
-from steps.sweeping import clean_up_environment, seal_dead_runs, step_due_moments
+from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.sweeping import sweep_one
@@ -42,6 +42,7 @@ def sweep_what_is_due() -> State[None]:
                 contexts = {name: context_of(run, config, name, frozenset()) for name in names}
                 work: list[tuple[str, Callable[[], list[str]]]] = [
                     ("due moments", lambda: step_due_moments(ledger, contexts, run.run_id)),
+                    ("alerts", lambda: send_alerts(ledger, contexts)),
                     *(
                         (f"left-over probes of {name}", lambda c=context: clean_up_environment(c))
                         for name, context in contexts.items()

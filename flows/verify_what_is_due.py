@@ -8,7 +8,6 @@ from prefect.states import Completed, Failed
 from domain.config import EnvironmentKind
 from domain.errors import OpsError
 from domain.names import VERIFY_DUE
-from domain.verdicts import Verdict
 from steps.audited_run import audited_run
 from steps.routine import Verified, due_in
 from tasks.concluding import refused
@@ -29,6 +28,8 @@ def verify_what_is_due() -> State[None]:
         config = read_own_config()
         done: list[Verified] = []
         words: list[str] = []
+        verified: list[str] = []
+        failed: list[str] = []
         with own_ledger() as ledger:
             for name, declared in config.environments.items():
                 if declared.kind is EnvironmentKind.REHEARSAL:
@@ -42,11 +43,13 @@ def verify_what_is_due() -> State[None]:
                     prefect_run_id=str(flow_run.id or ""), parameters={},
                 ) as run:  # fmt: skip
                     # A scheduled probe wakes nobody: who was agreed to at go-live is declared as a low-urgency target.
-                    verify_environment(run, context_of(run, config, name, frozenset()), done, return_state=True)
+                    state = verify_environment(run, context_of(run, config, name, frozenset()), done, return_state=True)
+                    verified.append(name)
+                    if not state.is_completed():
+                        failed.append(f"{name}: {state.message}")
     except OpsError as error:
         return refused(error)
-    failed = [one for one in done if one.judgement.verdict is not Verdict.GREEN]
-    message = f"{len(done)} environments verified, {len(failed)} on HOLD. {'; '.join(words)}"
+    message = f"{len(verified)} environments verified, {len(failed)} on HOLD. {' '.join(failed)} {'; '.join(words)}"
     if failed:
         return Failed(message=message, name="Hold")
-    return Completed(message=message, name="Completed" if done else "NothingDue")
+    return Completed(message=message, name="Completed" if verified else "NothingDue")

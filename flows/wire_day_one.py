@@ -18,7 +18,8 @@ from steps.audited_run import audited_run
 from steps.cold_start import check_rehearsed
 from steps.plan import planned
 from steps.reports import day1_report, first_line, last_of_each, plan_report, probe_documents
-from steps.wiring import began_at, earlier_states, recapture_log
+from steps.resuming import resume
+from steps.wiring import broken_step, recapture_log
 from tasks.concluding import concluded, refused
 from tasks.preparing import context_of, own_ledger, read_own_config, store_rehearsal_credentials, walk_of
 from tasks.reporting import show_plan, show_report, show_steps
@@ -75,8 +76,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
         ) as run:  # fmt: skip
             context = context_of(run, config, environment, frozenset(str(name) for name in may_page))
             with walk_of(run, context, chosen, skip_rehearsal, verify_due_is_active) as walk:
-                walk.began = began_at(walk, CHECKLIST)
-                walk.states.update(earlier_states(walk, CHECKLIST))
+                resume(walk, CHECKLIST)
                 if mode is Mode.PLAN:
                     rows = planned(walk, CHECKLIST)
                     show_plan(f"day-1-plan-{environment}", rows)
@@ -86,7 +86,9 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
                 store_rehearsal_credentials(walk)
                 results: list[StepResult] = []
                 for step in CHECKLIST:
-                    walk_step(walk, step, results, return_state=True)
+                    state = walk_step(walk, step, results, return_state=True)
+                    if len(results) < step.number:
+                        results.append(broken_step(step, state.message or ""))
                 recapture_log(walk)
                 run.bundle.write("probes.json", json.dumps(probe_documents(last_of_each(walk.results)), indent=2))
                 judgement = judge_steps(results, walk.world)

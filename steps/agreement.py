@@ -26,7 +26,7 @@ def not_agreed(context: Context, targets: Iterable[Target]) -> list[ProbeResult]
             target, "-", "", Outcome.NOT_AGREED, CleanUp.NOTHING_SENT, symptom="probe.not_agreed",
             happened=f"The probe of {target} would wake {words}, and nobody agreed to that.",
             means="Nothing was sent.",
-            next_step=f"Agree with --may-page {target}; or declare a low-urgency target: "
+            next_step=f"Agree with --may-page {target.integration}; or declare a low-urgency target: "
             f'[environments.{context.environment}.low_urgency_targets] {target} = "..." in opsflows.toml.',
         )
         for target, words in who_is_woken(context, targets).items()

@@ -7,7 +7,7 @@ from domain.cadence import Cadence
 from domain.errors import OpsError
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult
-from ledger.alerts import clear_alert, mark_sent, raise_alert
+from ledger.alerts import clear_alert, mark_sent, open_alerts, raise_alert
 from steps.context import Context
 from steps.verification import common_cause, outcomes_by_target
 from steps.verifying import connected
@@ -51,33 +51,23 @@ def escalations(context: Context, results: Iterable[ProbeResult], evidence: str)
 
 def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) -> list[str]:
     """Raise each alert and send those that are due; return in one sentence each what was done."""
-    said: list[str] = []
-    for one in found:
-        text = f"{one.title}. {one.text}"
-        due = raise_alert(
-            context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook
-        )
-        told = f"{one.whom} was told within the last day, or is being told now: {one.title}."
-        said.append(_send(context, one, urgency) if due else told)
-    return said
+    return [_raise(context, one, urgency) for one in found]
 
 
-def send_due_alerts(context: Context, alerts: Iterable[Alert], urgency: Urgency) -> list[str]:
-    """Send what is open and due again: what could not be sent before, and what has lasted another day."""
-    said: list[str] = []
-    for alert in alerts:
-        title, _, text = alert.text.partition(". ")
-        one = Escalation(alert.key, alert.target, title, text, alert.runbook)
-        if _is_due(context, one):
-            said.append(_send(context, one, urgency))
-    return said
+def send_open_alerts(context: Context, environment: str, urgency: Urgency) -> list[str]:
+    """Send what is open in an environment and due again: not sent yet, or lasting another day; a sentence each."""
+    return [
+        _raise(context, Escalation(alert.key, alert.target, title, text, alert.runbook), urgency)
+        for alert in open_alerts(context.ledger, environment)
+        for title, _, text in [alert.text.partition(". ")]
+    ]
 
 
 def clear_passing(context: Context, results: Iterable[ProbeResult]) -> list[str]:
     """Clear the alerts of what passes again; return their names."""
     outcomes = outcomes_by_target(results)
     keys = [f"verify:{context.environment}:{target}" for target, outcome in outcomes.items() if outcome is Outcome.PASS]
-    if outcomes and all(outcome in _PASSING for outcome in outcomes.values()):
+    if set(outcomes) >= set(context.declared.targets) and all(outcome in _PASSING for outcome in outcomes.values()):
         keys.append(f"verify:{context.environment}:platform")
     return [key for key in keys if clear_alert(context.ledger, key)]
 
@@ -85,6 +75,15 @@ def clear_passing(context: Context, results: Iterable[ProbeResult]) -> list[str]
 def urgency_at(cadence: Cadence) -> Urgency:
     """In the first two weeks a failure pages the operator; in steady state a ticket is enough."""
     return Urgency.PAGE if cadence is Cadence.DAILY else Urgency.TICKET
+
+
+def _raise(context: Context, one: Escalation, urgency: Urgency) -> str:
+    text = f"{one.title}. {one.text}"
+    due = raise_alert(
+        context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook
+    )
+    told = f"{one.whom} was told within the last day, or is being told now: {one.title}."
+    return _send(context, one, urgency) if due else told
 
 
 def _of_several(

@@ -6,7 +6,7 @@ from domain.verdicts import World
 from ledger.alerts import clear_alert
 from ledger.opening import Ledger
 from ledger.questions import Question, Seen, answer, open_questions
-from ledger.verifications import record_verifications
+from ledger.verifications import last_verified, record_verifications
 from steps.routine import VERIFICATION
 
 
@@ -18,7 +18,7 @@ def take_answer(ledger: Ledger, question_id: int, who: str, seen: Seen, note: st
     """
     question = answer(ledger, question_id, who, seen, note)
     clear_alert(ledger, f"question:{question.id}")
-    if question.step == VERIFICATION and seen is Seen.YES:
+    if question.step == VERIFICATION and seen is Seen.YES and _still_unconfirmed(ledger, question):
         by_person = ProbeResult(
             Target.parse(question.integration), "seen", "", Outcome.PASS, CleanUp.TAGGED, happened=f"Seen by {who}."
         )
@@ -29,3 +29,9 @@ def take_answer(ledger: Ledger, question_id: int, who: str, seen: Seen, note: st
 def still_waiting(ledger: Ledger, question: Question) -> list[Question]:
     """Return the other open questions of the same step; the run goes on when there are none."""
     return [other for other in open_questions(ledger, question.environment) if other.step == question.step]
+
+
+def _still_unconfirmed(ledger: Ledger, question: Question) -> bool:
+    """Whether the target's newest verification is one that only a person can confirm: a later failure stands."""
+    newest = last_verified(ledger, question.environment).get(Target.parse(question.integration))
+    return newest is not None and newest.outcome is Outcome.SENT_NOT_CONFIRMED

@@ -120,7 +120,8 @@ class _Wait(wait_base):
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, OpsError) and error.retry_after is not None:
-            return error.retry_after.total_seconds()
+            # A limit that resets "now" is still a limit: never ask without a pause.
+            return max(error.retry_after.total_seconds(), self._growing(retry_state))
         return self._growing(retry_state)
 
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
-from domain.checklist import Step, StepResult
+from domain.checklist import Step, StepResult, StepState
 from domain.errors import OpsError
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult, Receipt
 from ledger import wiring as progress
 from ledger.credentials import fingerprints
+from ledger.questions import open_questions
 from steps.agreement import not_agreed
 from steps.context import Context
+from steps.people import seen_targets, verdict_of_answers, write_questions
 from steps.probing import Job, carry_out, clean_up_left, repeat_until
 from steps.verifying import close_intents, connected, open_intents, verify_targets
 from steps.walk import Walk, done, hold, not_applicable, of_results, waits_for_person
@@ -27,7 +29,6 @@ _CUT_LIMIT = timedelta(seconds=3)
 _CUT_BOUND = timedelta(seconds=12)
 _NETWORK = "network."
 _PHASES = 3
-_SLACK_VERIFIED = 13
 
 
 def cut(walk: Walk, step: Step) -> StepResult:
@@ -72,31 +73,36 @@ def webhook_swap(walk: Walk, step: Step) -> StepResult:
         return not_applicable(step, "Slack is not in scope.")
     target = targets[0]
     context = walk.context
-    before = _verified_webhook(walk, target)
     if walk.stand_ins is not None:
         walk.save_credentials(target, {"SLACK_WEBHOOK_URL": str(walk.stand_ins.act("slack", "mint_webhook")["url"])})
     now = walk.fingerprint((context.credentials(target) or {}).get("SLACK_WEBHOOK_URL", ""))
-    if before is None or now == before:
+    before = _webhook_before(walk, target, now)
+    if before is None:
         return waits_for_person(
             step,
             f"{target} still posts through the webhook that was verified first.",
             f"Add a second webhook in the app's settings, run opsflows connect slack --environment {context.environment}"
             " --only SLACK_WEBHOOK_URL, then start day-1 wiring again.",
         )
+    asked = [q for q in open_questions(context.ledger, context.environment) if q.step == step.number]
+    if asked or target in seen_targets(walk, [step.number]):
+        return verdict_of_answers(walk, step, [target])
     results = verify_targets(context, [target])
     walk.results.extend(results)
+    unseen = [result for result in results if result.outcome is Outcome.SENT_NOT_CONFIRMED]
+    if unseen:
+        write_questions(walk, step.number, unseen)
+        return verdict_of_answers(walk, step, [target])
     found = of_results(step, results)
     if all(result.outcome is Outcome.PASS for result in results):
         return replace(found, detail=f"{found.detail} Webhook {before} was swapped for {now}, nothing redeployed.")
     return found
 
 
-def _verified_webhook(walk: Walk, target: Target) -> str | None:
-    """Return the fingerprint of the webhook that step 13 verified, None where that is not known."""
-    context = walk.context
-    verified = progress.step_states(context.ledger, context.environment).get(_SLACK_VERIFIED)
-    known = fingerprints(context.ledger, context.environment, target, "SLACK_WEBHOOK_URL")
-    before = [one.fingerprint for one in known if verified and one.first_seen_at <= verified.at]
+def _webhook_before(walk: Walk, target: Target, now: str) -> str | None:
+    """Return the fingerprint of another webhook that this walk has used, None where there was only one."""
+    known = fingerprints(walk.context.ledger, walk.context.environment, target, "SLACK_WEBHOOK_URL")
+    before = [one.fingerprint for one in known if one.fingerprint != now and one.last_seen_at >= walk.began]
     return before[-1] if before else None
 
 
@@ -125,7 +131,8 @@ def chain(walk: Walk, step: Step) -> StepResult:
             )
         open_intents(context, [(nonce, targets["sentry"][0], "event")])
         result = _follow(walk, step, clients, nonce)
-        _tidy(context, clients, targets["sentry"][0], nonce)
+        came_to = Outcome.PASS if result.state is StepState.DONE else Outcome.FAIL
+        _tidy(context, clients, targets["sentry"][0], nonce, came_to)
     return result
 
 
@@ -156,11 +163,11 @@ def _follow(walk: Walk, step: Step, clients: Mapping[str, Client], nonce: str) -
     return done(step, f"{' -> '.join(seen)}, one nonce ({nonce}).")
 
 
-def _tidy(context: Context, clients: Mapping[str, Client], sentry: Target, nonce: str) -> None:
+def _tidy(context: Context, clients: Mapping[str, Client], sentry: Target, nonce: str, came_to: Outcome) -> None:
     """Resolve the error at its source; the incident and the message follow by the vendors' own rules, or stay tagged."""
     probe = next(probe for probe in clients["sentry"].probes if probe.name == "event")
     cleaned = clean_up_left(Job(sentry, probe, nonce), context.clock.now(), context.pace, context.clock)
-    close_intents(context, [ProbeResult(sentry, probe.name, nonce, Outcome.PASS, cleaned)])
+    close_intents(context, [ProbeResult(sentry, probe.name, nonce, came_to, cleaned)])
 
 
 def _join_stand_ins(walk: Walk, pagerduty: Target, slack: Target) -> None:

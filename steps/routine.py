@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.cadence import Due, verification_due
+from domain.cadence import Cadence, Due, cadence_at, verification_due
 from domain.config import Config
 from domain.errors import OpsError
 from domain.names import Target
@@ -19,6 +19,7 @@ from steps.people import ask_person
 from steps.verification import by_target, common_cause, outcomes_by_target
 from steps.version import code_version
 
+_NOT_FAILING = frozenset({Outcome.PASS, Outcome.NOT_RUN, Outcome.NOT_IN_SCOPE})
 VERIFICATION = 0  # the step number of questions that no step of day 1 asked
 
 
@@ -66,8 +67,8 @@ def conclude_verification(context: Context, results: list[ProbeResult], evidence
     live = go_live_of(context.ledger, context.environment)
     if live and not context.is_rehearsal:
         clear_passing(context, counted)
-        if judgement.verdict is Verdict.HOLD:
-            cadence = verification_due(live.date, None, context.clock.now()).cadence
+        cadence = cadence_at(live.date, context.clock.now())
+        if judgement.verdict is Verdict.HOLD and cadence is not Cadence.NOT_LIVE:
             told = escalate(context, escalations(context, counted, evidence), urgency_at(cadence))
     return Verified(tuple(results), judgement, cause, tuple(told))
 
@@ -86,7 +87,7 @@ def questions_about(context: Context, results: Iterable[ProbeResult]) -> list[Qu
 
 def incident_note(context: Context, verified: Verified, evidence: str) -> str:
     """Return incident.md: what was seen, what to do first, whom it was escalated to, one line for the channel."""
-    failing = ", ".join(str(t) for t, o in outcomes_by_target(verified.results).items() if o is not Outcome.PASS)
+    failing = ", ".join(str(t) for t, o in outcomes_by_target(verified.results).items() if o not in _NOT_FAILING)
     seen = [
         f"- {r.target} {r.probe}: {r.outcome.value}. {r.happened} {r.means} {r.next_step}"
         for r in verified.results

@@ -7,11 +7,11 @@ from domain.errors import Unavailable
 from domain.names import Target
 from domain.probes import CleanUp
 from ledger import due, probes
-from ledger.alerts import raise_alert
+from ledger.alerts import clear_alert, open_alerts, raise_alert
 from ledger.opening import Ledger
 from ledger.questions import Question, open_questions
-from ledger.runs import Run, abandon_dead_runs
-from steps.alerting import Escalation, escalate
+from ledger.runs import ABANDONED, Run, abandon_dead_runs, find_run, runs
+from steps.alerting import Escalation, escalate, send_open_alerts
 from steps.context import Context
 from steps.people import QUESTION_DEADLINE
 from steps.verification import Left, Wired, clean_up_leftovers
@@ -19,18 +19,32 @@ from steps.verifying import connected
 from vendors.capabilities import Urgency
 
 _LEASE = timedelta(minutes=5)
+_RUN = "run:"
 
 
 def seal_dead_runs(ledger: Ledger) -> list[Run]:
-    """Seal killed runs ABANDONED and raise an alert for each."""
+    """Seal killed runs ABANDONED, and raise an alert for each that `send_alerts` sends."""
     dead = abandon_dead_runs(ledger)
     for run in dead:
         raise_alert(
-            ledger, f"run:{run.run_id}", environment=run.environment, target="operator",
-            text=f"Run {run.run_id} of {run.flow} ended without a word; its evidence until then is in its bundle.",
+            ledger, f"{_RUN}{run.run_id}", environment=run.environment, target="the operator",
+            text=f"Run {run.run_id} of {run.flow} ended without a word. Its evidence until then is in its bundle; start the flow again.",
             runbook="docs/runbooks/run-abandoned.md",
         )  # fmt: skip
     return dead
+
+
+def send_alerts(ledger: Ledger, contexts: Mapping[str, Context]) -> list[str]:
+    """Clear what holds no more, and send every open alert that is due: unsent, or lasting another day."""
+    for alert in open_alerts(ledger):
+        if alert.key.startswith(_RUN) and _went_on(ledger, alert.key.removeprefix(_RUN)):
+            clear_alert(ledger, alert.key)
+    said: list[str] = []
+    for environment in dict.fromkeys(alert.environment for alert in open_alerts(ledger)):
+        context = contexts.get(environment) or _anyone(contexts)
+        if context is not None:
+            said.extend(send_open_alerts(context, environment, Urgency.TICKET))
+    return said
 
 
 def step_due_moments(ledger: Ledger, contexts: Mapping[str, Context], worker: str) -> list[str]:
@@ -75,6 +89,19 @@ def clean_up_environment(context: Context) -> list[str]:
             "probe.left_behind",
         )
     return said
+
+
+def _went_on(ledger: Ledger, run_id: str) -> bool:
+    """Whether a later run of the same flow and environment has ended as it should."""
+    dead = find_run(ledger, run_id)
+    later = runs(ledger, flow=dead.flow, environment=dead.environment, limit=20)
+    return any(run.opened_seq > dead.opened_seq and run.verdict not in {"", ABANDONED} for run in later)
+
+
+def _anyone(contexts: Mapping[str, Context]) -> Context | None:
+    """Return an environment that can tell someone, for alerts that belong to none."""
+    able = (c for c in contexts.values() if c.declared.alerts.page or c.declared.alerts.ticket)
+    return next(able, None)
 
 
 def _overdue(context: Context, question: Question) -> Escalation:

@@ -114,13 +114,27 @@ def verify_all(
         return
     intents.open([(job.nonce, job.target, job.probe.name) for job in jobs])
     with ThreadPoolExecutor(max_workers=min(workers, len(jobs)), thread_name_prefix="probe") as pool:
-        pending: set[Future[ProbeResult]] = {pool.submit(carry_out, job, pace, clock) for job in jobs}
+        jobs_of = {pool.submit(carry_out, job, pace, clock): job for job in jobs}
+        pending: set[Future[ProbeResult]] = set(jobs_of)
         while pending:
             first, pending = wait(pending, return_when=FIRST_COMPLETED)
             close_behind, pending = wait(pending, timeout=_COMMIT_EVERY.total_seconds())
-            batch = [future.result() for future in first | close_behind]
+            batch = [_result_of(future, jobs_of[future]) for future in first | close_behind]
             intents.close(batch)
             yield batch
+
+
+def _result_of(future: "Future[ProbeResult]", job: Job) -> ProbeResult:
+    """Return what a probe came to; a fault of ours in one is that one's failure and takes no other with it."""
+    fault = future.exception()
+    if fault is None:
+        return future.result()
+    return ProbeResult(
+        job.target, job.probe.name, job.nonce, Outcome.FAIL, CleanUp.LEFT, symptom="probe.fault",
+        happened=f"The {job.probe.name} probe of {job.target} ended with {type(fault).__name__}.",
+        means="That is a fault of opsflows, or an answer that no vendor should give; the other probes went on.",
+        next_step="Report it with the audit bundle; the next run cleans up by the nonce.",
+    )  # fmt: skip
 
 
 def clean_up_leftovers(

@@ -9,7 +9,7 @@ from uuid import uuid4
 from domain.config import EnvironmentKind
 from domain.errors import BadInput
 from domain.names import Target
-from domain.probes import ProbeResult
+from domain.probes import CleanUp, Outcome, ProbeResult
 from ledger import probes as intents
 from ledger.credentials import blockers
 from steps.agreement import not_agreed
@@ -101,6 +101,34 @@ def verify_in_batches(
         for one_wired in wired:
             if one_wired.client is not None:
                 one_wired.client.close()
+
+
+def unusable(context: Context, targets: Iterable[Target]) -> list[ProbeResult]:
+    """Return a FAIL for every target whose credentials cannot be used, so that the others are verified all the same."""
+    found: list[ProbeResult] = []
+    for target in targets:
+        try:
+            given = {target: _credentials(context, target)}
+            wired = connect_all(given, context.integrations, context.addresses, context.conduct, {})
+        except BadInput as fault:
+            found.append(
+                ProbeResult(
+                    target,
+                    "-",
+                    "",
+                    Outcome.FAIL,
+                    CleanUp.NOTHING_SENT,
+                    symptom="credentials.unusable",
+                    happened=fault.happened,
+                    means=fault.means,
+                    next_step=fault.next_step,
+                )
+            )
+        else:
+            for one in wired:
+                if one.client is not None:
+                    one.client.close()
+    return found
 
 
 def verify_targets(

@@ -12,12 +12,15 @@ from domain.wiring import Mode
 from steps.context import Context
 from vendors.stand_ins import StandIns
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(slots=True)
 class Walk:
     """One walk through the checklist.
 
-    `states` holds where every step stands, from earlier runs and this one; `began` is when the first of those runs began; `results` every probe of this run;
+    `states` holds where every step stands, from earlier runs and this one; `began` is when the first of those runs began; `changed`
+    when each target's credentials last became others, where they did; `results` every probe of this run;
     `keep` writes a named file into the audit bundle; `fingerprint` names a secret without showing it; `stand_ins` is there
     in the rehearsal alone.
     """
@@ -32,7 +35,8 @@ class Walk:
     fingerprint: Callable[[str], str]
     stand_ins: StandIns | None
     stand_in_ports: tuple[int, ...] = ()
-    began: datetime = datetime.min.replace(tzinfo=UTC)
+    began: datetime = LONG_AGO
+    changed: dict[str, datetime] = field(default_factory=dict)
     states: dict[int, StepState] = field(default_factory=dict)
     results: list[ProbeResult] = field(default_factory=list)
 
@@ -69,6 +73,8 @@ def not_applicable(step: Step, detail: str) -> StepResult:
 def of_results(step: Step, results: Iterable[ProbeResult]) -> StepResult:
     """Return DONE when every result is PASS, else the first that is not, in its own words."""
     results = list(results)
+    if not results:
+        return hold(step, "Nothing was verified.", "Name what is in scope: in_scope in opsflows.toml.")
     worse = [result for result in results if result.outcome is not Outcome.PASS]
     if not worse:
         names = ", ".join(dict.fromkeys(str(result.target) for result in results))

@@ -1,14 +1,13 @@
 """Day 1 walked in order: the table from action to procedure, and the steps that credentials and records need."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
-from domain.checklist import UNCOUNTED, Action, Step, StepResult, StepState, unmet
+from domain.checklist import Action, Step, StepResult, StepState, unmet
 from domain.errors import BadInput, OpsError
 from domain.names import VERIFY_DUE
 from domain.probes import Outcome, ProbeResult
 from ledger import wiring as progress
-from ledger.credentials import blockers, see_fingerprints
+from ledger.credentials import blockers, see_fingerprints, unblock
 from ledger.questions import open_questions
 from steps.cold_start import (
     credential_file_closed,
@@ -59,22 +58,9 @@ def carry_out_step(walk: Walk, step: Step) -> StepResult:
     return result
 
 
-def earlier_states(walk: Walk, steps: Iterable[Step]) -> dict[int, StepState]:
-    """Return where day 1 stood in this environment; empty where it was complete or is a rehearsal, to walk afresh."""
-    if walk.context.is_rehearsal:
-        return {}
-    stored = progress.step_states(walk.context.ledger, walk.context.environment)
-    states = {number: row.state for number, row in stored.items()}
-    finished = all(states.get(step.number) in {StepState.DONE, *UNCOUNTED} for step in steps)
-    return {} if finished else {number: state for number, state in states.items() if state is StepState.DONE}
-
-
-def began_at(walk: Walk, steps: Iterable[Step]) -> datetime:
-    """Return when this walk began: answers that people gave to an earlier, completed one do not count for it."""
-    stored = progress.step_states(walk.context.ledger, walk.context.environment)
-    if not earlier_states(walk, steps) or not stored:
-        return walk.context.clock.now()
-    return min(row.at for row in stored.values())
+def broken_step(step: Step, message: str) -> StepResult:
+    """Return what a step came to that ended in a fault of ours: never a gap in the list."""
+    return hold(step, f"The step ended with a fault of opsflows: {message}", "Report it with the audit bundle.")
 
 
 def log_lines(results: Iterable[ProbeResult]) -> list[str]:
@@ -145,6 +131,7 @@ def _find_credentials(walk: Walk, step: Step) -> StepResult:
             if row.secret and row.name in (values or {})
         }
         marks = {name: walk.fingerprint(secret) for name, secret in secrets.items()}
+        unblock(context.ledger, context.environment, target)
         see_fingerprints(context.ledger, context.environment, target, marks, context.run_id)
     return done(step, f"{', '.join(str(t) for t in walk.targets_of(step.integration))}: complete.")
 
@@ -170,7 +157,11 @@ def _verify_all(walk: Walk, step: Step) -> StepResult:
     results = verify_targets(walk.context, walk.targets)
     walk.results.extend(results)
     seen = seen_targets(walk, range(_FIRST_VERIFIED, step.number))
-    return of_results(step, [r for r in results if not (r.outcome is Outcome.SENT_NOT_CONFIRMED and r.target in seen)])
+    by_people = {r.target for r in results if r.outcome is Outcome.SENT_NOT_CONFIRMED and r.target in seen}
+    rest = [r for r in results if r.target not in by_people]
+    if not rest and by_people:
+        return done(step, f"{', '.join(sorted(str(t) for t in by_people))}: sent, and seen by people in this day 1.")
+    return of_results(step, rest)
 
 
 def recapture_log(walk: Walk) -> None:
@@ -185,8 +176,14 @@ def _capture_log(walk: Walk, step: Step) -> StepResult:
 def _write_log(walk: Walk) -> str:
     now = walk.context.clock.now()
     name = f"verify-day1-{now:%Y%m%d}.log"
+    rows = progress.step_states(walk.context.ledger, walk.context.environment).values()
+    earlier = [
+        f"step {row.number:>2} {row.state.value} at {row.at:%Y-%m-%dT%H:%M:%SZ} in run {row.run_id}: {row.detail}"
+        for row in rows
+        if row.run_id != walk.context.run_id
+    ]
     head = f"opsflows {walk.version} run {walk.context.run_id} environment {walk.context.environment} mode {walk.mode.text} at {now:%Y-%m-%dT%H:%M:%SZ}"
-    walk.keep(name, "\n".join([head, *log_lines(walk.results)]) + "\n")
+    walk.keep(name, "\n".join([head, *earlier, *log_lines(walk.results)]) + "\n")
     return name
 
 
@@ -202,12 +199,14 @@ def _completion_record(walk: Walk, step: Step) -> StepResult:
 
 
 def _stand_ins_stopped(walk: Walk, step: Step) -> StepResult:
+    if not walk.stand_in_ports:
+        return not_applicable(step, "Nobody recorded where stand-ins would be (no ports.json in the project's home).")
     open_ports = [port for port in walk.stand_in_ports if answers_at(port)]
     if open_ports:
         return hold(
             step,
             f"Stand-ins still answer at port {open_ports[0]}.",
-            "Stop them: Ctrl-C in the terminal of opsflows mocks or make up.",
+            "Stop them: Ctrl-C in the terminal of opsflows mocks; instead of make up, opsflows up --no-stand-ins.",
         )
     return done(step, "Nothing answers at the stand-ins' ports.")
 

@@ -1,5 +1,6 @@
 """Puts together what a run works with: configuration, ledger, credentials from blocks, and in the rehearsal the stand-ins."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from ledger.opening import Ledger
 from ledger.places import resolve_home
 from steps.audited_run import AuditedRun, open_own_ledger
 from steps.clock import Clock
-from steps.conduct import conduct_for, stand_ins_url
+from steps.conduct import STAND_INS_URL, conduct_for, stand_ins_url
 from steps.context import Context, pace_of
 from steps.verifying import new_nonce
 from steps.version import code_version
@@ -125,6 +126,11 @@ def fingerprint_key_file() -> Path:
 
 
 def _stand_in_ports() -> tuple[int, ...]:
-    """The ports of this project's stand-ins, where this process was told of any."""
-    url = os.environ.get("OPSFLOWS_STAND_INS_URL", "")
-    return (urlsplit(url).port or 80,) if url else ()
+    """Return the ports where this project's stand-ins are or were: as this process was told, and as ports.json says."""
+    url = os.environ.get(STAND_INS_URL, "")
+    told = {urlsplit(url).port or 80} if url else set()
+    try:
+        recorded = json.loads((resolve_home(os.environ) / "ports.json").read_text())
+    except (OSError, ValueError):
+        recorded = {}
+    return tuple(sorted(told | {int(port) for name, port in recorded.items() if name.startswith("stand_ins")}))

@@ -10,8 +10,8 @@ from domain.verdicts import Verdict
 from steps.audited_run import AuditedRun
 from steps.context import Context
 from steps.reports import summary, verification_report
-from steps.routine import Verified, conclude_verification, incident_note
-from steps.verifying import verify_in_batches
+from steps.routine import Verified, conclude_verification, incident_note, questions_about
+from steps.verifying import unusable, verify_in_batches
 from tasks.reporting import event, show_probes, show_report
 
 
@@ -24,8 +24,9 @@ from tasks.reporting import event, show_probes, show_report
 )
 def verify_environment(run: AuditedRun, context: Context, done: list[Verified]) -> State[None]:
     """Verify everything in scope of the context's environment, and add what it came to to `done`."""
-    results: list[ProbeResult] = []
-    for batch in verify_in_batches(context, context.declared.targets):
+    results: list[ProbeResult] = unusable(context, context.declared.targets)
+    refused = {result.target for result in results}
+    for batch in verify_in_batches(context, [t for t in context.declared.targets if t not in refused]):
         results.extend(batch)
         for result in batch:
             event(
@@ -38,6 +39,8 @@ def verify_environment(run: AuditedRun, context: Context, done: list[Verified]) 
     evidence = str(run.bundle.folder)
     verified = conclude_verification(context, results, evidence)
     done.append(verified)
+    for question in questions_about(context, verified.results):
+        event("question.asked", id=question.id, target=question.integration)
     report = verification_report(context.environment, results, verified.judgement, verified.cause)
     if verified.told:
         run.bundle.write("incident.md", incident_note(context, verified, evidence))

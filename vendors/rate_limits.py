@@ -41,9 +41,10 @@ def epoch_header(name: str) -> RetryAfter:
 def http_date(text: str) -> datetime | None:
     """Return the moment of an HTTP date header, None where there is none."""
     try:
-        return email.utils.parsedate_to_datetime(text)
+        moment = email.utils.parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # HTTP dates are GMT, whatever they leave out
 
 
 def _date_difference(text: str, now: datetime) -> timedelta | None:

@@ -140,8 +140,8 @@ class Slack:
              "inclusive": "true", "limit": HISTORY_PAGE_MESSAGES}
         )  # fmt: skip
         call = Call(verb, Effect.READS, "GET", f"{self.api}/conversations.history?{query}", self._bearer(), nonce=nonce)
-        messages = self.wire.exchange(call, accepted=_ok).fields().get("messages") or []
-        for message in messages:
+        listed = self.wire.exchange(call, accepted=_ok).fields().get("messages")
+        for message in filter(_is_message, listed if isinstance(listed, list) else []):
             if nonce in _all_text(message):
                 return receipt.with_ids(ts=str(message.get("ts", "")), bot_id=str(message.get("bot_id", "")))
         raise NotYet(
@@ -164,6 +164,10 @@ def _ok(answer: Answer) -> bool:
 
 def _error(answer: Answer) -> str:
     return str(answer.fields().get("error", ""))
+
+
+def _is_message(row: object) -> bool:
+    return isinstance(row, dict)
 
 
 def _all_text(message: Mapping[str, object]) -> str:

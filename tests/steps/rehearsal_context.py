@@ -25,10 +25,11 @@ from steps.clock import Clock
 from steps.conduct import conduct_for
 from steps.context import Context
 from steps.probing import Pace
+from steps.resuming import resume
 from steps.verifying import new_nonce
 from steps.version import code_version
 from steps.walk import Walk
-from steps.wiring import carry_out_step, earlier_states
+from steps.wiring import carry_out_step
 from tests.conftest import StandIns
 from vendors.capabilities import Client, checked_values
 from vendors.registry import INTEGRATIONS
@@ -99,7 +100,7 @@ class Scene:
             stand_ins=stand_ins,
             stand_in_ports=stand_in_ports,
         )
-        walk.states.update(earlier_states(walk, CHECKLIST))
+        resume(walk, CHECKLIST)
         return walk
 
     def client(self, target: Target, **conduct: Any) -> Client:
