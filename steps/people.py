@@ -15,7 +15,7 @@ from steps.context import Context
 from steps.probing import Job, clean_up_left
 from steps.verification import by_target
 from steps.verifying import connected, verify_targets
-from steps.walk import Walk, done, hold, of_results, waits_for_person
+from steps.walk import LONG_AGO, Walk, done, hold, of_results, waits_for_person
 
 HAND_OFF = "hand-off"
 QUESTION_DEADLINE = "question-deadline"
@@ -81,7 +81,6 @@ def verdict_of_answers(walk: Walk, step: Step, targets: Iterable[Target | str]) 
 
 def seen_targets(walk: Walk, numbers: Iterable[int]) -> set[Target]:
     """Return the targets whose event a person saw in one of these steps."""
-    context = walk.context
     found = (q for n in numbers for q in _answered(walk, n).values())
     return {Target.parse(q.integration) for q in found if q.seen is Seen.YES}
 
@@ -129,7 +128,9 @@ def _seen_in_inbox(walk: Walk, step: Step) -> StepResult:
 def _answered(walk: Walk, number: int) -> dict[str, Question]:
     """Return the newest answer per subject, of those that this walk asked for."""
     given = answers(walk.context.ledger, walk.context.environment, number)
-    return {subject: q for subject, q in given.items() if q.asked_at >= walk.began}
+    return {
+        subject: q for subject, q in given.items() if q.asked_at >= max(walk.began, walk.changed.get(subject, LONG_AGO))
+    }
 
 
 def _waiting(walk: Walk, step: Step, asked: list[Question], answered: Mapping[str, Question]) -> StepResult:

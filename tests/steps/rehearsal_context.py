@@ -18,6 +18,7 @@ from domain.config import Config
 from domain.exchanges import Exchange
 from domain.names import Target
 from domain.wiring import parse_mode
+from ledger import wiring as progress
 from ledger.fingerprints import FingerprintKey
 from ledger.opening import Ledger, open_ledger
 from ledger.wiring import record_rehearsal
@@ -100,6 +101,11 @@ class Scene:
             stand_ins=stand_ins,
             stand_in_ports=stand_in_ports,
         )
+        if not progress.step_states(self.ledger, self.environment):
+            # A walk records its first step before any other, whichever step a test is about.
+            progress.record_step(
+                self.ledger, self.environment, 0, StepState.DONE, "begun", world=walk.world, run_id=context.run_id
+            )
         resume(walk, CHECKLIST)
         return walk
 

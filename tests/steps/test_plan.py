@@ -18,7 +18,7 @@ def test_every_step_is_planned_and_nothing_is_sent_or_recorded(staging: Scene) -
 
     assert set(words) == set(range(1, 31))
     assert not any(staging.arrived(name) for name in INTEGRATIONS)
-    assert step_states(staging.ledger, "staging") == {}
+    assert set(step_states(staging.ledger, "staging")) == {0}  # what the scene itself wrote
 
 
 def test_a_step_says_what_it_would_prove(staging: Scene) -> None:

@@ -154,9 +154,21 @@ def test_what_can_change_is_asked_anew_in_every_run(staging: Scene) -> None:
     assert results[FIRST_SLACK].state is HOLD
 
 
-def test_a_walk_that_was_complete_begins_afresh(staging: Scene) -> None:
+def test_a_part_that_is_done_is_not_sent_again_and_a_later_part_takes_nothing_back(staging: Scene) -> None:
     results = walked(staging.walk("real_slack"))
     assert set(states(results).values()) == {DONE, NOT_RUN}
+
+    walked(staging.walk("real_sentry"))
+    again = walked(staging.walk("real_slack"))
+
+    assert again[13].state is DONE
+    assert staging.probes_sent("slack") == 1
+
+
+def test_a_changed_credential_takes_back_what_the_old_one_proved(staging: Scene) -> None:
+    walked(staging.walk("real_slack"))
+    minted = staging.stand_ins.control("POST", "/slack/actions/mint_webhook", {})
+    staging.held[SLACK]["SLACK_WEBHOOK_URL"] = minted["url"]
 
     walked(staging.walk("real_slack"))
 
