@@ -18,6 +18,7 @@ from tests.program import Home, Standing
 _SERVERS = ("standing", "lived", "prefect")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests for `pytest -n`: what shares a server stays together, everything else by file."""
     for item in items:

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 from prefect.client.schemas.objects import State
 from prefect.variables import Variable
+from pydantic import SecretStr
 
+from blocks.slack import SlackRead
 from domain.names import Target
 from flows.confirm_a_step import Answer, confirm_a_step
 from flows.sweep_what_is_due import sweep_what_is_due
@@ -112,6 +114,18 @@ def test_a_failure_after_go_live_holds_names_the_rollback_and_tells_the_owner_on
     assert "kubectl set env deploy/app OPERATOR_WIRING_PROD_ENABLED=0" in told[0]
     assert "Delete no credential" in incident
     assert [alert.times_sent for alert in open_alerts(desk.ledger, "staging")] == [1]
+
+
+def test_one_integration_with_unusable_credentials_holds_and_the_others_are_verified(desk: Desk) -> None:
+    desk.store("slack", "datadog")
+    go_live(desk.ledger, "staging", datetime.now(UTC).date(), "ana")
+    SlackRead(bot_token=SecretStr("xoxb-1-2-abc")).save("slack-default-staging-read", overwrite=True)
+
+    state = verify_what_is_due(return_state=True)
+
+    assert (state.is_failed(), state.name) == (True, "Hold")
+    assert "slack FAIL" in (state.message or "")
+    assert desk.sent_to("datadog") > 0
 
 
 def test_an_answer_to_a_question_that_does_not_exist_is_bad_input(desk: Desk) -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from domain.errors import Unavailable
 from domain.names import Target
+from domain.verdicts import Verdict, World
 from ledger import probes as intents
 from ledger.alerts import open_alerts
 from ledger.due import schedule, upcoming
 from ledger.questions import Question, Seen, answer
-from ledger.runs import ABANDONED, RUN_LEASE, find_run
+from ledger.runs import ABANDONED, RUN_LEASE, find_run, seal_run
 from steps.people import QUESTION_DEADLINE, ask_person
-from steps.sweeping import clean_up_environment, seal_dead_runs, step_due_moments
+from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from steps.verifying import bound_of
 from tests.ledger.recording import opened
 from tests.steps.conftest import OpenScene
@@ -136,3 +137,38 @@ def test_a_target_whose_credentials_are_gone_is_passed_over(place: Scene) -> Non
     with place.later(bound_of(place.context()) + timedelta(seconds=1)) as then:
         assert clean_up_environment(then.context()) == []
         assert len(intents.left_open(then.ledger, "staging", [Target("slack")])) == 1
+
+
+def test_what_could_not_be_told_at_the_deadline_is_told_by_a_later_sweep_and_again_each_day(place: Scene) -> None:
+    question = asked(place)
+    with place.later(PAST_THE_DEADLINE) as then:
+        then.stand_ins.control("POST", "/slack/faults", {"times": -1, "status": 404, "body": "no_service"})
+        swept(then)
+        then.stand_ins.control("DELETE", "/slack/faults")
+
+    with place.later(PAST_THE_DEADLINE + timedelta(hours=1)) as later:
+        send_alerts(later.ledger, {"staging": later.context()})
+        send_alerts(later.ledger, {"staging": later.context()})
+    told_once = tickets(place)
+    with place.later(PAST_THE_DEADLINE + timedelta(hours=26)) as next_day:
+        send_alerts(next_day.ledger, {"staging": next_day.context()})
+
+    [alert] = open_alerts(place.ledger)
+    assert alert.key == f"question:{question.id}"
+    assert alert.times_sent == 2
+    assert tickets(place) == told_once + 1
+
+
+def test_the_death_of_a_run_is_told_and_forgotten_when_a_later_one_ends_well(place: Scene) -> None:
+    opened(place.ledger, "dead", environment="staging", flow="verify")
+    with place.later(RUN_LEASE + timedelta(hours=1)) as then:
+        seal_dead_runs(then.ledger)
+    with place.later(RUN_LEASE + timedelta(hours=2)) as later:
+        send_alerts(later.ledger, {"staging": later.context()})
+        assert [alert.times_sent for alert in open_alerts(later.ledger)] == [1]
+
+        opened(later.ledger, "next", environment="staging", flow="verify")
+        seal_run(later.ledger, "next", Verdict.GREEN, World.REAL, "")
+        send_alerts(later.ledger, {"staging": later.context()})
+
+    assert open_alerts(place.ledger) == []
