@@ -160,14 +160,14 @@ def test_what_could_not_be_told_at_the_deadline_is_told_by_a_later_sweep_and_aga
 
 
 def test_the_death_of_a_run_is_told_and_forgotten_when_a_later_one_ends_well(place: Scene) -> None:
-    opened(place.ledger, "dead", environment="staging", flow="verify")
+    opened(place.ledger, "dead", flow="verify")
     with place.later(RUN_LEASE + timedelta(hours=1)) as then:
         seal_dead_runs(then.ledger)
     with place.later(RUN_LEASE + timedelta(hours=2)) as later:
         send_alerts(later.ledger, {"staging": later.context()})
         assert [alert.times_sent for alert in open_alerts(later.ledger)] == [1]
 
-        opened(later.ledger, "next", environment="staging", flow="verify")
+        opened(later.ledger, "next", flow="verify")
         seal_run(later.ledger, "next", Verdict.GREEN, World.REAL, "")
         send_alerts(later.ledger, {"staging": later.context()})
 
