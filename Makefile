@@ -32,7 +32,7 @@ up: setup ## Prefect server and UI, stand-ins, worker and deployments, until Ctr
 	@$(BIN)/opsflows up
 
 test: setup ## the whole test suite
-	@$(BIN)/python -m pytest -m "not prove" -n 3 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not prove" -n 3 --dist loadscope
 	@echo "make test: the whole suite passed."
 
 check: $(STAMP) ## format, lint, types, import contracts

@@ -13,22 +13,24 @@ from mocks.app import build, found_stand_ins
 from mocks.serving import served_in_thread
 from mocks.tls import ThrowAwayAuthority
 from tests.program import Home, Standing
+from tests.sharing import scheduler
 
-# Fixtures that start a Prefect server: their tests run first, since they take longest, and one process runs all of each.
+# Fixtures that start a Prefect server: their tests take longest, and so run first.
 _SERVERS = ("standing", "lived", "prefect")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for `pytest -n`: what shares a server stays together, everything else by file."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_server_of(item) or item.path.stem))
-    items.sort(key=lambda item: _SERVERS.index(server) if (server := _server_of(item)) else len(_SERVERS))
+    items.sort(key=_place)
 
 
-def _server_of(item: pytest.Item) -> str:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    return scheduler(config, log)
+
+
+def _place(item: pytest.Item) -> int:
     names = item.fixturenames if isinstance(item, pytest.Function) else []
-    return next((name for name in _SERVERS if name in names), "")
+    return next((place for place, name in enumerate(_SERVERS) if name in names), len(_SERVERS))
 
 
 @cache

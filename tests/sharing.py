@@ -1,0 +1,25 @@
+"""How `pytest -n` shares the tests out: by file, but the files that share one running opsflows stay on one process.
+
+pytest-xdist's own groups (--dist loadgroup) are silently ignored with pytest 9.2; see its issue 1386.
+"""
+
+from typing import Any
+
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+# The folders whose tests use the fixture `standing`; a second one would be a second demo and a second server.
+_ONE_PROCESS = ("tests/deployments/", "tests/entrypoints/")
+
+
+class BySharedServer(LoadScopeScheduling):
+    """One scope per file, and one for all files that share a server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "standing" if file.startswith(_ONE_PROCESS) else file
+
+
+def scheduler(config: Any, log: Any) -> BySharedServer:
+    """Return the scheduler; scopes keep the order of the tests, so that the longest start first."""
+    config.option.loadscopereorder = False
+    return BySharedServer(config, log)
