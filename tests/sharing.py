@@ -11,7 +11,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 _ONE_PROCESS = ("tests/deployments/", "tests/entrypoints/")
 
 
-class BySharedServer(LoadScopeScheduling):
+class BySharedServer(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist ships no types
     """One scope per file, and one for all files that share a server."""
 
     def _split_scope(self, nodeid: str) -> str:
