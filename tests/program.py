@@ -28,7 +28,7 @@ needs_proc = pytest.mark.skipif(
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], within_s: float = 60, every_s: float = 0.2) -> T:
+def eventually(look: Callable[[], T | None], within_s: float = 60, every_s: float = 0.2) -> T:
     """Return what `look` sees as soon as it is something; fail when it is still nothing at the deadline."""
     ends = time.monotonic() + within_s
     while True:
@@ -116,8 +116,17 @@ class Standing:
         return self.home.run(*arguments)
 
     def ask(self, method: str, path: str, json: object = None, **query: str) -> Any:
-        """Ask Prefect's API and return its JSON, None where it has nothing to say."""
-        answer = httpx.request(method, f"{self.api}{path}", json=json, params=query, trust_env=False, timeout=30)
+        """Ask Prefect's API and return its JSON, None where it has nothing to say.
+
+        A 503 is asked again, as Prefect's own client does: SQLite was being written to by someone else.
+        """
+        url = f"{self.api}{path}"
+
+        def answered() -> httpx.Response | None:
+            answer = httpx.request(method, url, json=json, params=query, trust_env=False, timeout=90)
+            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+        answer = eventually(answered, every_s=1)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
