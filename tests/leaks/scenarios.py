@@ -151,7 +151,8 @@ def _from_the_command_line(place: Place) -> dict[str, str]:
     broken = {"HTTPS_PROXY": f"http://ops:{PASSWORD}@127.0.0.1:9"}
     lost = {"OPSFLOWS_DATABASE_URL": f"postgresql://{login}@127.0.0.1:9/opsflows"}
     commands: list[tuple[str, list[str], dict[str, str]]] = [
-        ("cli mock", ["verify", "--mode", "mock", "--json"], {}),
+        # With time to confirm: the impatient configuration would race the stand-ins' indexing.
+        ("cli mock", ["verify", "--mode", "mock", "--json"], {"OPSFLOWS_CONFIG": str(place.root / "patient.toml")}),
         ("cli malformed", ["verify", "--env-file", str(malformed)], {}),
         ("cli import malformed", ["blocks", "import", str(malformed), "--environment", "far"], {}),
         ("cli import", ["blocks", "import", str(unknown), "--environment", "far"], {}),
