@@ -14,6 +14,14 @@ DAY1_WIRING = "day1-wiring/day1-wiring"
 VERIFY_DUE = "verify-due/verify-due"
 CONFIRM_STEP = "confirm-step/confirm-step"
 SWEEPER = "sweep-due-moments/sweeper"
+ROTATE = "rotate-credentials/rotate-credentials"
+ROTATE_DUE = "rotate-due/rotate-due"
+STEP_ROTATION = "step-rotation/step-rotation"
+CREDENTIAL_AGES = "credential-ages/credential-ages"
+ROTATION_DRILL = "rotation-drill/rotation-drill"
+
+# What every credential that we make carries at the vendor, before rotation id and attempt.
+MARKER_PREFIX = "opsflows-"
 
 _PART = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 
@@ -45,6 +53,48 @@ class Target:
         """
         integration, _, instance = text.partition("/")
         return cls(_part(integration, text), _part(instance or DEFAULT_INSTANCE, text))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Credential:
+    """One credential: what opens one vendor in one environment for one purpose. Its name is its block's."""
+
+    target: Target
+    environment: str
+    purpose: Purpose
+
+    def __str__(self) -> str:
+        return block_name(self.target, self.environment, self.purpose)
+
+    @classmethod
+    def parse(cls, text: str) -> "Credential":
+        """Read `datadog-default-prod-send`.
+
+        Raises:
+            BadInput: it has not four parts, or the last is no purpose.
+        """
+        parts = text.split("-")
+        if len(parts) != _CREDENTIAL_PARTS or parts[-1] not in set(Purpose):
+            raise BadInput(
+                f"{text!r} is not the name of a credential.",
+                "A name is vendor, instance, environment and purpose (send, read or manage), joined by dashes.",
+                "Write it like datadog-default-prod-send; opsflows rotations lists the known ones.",
+            )
+        vendor, instance, environment, purpose = parts
+        return cls(Target(_part(vendor, text), _part(instance, text)), _part(environment, text), Purpose(purpose))
+
+
+_CREDENTIAL_PARTS = 4
+
+
+def version_name(credential: Credential, rotation: str, attempt: int) -> str:
+    """Return the name of the write-once document of one minted value, e.g. `datadog-default-prod-send--r1f2e3d4c5b-1`."""
+    return f"{credential}--{rotation}-{attempt}"
+
+
+def marker(rotation: str, attempt: int) -> str:
+    """Return what stands at the vendor on what this attempt of this rotation makes; no other attempt makes the same."""
+    return f"{MARKER_PREFIX}{rotation}-{attempt}"
 
 
 def block_name(target: Target, environment: str, purpose: Purpose) -> str:

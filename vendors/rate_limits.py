@@ -2,10 +2,30 @@
 
 import email.utils
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 # Where a 429 names no time. Source: the operators' retry table, "wait 60 s, retry once".
 DEFAULT_RATE_LIMIT_WAIT = timedelta(seconds=60)
+
+
+class LimitOf(Enum):
+    """Whose calls a limit counts together."""
+
+    ACCOUNT = "account"
+    CREDENTIAL = "credential"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A published rate limit: `calls` per `per`, of the named verbs together (none named: of every verb)."""
+
+    calls: int
+    per: timedelta
+    of: LimitOf = LimitOf.ACCOUNT
+    verbs: frozenset[str] = frozenset()
+
 
 RetryAfter = Callable[[Mapping[str, str], datetime], timedelta | None]
 

@@ -2,9 +2,14 @@
 
 from types import MappingProxyType
 
+from collections.abc import Mapping
+
 from domain.errors import BadInput
+from domain.names import Purpose
 from vendors import datadog, opsgenie, pagerduty, sentry, slack, splunk
 from vendors.capabilities import Integration
+from vendors.rate_limits import Limit
+from vendors.rotation import Rotation
 
 INTEGRATIONS = MappingProxyType(
     {
@@ -17,6 +22,22 @@ INTEGRATIONS = MappingProxyType(
             datadog.INTEGRATION,
             splunk.INTEGRATION,
         )
+    }
+)
+
+# How the secret of each purpose is rotated; every secret variable of every integration has a row here.
+ROTATIONS: Mapping[tuple[str, Purpose], Rotation] = MappingProxyType(
+    {
+        (row.integration, row.purpose): row
+        for rows in (
+        )
+        for row in rows
+    }
+)
+
+# Published rate limits by integration, which steps keep within.
+LIMITS: Mapping[str, tuple[Limit, ...]] = MappingProxyType(
+    {
     }
 )
 
