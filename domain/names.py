@@ -20,6 +20,9 @@ STEP_ROTATION = "step-rotation/step-rotation"
 CREDENTIAL_AGES = "credential-ages/credential-ages"
 ROTATION_DRILL = "rotation-drill/rotation-drill"
 
+# The step number of questions that a rotation asks; day 1's steps begin at 1, verifications have 0.
+ROTATION_STEP = -1
+
 # What every credential that we make carries at the vendor, before rotation id and attempt.
 MARKER_PREFIX = "opsflows-"
 

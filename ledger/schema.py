@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from ledger.moments import Moment
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 VERSION_TABLE = "ledger_version"  # not Alembic's default name: Prefect uses that one in its own database
 
 METADATA = MetaData(
@@ -34,7 +34,7 @@ METADATA = MetaData(
 )
 
 # Row numbers: PostgreSQL's bigint, SQLite's rowid.
-_Number = BigInteger().with_variant(Integer, "sqlite")
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 IDENTITY = Table(
     "ledger_identity",
@@ -48,7 +48,7 @@ IDENTITY = Table(
 CHAIN = Table(
     "chain",
     METADATA,
-    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
     Column("previous", Text, nullable=False, unique=True),
     Column("hash", Text, nullable=False, unique=True),
     Column("payload", Text, nullable=False),
@@ -59,14 +59,14 @@ CHAIN_HEAD = Table(
     "chain_head",
     METADATA,
     Column("only_row", Integer, primary_key=True, autoincrement=False),
-    Column("seq", _Number, nullable=False),
+    Column("seq", NUMBER, nullable=False),
     Column("hash", Text, nullable=False),
 )
 
 CHECKPOINTS = Table(
     "checkpoints",
     METADATA,
-    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
     Column("hash", Text, nullable=False),
     Column("at", Text, nullable=False),
 )
@@ -83,10 +83,10 @@ RUNS = Table(
     Column("ticket", Text, nullable=False),
     Column("prefect_run_id", Text, nullable=False),
     Column("parameters", Text, nullable=False),
-    Column("opened_seq", _Number, ForeignKey("chain.seq"), nullable=False),
+    Column("opened_seq", NUMBER, ForeignKey("chain.seq"), nullable=False),
     Column("opened_at", Moment, nullable=False),
     Column("lease_until", Moment, nullable=False),
-    Column("sealed_seq", _Number, ForeignKey("chain.seq"), nullable=True),
+    Column("sealed_seq", NUMBER, ForeignKey("chain.seq"), nullable=True),
     Column("sealed_at", Moment, nullable=True),
     Column("verdict", Text, nullable=True),
     Column("world", Text, nullable=True),
@@ -125,7 +125,7 @@ PROBE_INTENTS = Table(
 VERIFICATIONS = Table(
     "verifications",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("run_id", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("target", Text, nullable=False),
@@ -155,7 +155,7 @@ STEP_STATES = Table(
 QUESTIONS = Table(
     "questions",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("environment", Text, nullable=False),
     Column("step", Integer, nullable=False),
     Column("integration", Text, nullable=False),
@@ -181,7 +181,7 @@ QUESTIONS = Table(
 REHEARSALS = Table(
     "rehearsals",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("version", Text, nullable=False, index=True),
     Column("run_id", Text, nullable=False),
     Column("integrations", JSON, nullable=False),
@@ -191,7 +191,7 @@ REHEARSALS = Table(
 BLOCKERS = Table(
     "blockers",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("environment", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("ticket", Text, nullable=False),
@@ -212,7 +212,7 @@ BLOCKERS = Table(
 NOTES = Table(
     "notes",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("environment", Text, nullable=False, index=True),
     Column("text", Text, nullable=False),
     Column("who", Text, nullable=False),
@@ -223,7 +223,7 @@ NOTES = Table(
 TIMEOUTS = Table(
     "timeouts",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("environment", Text, nullable=False, index=True),
     Column("target", Text, nullable=False),
     Column("circumstance", Text, nullable=False),
@@ -236,7 +236,7 @@ TIMEOUTS = Table(
 GO_LIVES = Table(
     "go_lives",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("environment", Text, nullable=False, index=True),
     Column("date", Date, nullable=False),
     Column("who", Text, nullable=False),
@@ -259,7 +259,7 @@ FINGERPRINTS = Table(
 DUE_MOMENTS = Table(
     "due_moments",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("idempotency_key", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -281,7 +281,7 @@ DUE_MOMENTS = Table(
 ALERTS = Table(
     "alerts",
     METADATA,
-    Column("id", _Number, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("key", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("target", Text, nullable=False),

@@ -24,7 +24,7 @@ from vendors.dialing import EVERY_HOST, closed_port, silent_port
 from vendors.stand_ins import StandIns
 
 # Preferred first: nobody is woken by it, and its probe has no side effect.
-_CUT_ORDER = ("datadog", "splunk", "slack", "sentry", "opsgenie", "pagerduty")
+_CUT_ORDER = ("datadog", "splunk", "slack", "sentry", "statuspage", "opsgenie", "pagerduty")
 _CUT_LIMIT = timedelta(seconds=3)
 _CUT_BOUND = timedelta(seconds=12)
 _NETWORK = "network."

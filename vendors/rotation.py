@@ -4,7 +4,7 @@ A vendor's module declares one `Rotation` per purpose. It never decides when: th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from domain.manifests import Manifest, Minted, Page
@@ -52,6 +52,9 @@ class ByHand:
     revoke: str = ""
 
 
+NOTHING_BY_HAND = ByHand()
+
+
 def _all_probes(client: Client) -> tuple[Probe, ...]:
     return client.probes
 
@@ -77,4 +80,4 @@ class Rotation:
     refusals: frozenset[str]
     probes: Callable[[Client], tuple[Probe, ...]] = _all_probes
     wakes_people: bool = False
-    by_hand: ByHand = field(default_factory=ByHand)
+    by_hand: ByHand = NOTHING_BY_HAND

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import ledger.rotation_schema  # noqa: F401 (adds its tables to the metadata)
 from ledger.schema import METADATA, VERSION_TABLE
 
 context.configure(

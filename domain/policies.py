@@ -1,0 +1,62 @@
+"""How often a credential is rotated, how long old and new overlap, and when all of that falls due."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.manifests import Manifest
+from domain.names import Credential
+
+# Beside overlap, vendor's lag and soak: room for people and for a vendor's bad day before the deadline.
+MARGIN = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for one credential. `max_age` is the deadline: by then the old value has been revoked.
+
+    `quiet` is how long the old credential must have been unused before it is retired. `soak` lies between switching off and
+    deleting. `spread` is how far due moments are strewn. `groups` are names of which one credential at a time is rotated.
+    """
+
+    max_age: timedelta = timedelta(days=90)
+    overlap: timedelta = timedelta(hours=24)
+    quiet: timedelta = timedelta(hours=12)
+    soak: timedelta = timedelta(hours=24)
+    spread: timedelta = timedelta(days=7)
+    halt_after: int = 5
+    per_vendor_per_hour: int = 20
+    consumers: tuple[str, ...] = ()
+    sinks: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    is_drill: bool = False
+
+    def overlap_for(self, manifest: Manifest) -> timedelta:
+        """Return how long after publication the old one may go at the earliest: the vendor's lag is waited for as well."""
+        return self.overlap + (manifest.last_used_lag or timedelta(0))
+
+    def soak_for(self, manifest: Manifest) -> timedelta:
+        return self.soak if manifest.can_disable else timedelta(0)
+
+
+def due_at(credential: Credential, since: datetime, policy: Policy, manifest: Manifest) -> datetime:
+    """Return when a credential that is in use `since` is due: early enough that the old one is gone at its deadline.
+
+    The moment is strewn by the credential's name: always the same for one credential, different between credentials.
+    """
+    takes = policy.overlap_for(manifest) + policy.soak_for(manifest) + (timedelta(0) if policy.is_drill else MARGIN)
+    return since + policy.max_age - takes - policy.spread * _share(str(credential))
+
+
+def is_too_old(since: datetime, now: datetime, policy: Policy) -> bool:
+    return now - since > policy.max_age
+
+
+def earliest_retirement(published: datetime, policy: Policy, manifest: Manifest) -> datetime:
+    """Return the first moment at which the old credential may be switched off (deleted, where it cannot be)."""
+    return published + policy.overlap_for(manifest)
+
+
+def _share(name: str) -> float:
+    """Return a number in [0, 1) that looks random and is the same for one name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48

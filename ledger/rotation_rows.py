@@ -1,0 +1,92 @@
+"""Rotations as the ledger's rows tell them: found by id, by credential, by what is due."""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Row, or_, select
+
+from domain.errors import BadInput
+from domain.names import Credential
+from domain.rotation import Kind, RotationRecord, State, Wait
+from ledger.opening import Ledger
+from ledger.rotation_schema import ROTATIONS
+
+_NAMES = tuple(field.name for field in fields(RotationRecord))
+
+
+def find_rotation(ledger: Ledger, rotation: str) -> RotationRecord:
+    """Return the rotation. Raises BadInput where there is none of that id."""
+    with ledger.reading() as connection:
+        found = connection.execute(select(ROTATIONS).where(ROTATIONS.c.id == rotation)).first()
+    if found is None:
+        raise not_open(rotation, None)
+    return record_of(found)
+
+
+def open_rotation_of(ledger: Ledger, credential: Credential) -> RotationRecord | None:
+    with ledger.reading() as connection:
+        found = connection.execute(open_of(credential)).first()
+    return record_of(found) if found else None
+
+
+def rotations(
+    ledger: Ledger, *, environment: str = "", credential: Credential | None = None, open_only: bool = False, limit: int = 200
+) -> list[RotationRecord]:  # fmt: skip
+    """Return rotations, the open ones first and the newest first among each."""
+    query = select(ROTATIONS).order_by(ROTATIONS.c.closed_at.is_not(None), ROTATIONS.c.opened_at.desc()).limit(limit)
+    if environment:
+        query = query.where(ROTATIONS.c.environment == environment)
+    if credential is not None:
+        query = query.where(ROTATIONS.c.credential == str(credential))
+    if open_only:
+        query = query.where(ROTATIONS.c.closed_at.is_(None))
+    with ledger.reading() as connection:
+        return [record_of(row) for row in connection.execute(query)]
+
+
+def due_rotations(ledger: Ledger, limit: int = 10_000) -> list[RotationRecord]:
+    """Return the open rotations whose moment has come and that nobody works on, the longest due first."""
+    rows = ROTATIONS.c
+    with ledger.reading() as connection:
+        now = ledger.now_in(connection)
+        query = (
+            select(ROTATIONS)
+            .where(rows.closed_at.is_(None), rows.not_before <= now, or_(rows.lease_until.is_(None), rows.lease_until <= now))
+            .order_by(rows.not_before, rows.id)
+            .limit(limit)
+        )  # fmt: skip
+        return [record_of(row) for row in connection.execute(query)]
+
+
+def open_of(credential: Credential) -> Any:
+    return select(ROTATIONS).where(ROTATIONS.c.credential == str(credential), ROTATIONS.c.closed_at.is_(None))
+
+
+def record_of(row: Row[Any]) -> RotationRecord:
+    values = row._asdict()
+    kept = {name: values[name] for name in _NAMES}
+    return RotationRecord(
+        **kept
+        | {
+            "credential": Credential.parse(values["credential"]),
+            "kind": Kind(values["kind"]),
+            "state": State(values["state"]),
+            "wait": Wait(values["wait"]),
+            "facts": json.loads(values["facts"]),
+        }
+    )
+
+
+def not_open(rotation: str, record: RotationRecord | None) -> BadInput:
+    if record is None:
+        return BadInput(
+            f"There is no rotation {rotation}.",
+            "Its id is misspelt, or it belongs to another ledger. Nothing was done.",
+            "opsflows rotations lists them.",
+        )
+    return BadInput(
+        f"Rotation {rotation} of {record.credential} is over: {record.state.value}.",
+        "Nothing was done.",
+        f"opsflows rotation show {rotation} prints its journal.",
+    )

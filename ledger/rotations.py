@@ -1,0 +1,367 @@
+"""A rotation's row and journal change together, by whoever holds its lease; a worker that lost it can write nothing.
+
+Every intent and every outcome is a commit of its own. No transaction here spans a call to anything outside.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from domain.errors import Rejected
+from domain.names import Credential
+from domain.rotation import CLOSED, Kind, RotationRecord, State, Wait, may_follow
+from ledger import chain, rotation_journal
+from ledger.chain import Checkpoint
+from ledger.freezing import frozen_in
+from ledger.held_credentials import move_pointer, set_vendor_id
+from ledger.inserting import insert_new
+from ledger.opening import Ledger
+from ledger.rotation_rows import not_open, open_of, record_of
+from ledger.rotation_schema import GROUP_HOLDS, ROTATIONS
+
+LEASE = timedelta(minutes=5)
+_HOUR = timedelta(hours=1)
+# Reaching these ends a row of failures; creating anew does not, or attempts that always fail would never halt.
+_PROGRESS = frozenset({State.VERIFIED, State.PUBLISHED, State.DISABLED, State.REVOKING, *CLOSED})
+OPENED, CLOSED_ENTRY = "rotation opened", "rotation closed"
+
+
+@dataclass(slots=True)
+class Held:
+    """A rotation in one worker's hands; `record` is as the last write left it."""
+
+    ledger: Ledger
+    record: RotationRecord
+    lease: timedelta = LEASE
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Where the pointer goes, and where it must stand before."""
+
+    expected: str
+    version: str
+    vendor_id: str
+    fingerprint: str
+    minted_at: datetime | None
+
+
+def open_rotation(
+    ledger: Ledger,
+    rotation: str,
+    credential: Credential,
+    kind: Kind,
+    *,
+    operator: str,
+    reason: str,
+    ticket: str,
+    due_window: str,
+    emergency: bool = False,
+    contain_first: bool = False,
+    compromised_at: datetime | None = None,
+    old_version: str = "",
+    old_vendor_id: str = "",
+) -> RotationRecord:
+    """Open a rotation and return it; the one there is where this id was opened already, by another trigger.
+
+    Raises:
+        Rejected: the credential has another open rotation.
+    """
+    with ledger.writing() as connection:
+        now = ledger.now_in(connection)
+        values = {
+            "id": rotation, "credential": str(credential), "environment": credential.environment,
+            "integration": credential.target.integration, "kind": kind.value, "state": State.PLANNED.value, "back": False,
+            "emergency": emergency, "contain_first": contain_first, "compromised_at": compromised_at,
+            "old_version": old_version, "old_vendor_id": old_vendor_id, "opened_at": now, "not_before": now,
+            "head_hash": rotation_journal.first_hash(ledger.id, rotation), "operator": operator, "reason": reason,
+            "ticket": ticket, "due_window": due_window,
+        }  # fmt: skip
+        if insert_new(connection, ROTATIONS, values):
+            said = {
+                "kind": "opened", "credential": str(credential), "as": kind.value, "operator": operator, "reason": reason,
+                "ticket": ticket, "due_window": due_window, "emergency": emergency, "contain_first": contain_first,
+            }  # fmt: skip
+            _append(connection, rotation, said, now)
+            chain.append(ledger, connection, {"kind": OPENED, "rotation": rotation, "credential": str(credential)})
+        found = connection.execute(select(ROTATIONS).where(ROTATIONS.c.id == rotation)).first()
+        if found is None:
+            raise _another_is_open(connection, credential)
+        return record_of(found)
+
+
+def claim(ledger: Ledger, rotation: str, worker: str, lease: timedelta = LEASE) -> Held | None:
+    """Take the rotation into one worker's hands; None where another has it, or it is over."""
+    return _taken(ledger, rotation, worker, lease, by_force=False)
+
+
+def seize(ledger: Ledger, rotation: str, worker: str, lease: timedelta = LEASE) -> Held | None:
+    """Take it whoever has it: what an operator orders must not wait for a worker that may be dead. None where it is over."""
+    return _taken(ledger, rotation, worker, lease, by_force=True)
+
+
+def write(
+    held: Held,
+    kind: str,
+    said: Mapping[str, object],
+    *,
+    state: State | None = None,
+    columns: Mapping[str, object] | None = None,
+    facts: Mapping[str, object] | None = None,
+    flip: Flip | None = None,
+    bind: str | None = None,
+    release: bool = False,
+) -> None:
+    """Append an entry and change the row, in one commit, and extend the lease; `facts` are merged into those there are.
+
+    A state among DONE and ABORTED closes the rotation and releases its groups. `flip` moves the pointer in the same
+    commit, `bind` sets the current value's vendor id. With `release` the lease is given back.
+
+    Raises:
+        Rejected: the lease is lost, or the pointer is not where it was expected; nothing is written.
+    """
+    _check_edge(held, state)
+    with held.ledger.writing() as connection:
+        now = held.ledger.now_in(connection)
+        before = _still_held(connection, held.record, now)
+        kept = None if facts is None else {**before.facts, **facts}
+        changes = {**(columns or {}), **_changes(held, now, state, kept, release=release or state in CLOSED)}
+        if flip is not None:
+            move_pointer(
+                connection, before.credential, expected=flip.expected, version=flip.version, vendor_id=flip.vendor_id,
+                fingerprint=flip.fingerprint, minted_at=flip.minted_at,
+            )  # fmt: skip
+        if bind is not None:
+            set_vendor_id(connection, before.credential, bind)
+        told = {"kind": kind, "state": (state or before.state).value, **said}
+        held.record = _append(connection, before.id, told, now, changes)
+        if state in CLOSED:
+            connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == before.id))
+            seal = {"kind": CLOSED_ENTRY, "rotation": before.id, "state": state, "journal": held.record.head_hash}
+            chain.append(held.ledger, connection, seal)
+
+
+def intend(
+    held: Held,
+    verb: str,
+    said: Mapping[str, object],
+    *,
+    state: State | None = None,
+    columns: Mapping[str, object] | None = None,
+    facts: Mapping[str, object] | None = None,
+    cap: int | None = None,
+) -> "Kept | None":
+    """Commit an intent to change something outside; return why it must not be, and then nothing is written.
+
+    Asked in the same commit: whether it is frozen, and whether the vendor's hourly `cap` is used up.
+
+    Raises:
+        Rejected: the lease is lost.
+    """
+    _check_edge(held, state)
+    with held.ledger.writing() as connection:
+        now = held.ledger.now_in(connection)
+        before = _still_held(connection, held.record, now)
+        kept = None if before.emergency else _kept_back(connection, before, now, cap)
+        if kept is None:
+            merged = None if facts is None else {**before.facts, **facts}
+            changes = {**(columns or {}), **_changes(held, now, state, merged, release=False)}
+            told = {"kind": "intent", "state": (state or before.state).value, "verb": verb, **said}
+            held.record = _append(connection, before.id, told, now, changes)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Why a change must not be made now, and until when; None where no moment ends it."""
+
+    wait: Wait
+    words: str
+    until: datetime | None
+
+
+def stand(
+    held: Held, wait: Wait, words: str, next_step: str, not_before: datetime, *, failures: int | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> None:  # fmt: skip
+    """Give the rotation back until `not_before`, saying why it stands; the journal tells it where that is new."""
+    before = held.record
+    count = before.failures if failures is None else failures
+    columns = {
+        "wait": wait.value, "words": words, "next_step": next_step, "not_before": not_before, "failures": count,
+    }  # fmt: skip
+    if (before.wait, before.words) != (wait, words) or facts or count != before.failures:
+        told = {"wait": wait.value, "words": words, "until": not_before.isoformat()}
+        write(held, "wait", told, columns=columns, facts=facts, release=True)
+        return
+    with held.ledger.writing() as connection:
+        _still_held(connection, before, held.ledger.now_in(connection))
+        connection.execute(
+            update(ROTATIONS).where(ROTATIONS.c.id == before.id).values(lease_until=None, worker="", **columns)
+        )
+        held.record = _one(connection, before.id)
+
+
+def note(
+    ledger: Ledger,
+    rotation: str,
+    said: Mapping[str, object],
+    facts: Mapping[str, object] | None = None,
+    *,
+    bind: str | None = None,
+    columns: Mapping[str, object] | None = None,
+) -> RotationRecord:
+    """Append an operator's word to an open rotation, whoever works on it, and make it due now.
+
+    Raises:
+        BadInput: there is no such rotation, or it is over.
+    """
+    with ledger.writing() as connection:
+        now = ledger.now_in(connection)
+        before = _locked(connection, rotation)
+        if before is None or not before.is_open:
+            raise not_open(rotation, before)
+        changes: dict[str, object] = {"not_before": now, **(columns or {})}
+        if facts is not None:
+            changes["facts"] = _json({**before.facts, **facts})
+        if bind is not None:
+            set_vendor_id(connection, before.credential, bind)
+        return _append(connection, rotation, {"kind": "word", "state": before.state.value, **said}, now, changes)
+
+
+def hold_groups(held: Held, groups: tuple[str, ...]) -> str:
+    """Take all of the groups for this rotation; return the rotation that has one of them, empty where all were taken."""
+    if not groups:
+        return ""
+    with held.ledger.writing() as connection:
+        for name in sorted(groups):
+            insert_new(connection, GROUP_HOLDS, {"name": name, "rotation": held.record.id})
+        others = connection.execute(
+            select(GROUP_HOLDS.c.rotation).where(
+                GROUP_HOLDS.c.name.in_(groups), GROUP_HOLDS.c.rotation != held.record.id
+            )
+        ).scalars()
+        other = next(iter(others), "")
+        if other:
+            connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == held.record.id))
+    return str(other)
+
+
+def _taken(ledger: Ledger, rotation: str, worker: str, lease: timedelta, *, by_force: bool) -> Held | None:
+    rows = ROTATIONS.c
+    with ledger.writing() as connection:
+        now = ledger.now_in(connection)
+        query = update(ROTATIONS).where(rows.id == rotation, rows.closed_at.is_(None))
+        if not by_force:
+            query = query.where(or_(rows.lease_until.is_(None), rows.lease_until <= now))
+        taken = connection.execute(query.values(fence=rows.fence + 1, worker=worker, lease_until=now + lease))
+        return Held(ledger, _one(connection, rotation), lease) if taken.rowcount == 1 else None
+
+
+def _still_held(connection: Connection, before: RotationRecord, now: datetime) -> RotationRecord:
+    """Return the row as it is now, locked: operators' words may stand in it that the worker has not seen yet."""
+    there = _locked(connection, before.id)
+    if (
+        there is None
+        or there.fence != before.fence
+        or there.state is not before.state
+        or there.lease_until is None
+        or there.lease_until <= now
+    ):
+        raise Rejected(
+            f"Rotation {before.id} is not in the hands of {before.worker} any more.",
+            "The lease ran out and someone else may have it; what was to be written now was not written.",
+            "Nothing: whoever holds it looks at vendor and store and carries on.",
+            "ledger.claim_lost",
+        )
+    return there
+
+
+def _check_edge(held: Held, state: State | None) -> None:
+    if state is not None and not may_follow(held.record.state, state):
+        raise AssertionError(f"there is no edge from {held.record.state} to {state}")
+
+
+def _changes(
+    held: Held, now: datetime, state: State | None, facts: Mapping[str, object] | None, *, release: bool
+) -> dict[str, object]:
+    """Return the columns that every write changes: lease, state, what is remembered in small."""
+    changes: dict[str, object] = {"lease_until": None, "worker": ""} if release else {"lease_until": now + held.lease}
+    if state is not None:
+        # Whoever moves on stands still no more.
+        changes |= {"state": state.value, "wait": Wait.NOTHING.value, "words": "", "next_step": ""}
+    if state in _PROGRESS:
+        changes["failures"] = 0
+    if state in CLOSED:
+        changes["closed_at"] = now
+    if facts is not None:
+        changes["facts"] = _json(facts)
+    return changes
+
+
+def _append(
+    connection: Connection,
+    rotation: str,
+    said: Mapping[str, object],
+    now: datetime,
+    changes: Mapping[str, object] | None = None,
+) -> RotationRecord:
+    """Append to the journal and move the row's head with it, by compare-and-set; operators' words may have moved it."""
+    rows = ROTATIONS.c
+    head = connection.execute(select(rows.head_seq, rows.head_hash).where(rows.id == rotation)).one()
+    link = rotation_journal.append(connection, rotation, Checkpoint(*head), said, now.isoformat())
+    moved = connection.execute(
+        update(ROTATIONS)
+        .where(rows.id == rotation, rows.head_seq == head.head_seq)
+        .values(head_seq=link.seq, head_hash=link.hash, **(changes or {}))
+    )
+    if moved.rowcount != 1:
+        raise AssertionError("the row is locked, so its head cannot have moved")
+    return _one(connection, rotation)
+
+
+def _kept_back(connection: Connection, record: RotationRecord, now: datetime, cap: int | None) -> Kept | None:
+    freeze = frozen_in(connection)
+    if freeze is not None:
+        return Kept(
+            Wait.FROZEN, f"Frozen by {freeze.who} since {freeze.frozen_at:%Y-%m-%d %H:%M} UTC: {freeze.reason}", None
+        )
+    if cap is None:
+        return None
+    rows = ROTATIONS.c
+    since = now - _HOUR
+    used = connection.execute(
+        select(func.count(), func.min(rows.creating_at)).where(
+            rows.integration == record.credential.target.integration, rows.creating_at > since, rows.id != record.id
+        )
+    ).one()
+    if used[0] < cap:
+        return None
+    words = f"{cap} credentials of {record.credential.target.integration} were begun within the last hour, as many as policy allows."
+    return Kept(Wait.CAP, words, used[1] + _HOUR)
+
+
+def _locked(connection: Connection, rotation: str) -> RotationRecord | None:
+    found = connection.execute(select(ROTATIONS).where(ROTATIONS.c.id == rotation).with_for_update()).first()
+    return record_of(found) if found else None
+
+
+def _one(connection: Connection, rotation: str) -> RotationRecord:
+    return record_of(connection.execute(select(ROTATIONS).where(ROTATIONS.c.id == rotation)).one())
+
+
+def _json(facts: Mapping[str, object]) -> str:
+    return json.dumps(facts, sort_keys=True, ensure_ascii=False)
+
+
+def _another_is_open(connection: Connection, credential: Credential) -> Rejected:
+    there = connection.execute(open_of(credential)).first()
+    return Rejected(
+        f"{credential} has an open rotation{f', {there.id}' if there else ''}.",
+        "Two rotations of one credential would fight over it; nothing was opened.",
+        "opsflows rotations shows where it stands and what it waits for.",
+        "rotation.another_open",
+    )

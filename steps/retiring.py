@@ -1,0 +1,209 @@
+"""Retiring a credential: through the gate, switched off where the vendor can, soaked, deleted, and seen to be refused.
+
+The gate is asked just before each change, also after a crash: time has passed since the intent was written.
+"""
+
+from datetime import datetime
+
+from domain.errors import OpsError
+from domain.retiring import Evidence, Reading, why_it_stays, why_not_yet
+from domain.rotation import State, Wait
+from ledger.rotations import Held, intend, write
+from steps.minting import used_new, used_old
+from steps.publishing import serve
+from steps.rotation_hands import LOOK_AGAIN, Hands, Listing, Proven, Stop, kept_back
+from steps.rotation_people import asked
+
+
+def retire(hands: Hands, held: Held) -> Stop | None:
+    """PUBLISHED: keep serving, and once nothing keeps the retiring credential, switch it off or begin to delete it."""
+    stop = serve(hands, held) or _gate(hands, held)
+    if stop is not None:
+        return stop
+    if hands.manifest.by_hand:
+        write(held, "decision", {"retires": held.record.retiring_version, "by": "hand"}, state=State.REVOKING)
+        return None
+    return _switch_off(hands, held) if hands.manifest.can_disable else _delete(hands, held)
+
+
+def finish_disabling(hands: Hands, held: Held) -> Stop | None:
+    """DISABLING, taken up again: look whether it is off; where it is not, ask the gate before trying again."""
+    vendor_id = held.record.retiring_id
+    there = hands.vendor.listing().of_id(vendor_id)
+    if there is None:
+        write(held, "outcome", {"verb": "disable", "found": "deleted by somebody"}, state=State.REVOKING)
+        return None
+    if not there.enabled:
+        _disabled(hands, held)
+        return None
+    if stop := serve_and_gate(hands, held):
+        write(held, "decision", {"stays": stop.words}, state=State.PUBLISHED)
+        return stop
+    return _switch_off(hands, held)
+
+
+def soak(hands: Hands, held: Held) -> Stop | None:
+    """DISABLED: leave time in which it can be switched on again; an emergency has none."""
+    record = held.record
+    ends = (record.disabled_at or record.opened_at) + hands.policy.soak
+    if not record.emergency and hands.ledger.now() < ends:
+        return Stop(Wait.SOAK, f"Switched off; it can be switched on again until {ends:%Y-%m-%d %H:%M} UTC.", ends)
+    return _delete(hands, held)
+
+
+def finish_revoking(hands: Hands, held: Held) -> Stop | None:
+    """REVOKING: see that it is gone, delete it where it is not, and see that its value is refused."""
+    record = held.record
+    if not hands.manifest.by_hand and "revoked_at" not in record.facts:
+        if hands.vendor.listing().of_id(record.retiring_id) is not None:
+            return _delete_after_all(hands, held)
+        write(held, "outcome", {"verb": "revoke", "found": "gone"}, facts=_revoked(hands))
+    return _see_refused(hands, held)
+
+
+def serve_and_gate(hands: Hands, held: Held) -> Stop | None:
+    return serve(hands, held) or _gate(hands, held)
+
+
+def _delete_after_all(hands: Hands, held: Held) -> Stop | None:
+    record = held.record
+    ungated = record.disabled_at is not None or record.facts.get("never_handed_out") is True
+    if not ungated and (stop := serve_and_gate(hands, held)):
+        write(held, "decision", {"stays": stop.words}, state=State.PUBLISHED)
+        return stop
+    return _delete(hands, held)
+
+
+def _gate(hands: Hands, held: Held) -> Stop | None:
+    """Return why the retiring credential stays, None where it may go."""
+    record = held.record
+    if not record.retiring_id and not hands.manifest.by_hand:
+        return Stop(
+            Wait.AWAITING_ADOPTION,
+            f"Which credential of the vendor the old value of {hands.credential} is, is not known; nothing foreign is touched.",
+        )
+    now = hands.ledger.now()
+    served = record.served_at or now
+    waived = "waived" in record.facts
+    if not record.emergency:
+        kept = why_not_yet(Evidence(now, served, waived=waived), hands.policy, hands.manifest)
+        # Reads come before the probe, so that one that stays for days does not send an event at every look.
+        kept = kept or why_it_stays(_evidence(hands, held, served, waived=waived), hands.policy, hands.manifest)
+        if kept is not None:
+            return Stop(kept.wait, kept.words, kept.until)
+    return _surviving_works(hands, held)
+
+
+def _surviving_works(hands: Hands, held: Held) -> Stop | None:
+    """Prove the surviving credential just now: the other one is retired only beside one that works."""
+    stored = hands.store.read(held.record.surviving_version)
+    if stored is None:
+        return Stop(Wait.BLOCKED_NEW_FAILS, f"The value document {held.record.surviving_version} is gone.")
+    proof = hands.vendor.prove(stored.value)
+    if proof.outcome is Proven.NOT_AGREED:
+        return Stop(Wait.AWAITING_AGREEMENT, proof.words, next_step=proof.next_step)
+    # What cannot be read back was seen by a person before; now it is at least not refused.
+    if proof.outcome not in {Proven.PASSED, Proven.UNSEEN}:
+        return Stop(Wait.BLOCKED_NEW_FAILS, f"The credential in use does not pass its probe: {proof.words}")
+    used = used_old(held, proof) if held.record.back else used_new(held, proof)
+    write(held, "outcome", {"verb": "prove", "version": held.record.surviving_version}, facts=used)
+    return None
+
+
+def _evidence(hands: Hands, held: Held, served: datetime, *, waived: bool) -> Evidence:
+    record = held.record
+    # The reading's moment is before the listing, so that a use between the two is not taken for covered.
+    now = hands.ledger.now()
+    listing = hands.vendor.listing() if hands.manifest.last_used_lag is not None else Listing(())
+    old, new = listing.of_id(record.retiring_id), listing.of_id(record.surviving_id)
+    told = hands.vendor.told_at()
+    own, own_new = ("own_uses_of_new", "own_uses") if record.back else ("own_uses", "own_uses_of_new")
+    acknowledged = record.facts.get("acknowledged")
+    return Evidence(
+        now=now,
+        served_at=served,
+        old=Reading(now, old.last_used_at) if old else None,
+        new_last_used_at=new.last_used_at if new else None,
+        own_uses=_moments(record.facts.get(own)),
+        own_uses_of_new=_moments(record.facts.get(own_new)),
+        acknowledged=frozenset(acknowledged) if isinstance(acknowledged, dict) else frozenset(),
+        held_open=hands.vendor.held_open(record.retiring_id) if record.retiring_id else (),
+        waived=waived,
+        vendor_at=told[0] if told else None,
+        worker_at=told[1] if told else None,
+    )
+
+
+def _switch_off(hands: Hands, held: Held) -> Stop | None:
+    vendor_id = held.record.retiring_id
+    kept = intend(held, "disable", {"vendor_id": vendor_id}, state=State.DISABLING)
+    if kept is not None:
+        return kept_back(kept)
+    hands.vendor.disable(vendor_id)
+    _disabled(hands, held)
+    return None
+
+
+def _disabled(hands: Hands, held: Held) -> None:
+    told = {"verb": "disable", "vendor_id": held.record.retiring_id}
+    write(held, "outcome", told, state=State.DISABLED, columns={"disabled_at": hands.ledger.now()})
+
+
+def _delete(hands: Hands, held: Held) -> Stop | None:
+    vendor_id = held.record.retiring_id
+    kept = intend(held, "revoke", {"vendor_id": vendor_id}, state=State.REVOKING)
+    if kept is not None:
+        return kept_back(kept)
+    hands.vendor.revoke(vendor_id)
+    write(held, "outcome", {"verb": "revoke", "vendor_id": vendor_id}, facts=_revoked(hands))
+    return None
+
+
+def _see_refused(hands: Hands, held: Held) -> Stop | None:
+    """Close only when the vendor was seen to refuse the value; until it has converged, and a while longer, ask again."""
+    record = held.record
+    stored = hands.store.read(record.retiring_version)
+    if stored is None:
+        raise OpsError(
+            f"The value document {record.retiring_version} is gone, so it cannot be seen to be refused.",
+            "The vendor was told to delete the credential; whether it still works is not known.",
+            "See in the vendor's console that it is gone, then opsflows rotation waive with what you saw.",
+            "rotation.value_gone",
+        )
+    if not hands.vendor.is_refused(stored.value):
+        return _still_accepted(hands, held)
+    _drop_documents(hands, held)
+    write(held, "outcome", {"refused": record.retiring_version}, state=record.ends_as)
+    return None
+
+
+def _still_accepted(hands: Hands, held: Held) -> Stop:
+    if hands.manifest.by_hand:
+        todo = f"{hands.by_hand.revoke} It is the credential with the value of {held.record.retiring_version}"
+        asked(hands, held, "revoke", todo)
+        return Stop(Wait.AWAITING_HUMAN_REVOKE, f"{hands.by_hand.revoke} The vendor still accepts the retiring value.")
+    revoked = datetime.fromisoformat(str(held.record.facts["revoked_at"]))
+    known = revoked + hands.manifest.propagation
+    if hands.ledger.now() < known:
+        return Stop(Wait.SETTLING, "Deleted; the vendor has not converged yet and still accepts it.", known)
+    return Stop(
+        Wait.STILL_ACCEPTED,
+        f"Deleted at {revoked:%Y-%m-%d %H:%M} UTC, and the vendor still accepts it.",
+        hands.ledger.now() + LOOK_AGAIN,
+    )
+
+
+def _drop_documents(hands: Hands, held: Held) -> None:
+    """Delete the documents of this rotation but the surviving one: a value that is refused is of no use to anyone."""
+    record = held.record
+    keep = record.surviving_version
+    for name in {record.retiring_version, *(hands.version(record, n) for n in range(record.attempt + 1))} - {keep, ""}:
+        hands.store.drop(name)
+
+
+def _revoked(hands: Hands) -> dict[str, object]:
+    return {"revoked_at": hands.ledger.now().isoformat()}
+
+
+def _moments(known: object) -> tuple[datetime, ...]:
+    return tuple(datetime.fromisoformat(str(one)) for one in known) if isinstance(known, list) else ()

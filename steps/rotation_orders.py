@@ -1,0 +1,88 @@
+"""What operators order of an open rotation: resume, roll back, waive, acknowledge; each is a word in its journal."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from domain.errors import BadInput, Rejected
+from domain.rotation import RotationRecord, State, Wait, may_roll_back
+from ledger.opening import Ledger
+from ledger.rotation_rows import find_rotation
+from ledger.rotations import note, seize, write
+from steps.value_store import ValueStore
+
+
+def resume(ledger: Ledger, rotation: str, operator: str, reason: str) -> RotationRecord:
+    """Let a halted rotation go on; at a conflict it is the word that the ledger's value is to be put back."""
+    record = find_rotation(ledger, rotation)
+    facts: dict[str, object] = {"reconciled": record.attempt}
+    said = {"verb": "resume", "operator": operator, "reason": reason, "stood_at": record.wait.value}
+    columns = {"failures": 0, "wait": Wait.NOTHING.value, "words": "", "next_step": ""}
+    if record.wait is Wait.BLOCKED_CONFLICT:
+        facts["put_back"] = True
+    return note(ledger, rotation, said, facts, columns=columns)
+
+
+def order_roll_back(ledger: Ledger, rotation: str, operator: str, reason: str) -> RotationRecord:
+    """Take the rotation from whoever works on it and turn it round.
+
+    Raises:
+        BadInput: it is over, rolls back already, or the old credential is being deleted.
+        Rejected: somebody else took it at this very moment.
+    """
+    record = find_rotation(ledger, rotation)
+    if not record.is_open or record.back or not may_roll_back(record.state):
+        raise BadInput(
+            f"Rotation {rotation} of {record.credential} cannot be rolled back: it is {record.state.value}{', and rolls back already' if record.back else ''}.",
+            "Once the old credential is being deleted there is nothing to go back to. Nothing was done.",
+            f"opsflows rotation show {rotation} prints where it stands; a new rotation is the way forward.",
+        )
+    held = seize(ledger, rotation, f"operator {operator}")
+    if held is None or held.record.state is not record.state:
+        raise Rejected(
+            f"Rotation {rotation} moved on just now.", "Nothing was done.", "Look where it stands and order again."
+        )
+    write(
+        held, "word", {"verb": "rollback", "operator": operator, "reason": reason}, state=State.ROLLING_BACK,
+        columns={"back": True, "not_before": ledger.now(), "failures": 0}, facts={"rolled_from": record.state.value}, release=True,
+    )  # fmt: skip
+    return held.record
+
+
+def waive(ledger: Ledger, rotation: str, operator: str, reason: str) -> RotationRecord:
+    """Let the retiring credential go although it is used, or nobody acknowledged the new one; overlap and proof stay."""
+    waiver = {"operator": operator, "reason": reason}
+    return note(ledger, rotation, {"verb": "waive", **waiver}, {"waived": waiver})
+
+
+def acknowledge(
+    ledger: Ledger, rotation: str, consumer: str, *, operator: str, proof: str, store: ValueStore
+) -> RotationRecord:
+    """Record that a consumer uses the new value: by its proof of possession, or by an operator's word where `proof` is empty.
+
+    Raises:
+        BadInput: the proof is not that of the new value.
+    """
+    record = find_rotation(ledger, rotation)
+    if proof and not _possesses(store, record, proof):
+        raise BadInput(
+            f"The proof of {consumer} is not that of the new value.",
+            "It may have loaded the old one still. Nothing was recorded.",
+            f"The proof is the HMAC-SHA256 of {rotation} under the new value, in hex; let {consumer} load the value and try again.",
+        )
+    told = "proof of possession" if proof else f"the word of {operator}"
+    known = record.facts.get("acknowledged")
+    acknowledged = {**(known if isinstance(known, Mapping) else {}), consumer: told}
+    return note(
+        ledger, rotation, {"verb": "acknowledge", "consumer": consumer, "by": told}, {"acknowledged": acknowledged}
+    )
+
+
+def possession(value: str, rotation: str) -> str:
+    """Return the proof that a consumer shows: it holds the value, and the value cannot be had from the proof."""
+    return hmac.new(value.encode(), rotation.encode(), hashlib.sha256).hexdigest()
+
+
+def _possesses(store: ValueStore, record: RotationRecord, proof: str) -> bool:
+    stored = store.read(record.surviving_version)
+    return stored is not None and hmac.compare_digest(possession(stored.value, record.id), proof.strip().lower())

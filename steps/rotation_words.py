@@ -1,0 +1,47 @@
+"""What an operator does about a rotation that stands still: one sentence per wait, with the exact command."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from domain.rotation import RotationRecord, Wait
+
+_NEXT_STEP: Mapping[Wait, str] = MappingProxyType(
+    {
+        Wait.NOTHING: "Nothing: it goes on by itself.",
+        Wait.OVERLAP: "Nothing: it goes on by itself; a run is scheduled for that moment.",
+        Wait.VENDOR_LAG: "Nothing: it goes on by itself once the vendor's word covers the overlap.",
+        Wait.SOAK: "Nothing: it goes on by itself; opsflows rotation rollback {id} switches the old credential on again.",
+        Wait.SETTLING: "Nothing: it goes on by itself.",
+        Wait.CAP: "Nothing: it goes on by itself; the cap is per_vendor_per_hour in opsflows.toml.",
+        Wait.GROUP: "Nothing: it goes on when the other rotation is over.",
+        Wait.FROZEN: "When the reason is over: opsflows freeze --lift.",
+        Wait.BACKOFF: "Nothing yet: it is tried again by itself.",
+        Wait.HALTED: "Remove the cause, then opsflows rotation resume {id}; or opsflows rotation rollback {id}.",
+        Wait.BLOCKED_PREFLIGHT: "Put the missing value in place (opsflows connect {integration} --environment {environment}); it is looked at again by itself.",
+        Wait.BLOCKED_NO_SLOT: "Delete one that nobody needs in the vendor's console; it is looked at again by itself.",
+        Wait.BLOCKED_STILL_USED: "Find who still uses it and let them load the new value; if that use may break: opsflows rotation waive {id} --reason WHY.",
+        Wait.BLOCKED_HELD_OPEN: "Resolve them in the vendor's console; it is looked at again by itself.",
+        Wait.BLOCKED_NEW_FAILS: "Go back: opsflows rotation rollback {id}; the old credential still works.",
+        Wait.BLOCKED_OLD_FAILS: "The old credential cannot be gone back to: open an emergency rotation, opsflows emergency --scope {credential}.",
+        Wait.BLOCKED_CLOCKS: "Set the clock that is wrong (timedatectl); it is looked at again by itself.",
+        Wait.BLOCKED_CONFLICT: "If somebody put a good value there: opsflows adopt {credential}; to put the ledger's value back: opsflows rotation resume {id}.",
+        Wait.STILL_ACCEPTED: "See in the vendor's console whether it is gone; it is looked at again by itself.",
+        Wait.AWAITING_ADOPTION: "Bind the old credential: opsflows adopt {credential}, with --vendor-id where it cannot be told.",
+        Wait.AWAITING_AGREEMENT: "Declare a low-urgency target in opsflows.toml, or start with --may-page.",
+        Wait.AWAITING_CONSUMERS: "When they have loaded it: opsflows rotation ack {id} --consumer NAME.",
+        Wait.AWAITING_HUMAN_CREATE: "opsflows questions shows the question; answer it with opsflows confirm when the value is in place.",
+        Wait.AWAITING_HUMAN_SEEN: "opsflows questions shows the question; answer it with opsflows confirm.",
+        Wait.AWAITING_HUMAN_REVOKE: "Revoke it in the vendor's console; that it is refused is seen by itself.",
+        Wait.AWAITING_HUMAN_RECONCILE: "Delete it in the vendor's console if it is there, then opsflows rotation resume {id}.",
+    }
+)  # fmt: skip
+
+
+def next_step_of(wait: Wait, record: RotationRecord) -> str:
+    credential = record.credential
+    return _NEXT_STEP[wait].format(
+        id=record.id,
+        credential=credential,
+        integration=credential.target.integration,
+        environment=credential.environment,
+    )
