@@ -26,7 +26,7 @@ LEASE = timedelta(minutes=5)
 _HOUR = timedelta(hours=1)
 # Reaching these ends a row of failures; creating anew does not, or attempts that always fail would never halt.
 _PROGRESS = frozenset({State.VERIFIED, State.PUBLISHED, State.DISABLED, State.REVOKING, *CLOSED})
-OPENED, CLOSED_ENTRY = "rotation opened", "rotation closed"
+OPENED, CLOSED_ENTRY, ORPHAN = "rotation opened", "rotation closed", "rotation orphan"
 
 
 @dataclass(slots=True)
@@ -248,6 +248,12 @@ def hold_groups(held: Held, groups: tuple[str, ...]) -> str:
         if other:
             connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == held.record.id))
     return str(other)
+
+
+def record_orphan(ledger: Ledger, record: RotationRecord, said: Mapping[str, object]) -> None:
+    """Write down, before it is done, that something an attempt left behind is deleted; the rotation may be over."""
+    with ledger.writing() as connection:
+        chain.append(ledger, connection, {"kind": ORPHAN, "rotation": record.id, **said})
 
 
 def _taken(ledger: Ledger, rotation: str, worker: str, lease: timedelta, *, by_force: bool) -> Held | None:

@@ -36,6 +36,7 @@ class Conduct:
     """How this process talks to the outside: where to, how long, and who notes it down.
 
     `dial` is a hosts table: connections to a name go to that address and port instead (a local cut, a test's peer).
+    `admit` is called with system and verb before each request: it may wait for its place within a limit, or raise.
     """
 
     hosts: HostRule
@@ -44,6 +45,7 @@ class Conduct:
     exchange_limit: timedelta = timedelta(seconds=20)
     dial: Mapping[str, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     proxy: str | None = None
+    admit: Callable[[str, str], None] = lambda *_: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Wire:
             Rejected, Unavailable, NotYet, OutcomeUnknown: as the row of the vendor's signatures says.
         """
         self.check_host(call.url)
+        self._conduct.admit(self.system, call.verb)
         started = time.monotonic()
         host = urlsplit(call.url).netloc.rpartition("@")[2]
         answer: Answer | None = None

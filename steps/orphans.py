@@ -1,0 +1,127 @@
+"""What rotations left behind: credentials that nobody has the value of, documents of attempts that are over, drifted blocks.
+
+Deleted is only what carries our marker, has an intent of ours, and never was handed out. Everything else is somebody's, and is
+told as foreign.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.manifests import ListedCredential
+from domain.names import MARKER_PREFIX, Credential
+from domain.rotation import RotationRecord
+from ledger.freezing import frozen
+from ledger.held_credentials import find_credential
+from ledger.rotation_rows import rotations
+from ledger.rotations import record_orphan
+from steps.rotation_hands import Hands
+
+_MARKED = re.compile(rf"{re.escape(MARKER_PREFIX)}(r[0-9a-f]{{11}})-([0-9]+)")
+_DOCUMENT = re.compile(r".*--(r[0-9a-f]{11})-([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SweptOrphans:
+    """What was deleted, and what was found that is not ours to delete, each as people read it."""
+
+    deleted: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def sweep_orphans(hands: Hands) -> SweptOrphans:
+    """Look through the vendor's listing of one credential's kind, and through the documents of the credential.
+
+    `left` is what would be deleted, and is not because of a freeze.
+    """
+    known = {record.id: record for record in rotations(hands.ledger, credential=hands.credential, limit=10_000)}
+    _drop_stray_documents(hands, known.values())
+    if hands.manifest.by_hand or not hands.manifest.listable:
+        return SweptOrphans()
+    held = find_credential(hands.ledger, hands.credential)
+    ours = {
+        held.vendor_id if held else "",
+        *(i for r in known.values() if r.is_open for i in (r.old_vendor_id, r.new_vendor_id)),
+    }
+    deleted, foreign, left = [], [], []
+    for one in hands.vendor.listing().credentials:
+        if one.vendor_id in ours:
+            continue
+        record, attempt = _made_by(one, known)
+        if record is None or not _is_orphan(record, attempt, one):
+            foreign.append(_told(one))
+        elif frozen(hands.ledger) is not None:
+            left.append(_told(one))
+        else:
+            record_orphan(hands.ledger, record, {"marker": one.name, "vendor_id": one.vendor_id, "verb": "revoke"})
+            hands.vendor.revoke(one.vendor_id)
+            deleted.append(_told(one))
+    return SweptOrphans(tuple(deleted), tuple(foreign), tuple(left))
+
+
+def is_marked(told: str) -> bool:
+    """Say whether a foreign credential, as told, carries a marker like ours: another ledger's, or a forged one."""
+    return MARKER_PREFIX in told
+
+
+def _made_by(one: ListedCredential, known: dict[str, RotationRecord]) -> tuple[RotationRecord | None, int]:
+    marked = _MARKED.fullmatch(one.name)
+    if marked is None:
+        return None, 0
+    record, attempt = known.get(marked[1]), int(marked[2])
+    # Attempts are numbered by their intents: a higher number was never intended by us.
+    return (record, attempt) if record is not None and 1 <= attempt <= record.attempt else (None, 0)
+
+
+def _is_orphan(record: RotationRecord, attempt: int, one: ListedCredential) -> bool:
+    if record.is_open:
+        return attempt < record.attempt
+    was_handed_out = one.vendor_id == record.new_vendor_id and (
+        record.flipped_at is not None or record.facts.get("handed_out") is True
+    )
+    return not was_handed_out
+
+
+def _drop_stray_documents(hands: Hands, known: Iterable[RotationRecord]) -> None:
+    """Delete what a late worker kept for an attempt that is over, and was never current."""
+    held = find_credential(hands.ledger, hands.credential)
+    records = {record.id: record for record in known}
+    used = {
+        held.version if held else "",
+        *(v for r in records.values() if r.is_open for v in (r.old_version, r.new_version)),
+    }
+    for name in hands.store.names(hands.credential):
+        of = _DOCUMENT.fullmatch(name)
+        record = records.get(of[1]) if of else None
+        if record is None or name in used:
+            continue
+        if not record.is_open or int(of[2] if of else 0) < record.attempt:
+            hands.store.drop(name)
+
+
+def _told(one: ListedCredential) -> str:
+    return f"{one.name or '-'} ({one.vendor_id}{f', {one.hint}' if one.hint else ''})"
+
+
+def put_back_drift(hands: Hands) -> str:
+    """Put the current value back into a block that shows an earlier one; return what was done, or what someone must decide.
+
+    For credentials without an open rotation, whose steps look after it themselves. Empty where all is as it should be.
+    """
+    credential: Credential = hands.credential
+    held = find_credential(hands.ledger, credential)
+    if held is None or not held.version:
+        return ""
+    there, current = hands.store.projected(credential), hands.store.read(held.version)
+    if current is None or there == current.value:
+        return ""
+    known = {
+        fact
+        for record in rotations(hands.ledger, credential=credential)
+        for fact in (record.facts.get("old_fingerprint"), record.facts.get("new_fingerprint"))
+    }
+    if there and hands.fingerprint(there) not in known:
+        return f"{credential}: its block holds a value that the ledger does not know; adopt it (opsflows adopt {credential}) or put the ledger's back."
+    hands.store.project(credential, current.value)
+    return f"{credential}: its block showed an earlier value; the current one was put back."
