@@ -21,6 +21,7 @@ from pydantic import Field, SecretStr
 from blocks.store import block_types
 from domain.errors import OpsError, OutcomeUnknown, Rejected, Unavailable
 from domain.names import Credential, block_name
+from domain.values import TAKEN, StoredValue
 from vendors.capabilities import Integration
 from vendors.rotation import Rotation
 
@@ -37,22 +38,20 @@ class CredentialVersion(Block):
     marker: str = Field(default="", title="Marker", description="What opsflows wrote beside it at the vendor.")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptVersion:
-    """What a document holds; the shape is that of steps' StoredValue."""
+@dataclass(slots=True)
+class BlockStore:
+    """The values of one credential, reached through one connection to the Prefect server.
 
-    value: str = field(repr=False)
-    vendor_id: str
-    marker: str
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """Block documents, reached through one connection to the Prefect server."""
+    `target_values` are those of the whole target, as they are in use: read once, and changed along with a projection.
+    """
 
     client: SyncPrefectClient
+    integration: Integration
+    rotation: Rotation
+    credential: Credential
+    _target: dict[str, str] = field(default_factory=dict, repr=False)
 
-    def keep_version(self, name: str, kept: KeptVersion) -> None:
+    def keep(self, name: str, stored: StoredValue) -> None:
         """Write a version document.
 
         Raises:
@@ -60,7 +59,7 @@ class Documents:
             Unavailable, OutcomeUnknown: the Prefect server did not answer.
         """
         type_id, schema_id = _registered(CredentialVersion, PREFECT_API_URL.value() or "")
-        data = {"value": kept.value, "vendor_id": kept.vendor_id, "marker": kept.marker}
+        data = {"value": stored.value, "vendor_id": stored.vendor_id, "marker": stored.marker}
         document = BlockDocumentCreate(name=name, data=data, block_type_id=type_id, block_schema_id=schema_id)
         with _answering(changes=True):
             try:
@@ -68,14 +67,14 @@ class Documents:
             except ObjectAlreadyExists:
                 raise _taken(name) from None
 
-    def read_version(self, name: str) -> KeptVersion | None:
+    def read(self, name: str) -> StoredValue | None:
         row = self._by_name(name, CredentialVersion)
         if row is None:
             return None
         data = row["data"]
-        return KeptVersion(str(data["value"]), str(data.get("vendor_id") or ""), str(data.get("marker") or ""))
+        return StoredValue(str(data["value"]), str(data.get("vendor_id") or ""), str(data.get("marker") or ""))
 
-    def drop_version(self, name: str) -> None:
+    def drop(self, name: str) -> None:
         row = self._by_name(name, CredentialVersion)
         if row is not None:
             with _answering(changes=True):
@@ -84,47 +83,54 @@ class Documents:
                 except ObjectNotFound:
                     return
 
-    def version_names(self, credential: Credential) -> list[str]:
+    def names(self, credential: Credential) -> list[str]:
         rows = self._filtered({"name": {"like_": f"{credential}--"}}, [CredentialVersion.get_block_type_slug()])
         return sorted(str(row["name"]) for row in rows if str(row["name"]).startswith(f"{credential}--"))
 
-    def project(self, credential: Credential, rotation: Rotation, value: str) -> None:
+    def project(self, credential: Credential, value: str) -> None:
         """Write the value into the credential's own block, beside the other fields there; create it where it is not."""
-        kind = block_types(rotation.integration)[credential.purpose]
+        kind, data = self._kind, {self.rotation.field: value}
         row = self._by_name(str(credential), kind)
         if row is None:
             type_id, schema_id = _registered(kind, PREFECT_API_URL.value() or "")
             document = BlockDocumentCreate(
-                name=str(credential), data={rotation.field: value}, block_type_id=type_id, block_schema_id=schema_id
+                name=str(credential), data=data, block_type_id=type_id, block_schema_id=schema_id
             )
             with _answering(changes=True):
                 self.client.create_block_document(document)
-            return
-        with _answering(changes=True):
-            self.client.update_block_document(
-                row["id"], BlockDocumentUpdate(data={rotation.field: value}, merge_existing_data=True)
-            )
+        else:
+            with _answering(changes=True):
+                self.client.update_block_document(row["id"], BlockDocumentUpdate(data=data, merge_existing_data=True))
+        self._target.clear()
 
-    def projected(self, credential: Credential, rotation: Rotation) -> str:
+    def projected(self, credential: Credential) -> str:
         """Return the value in the credential's own block, empty where there is none."""
-        row = self._by_name(str(credential), block_types(rotation.integration)[credential.purpose])
-        return str(row["data"].get(rotation.field) or "") if row else ""
+        row = self._by_name(str(credential), self._kind)
+        return str(row["data"].get(self.rotation.field) or "") if row else ""
 
-    def target_values(self, integration: Integration, credential: Credential) -> dict[str, str]:
+    def target_values(self) -> dict[str, str]:
         """Return all values of the credential's target, of every purpose, by variable name, in one request."""
-        kinds = {
-            block_name(credential.target, credential.environment, purpose): purpose
-            for purpose in block_types(integration.name)
-        }
-        slugs = [kind.get_block_type_slug() for kind in block_types(integration.name).values()]
+        if not self._target:
+            self._target.update(self._read_target())
+        return self._target
+
+    def _read_target(self) -> dict[str, str]:
+        target, environment = self.credential.target, self.credential.environment
+        kinds = block_types(self.integration.name)
+        purposes = {block_name(target, environment, purpose): purpose for purpose in kinds}
         found: dict[str, str] = {}
-        for row in self._filtered({"name": {"any_": sorted(kinds)}}, slugs):
-            purpose = kinds[str(row["name"])]
-            data: Mapping[str, Any] = row["data"]
-            found |= {
-                v.name: str(data[v.field]) for v in integration.variables if v.purpose is purpose and data.get(v.field)
-            }
+        rows = self._filtered(
+            {"name": {"any_": sorted(purposes)}}, [kind.get_block_type_slug() for kind in kinds.values()]
+        )
+        for row in rows:
+            purpose, data = purposes[str(row["name"])], row["data"]
+            own = (v for v in self.integration.variables if v.purpose is purpose)
+            found |= {v.name: str(data[v.field]) for v in own if data.get(v.field)}
         return found
+
+    @property
+    def _kind(self) -> type[Block]:
+        return block_types(self.rotation.integration)[self.credential.purpose]
 
     def _by_name(self, name: str, kind: type[Block]) -> Mapping[str, Any] | None:
         rows = self._filtered({"name": {"any_": [name]}}, [kind.get_block_type_slug()])
@@ -139,10 +145,10 @@ class Documents:
 
 
 @contextmanager
-def opened_documents() -> Iterator[Documents]:
-    """Give the documents of this process's Prefect server, over one connection."""
+def prefect_client() -> Iterator[SyncPrefectClient]:
+    """Give one connection to this process's Prefect server, for any number of stores."""
     with get_client(sync_client=True) as client:
-        yield Documents(client)
+        yield client
 
 
 @cache
@@ -178,5 +184,5 @@ def _taken(name: str) -> Rejected:
         f"The value document {name} is there already.",
         "A document is written once: another worker wrote this one. Nothing was overwritten.",
         "Nothing: whoever holds the rotation looks at what is there and carries on.",
-        "store.taken",
+        TAKEN,
     )

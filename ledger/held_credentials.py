@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
 from domain.errors import Rejected
 from domain.names import Credential
@@ -18,7 +18,8 @@ class HeldCredential:
     """One credential that we know of.
 
     `version` names the current value's document, empty while the value is in its block alone. `vendor_id` is empty until
-    it is adopted. `fingerprint` is the current value's. `minted_at` is None where nobody knows.
+    it is adopted. `fingerprint` is the current value's. `minted_at` is None where nobody knows. `compromised_at` is the
+    moment until which every value counts as exposed, None where there was no compromise.
     """
 
     credential: Credential
@@ -28,11 +29,17 @@ class HeldCredential:
     minted_at: datetime | None
     first_seen_at: datetime
     flips: int
+    compromised_at: datetime | None = None
 
     @property
     def since(self) -> datetime:
         """Since when the current value is in use, as far as we know: the age counts from here."""
         return self.minted_at or self.first_seen_at
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether the value in use may be in foreign hands: it was there at a compromise, or nobody knows since when it is."""
+        return self.compromised_at is not None and (self.minted_at is None or self.minted_at <= self.compromised_at)
 
 
 def see_credential(ledger: Ledger, credential: Credential, fingerprint: str) -> HeldCredential:
@@ -101,6 +108,14 @@ def move_pointer(
 def set_vendor_id(connection: Connection, credential: Credential, vendor_id: str) -> None:
     """Bind the current value to its entry at the vendor, within the caller's transaction."""
     connection.execute(update(HELD_CREDENTIALS).where(_is(credential)).values(vendor_id=vendor_id))
+
+
+def mark_compromised(ledger: Ledger, credential: Credential, at: datetime) -> None:
+    """Record that every value minted until `at` is exposed; an earlier moment does not take back a later one."""
+    rows = HELD_CREDENTIALS.c
+    with ledger.writing() as connection:
+        later = or_(rows.compromised_at.is_(None), rows.compromised_at < at)
+        connection.execute(update(HELD_CREDENTIALS).where(_is(credential), later).values(compromised_at=at))
 
 
 def _query() -> Any:

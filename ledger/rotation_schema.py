@@ -88,6 +88,7 @@ HELD_CREDENTIALS = Table(
     Column("minted_at", Moment, nullable=True),
     Column("first_seen_at", Moment, nullable=False),
     Column("flips", Integer, nullable=False, server_default="0"),
+    Column("compromised_at", Moment, nullable=True),
 )
 
 # Of each group one rotation at a time: whoever has the row.

@@ -10,12 +10,13 @@ from domain.errors import Rejected, Unavailable
 from domain.manifests import ListedCredential, Mint
 from domain.names import marker
 from domain.rotation import Kind, State, Wait
+from domain.values import StoredValue
 from ledger.held_credentials import see_credential
 from ledger.questions import Seen
 from ledger.rotations import Flip, Held, hold_groups, intend, write
 from steps.rotation_hands import Hands, Listing, Proof, Proven, Stop, kept_back
 from steps.rotation_people import asked
-from steps.value_store import StoredValue, keep_once
+from steps.value_store import keep_once
 
 # Beyond the vendor's listing lag: a request that was on its way when its answer was lost has arrived by then.
 SETTLE = timedelta(minutes=1)

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from domain.names import marker
 from domain.rotation import State, Wait
+from domain.values import StoredValue
 from ledger.rotations import Flip, Held, intend, write
 from steps.minting import SETTLE, delete_marked, used_old
 from steps.publishing import fill_sink
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
-from steps.value_store import StoredValue
 
 _NOTHING_CREATED = frozenset({State.PLANNED, State.CONTAINING, State.CREATING})
 

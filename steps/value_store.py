@@ -1,25 +1,16 @@
 """Where values live, as steps are given it: write-once documents, and the block with the stable name as a projection."""
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.errors import Rejected
 from domain.names import Credential
-
-
-@dataclass(frozen=True, slots=True)
-class StoredValue:
-    """One value, with the vendor's id of what it opens (empty where unknown) and the marker it was made under."""
-
-    value: str = field(repr=False)
-    vendor_id: str = ""
-    marker: str = ""
+from domain.values import StoredValue
 
 
 class ValueStore(Protocol):
     """Documents by name, each written once; and per credential the projection that operators and flows read.
 
-    `keep` raises Rejected (taken) where the name is taken, whatever stands there. `read` returns None and `drop` does
+    `keep` raises Rejected (domain.values.TAKEN) where the name is taken, whatever stands there. `read` returns None and `drop` does
     nothing where there is no such document. `projected` is empty where the credential has no value.
     """
 
@@ -34,16 +25,6 @@ class ValueStore(Protocol):
     def project(self, credential: Credential, value: str) -> None: ...
 
     def projected(self, credential: Credential) -> str: ...
-
-
-def taken(name: str) -> Rejected:
-    """Return the error of a store whose document is there already."""
-    return Rejected(
-        f"The value document {name} is there already.",
-        "A document is written once: another worker wrote this one. Nothing was overwritten.",
-        "Nothing: whoever holds the rotation looks at what is there and carries on.",
-        "store.taken",
-    )
 
 
 def keep_once(store: ValueStore, name: str, stored: StoredValue) -> StoredValue:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from domain.errors import Rejected
 from domain.names import Credential
-from steps.value_store import StoredValue, taken
+from domain.values import TAKEN, StoredValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class FileStore:
         try:
             os.link(draft, self.folder / f"{name}.json")  # fails where the name is taken, unlike a rename
         except FileExistsError:
-            raise taken(name) from None
+            raise Rejected(f"{name} is taken.", "It was not overwritten.", "Look what is there.", TAKEN) from None
         finally:
             draft.unlink()
 

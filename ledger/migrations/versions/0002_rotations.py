@@ -67,6 +67,7 @@ def _credentials() -> None:
         sa.Column("minted_at", _MOMENT, nullable=True),
         sa.Column("first_seen_at", _MOMENT, nullable=False),
         sa.Column("flips", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("compromised_at", _MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("credential", name="pk_held_credentials"),
     )
     op.create_index("ix_held_credentials_environment", "held_credentials", ["environment"], unique=False)

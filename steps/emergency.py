@@ -1,0 +1,84 @@
+"""A compromise: every value that was in use until a moment counts as exposed, and is replaced without an overlap."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.errors import BadInput
+from domain.names import Credential
+from domain.rotation import Kind, RotationRecord, Wait, rotation_id
+from ledger.held_credentials import HeldCredential, held_credentials, mark_compromised
+from ledger.opening import Ledger
+from ledger.rotation_rows import open_rotation_of
+from ledger.rotations import note, open_rotation
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who orders an emergency rotation, why, and until when values count as exposed. `second` is the second name that containing first needs."""
+
+    compromised_at: datetime
+    operator: str
+    reason: str
+    ticket: str
+    contain_first: bool = False
+    second: str = ""
+
+
+def exposed(held: Iterable[HeldCredential], compromised_at: datetime) -> list[HeldCredential]:
+    """Return what was in use at the compromise: minted until then, or nobody knows when."""
+    return [one for one in held if one.minted_at is None or one.minted_at <= compromised_at]
+
+
+def order_emergency(ledger: Ledger, credentials: Iterable[Credential], order: Order) -> list[RotationRecord]:
+    """Open an emergency rotation for each credential, or make its open one an emergency; return them.
+
+    A candidate that was minted before the compromise is finished forward, and replaced again afterwards (`renew_exposed`).
+
+    Raises:
+        BadInput: containing first has no second name, or the same one.
+    """
+    if order.contain_first and order.second.strip().casefold() in {"", order.operator.strip().casefold()}:
+        raise BadInput(
+            "Containing first needs a second person's name.",
+            "It switches a credential off before there is another: what uses it fails until then. Nothing was done.",
+            "Name who agreed: --second NAME, another one than --operator.",
+        )
+    return [_of_one(ledger, credential, order) for credential in credentials]
+
+
+def renew_exposed(ledger: Ledger) -> list[RotationRecord]:
+    """Open an emergency rotation for every exposed value that has none: a candidate minted before the compromise, for one."""
+    opened: list[RotationRecord] = []
+    for one in held_credentials(ledger):
+        if one.is_exposed and one.compromised_at and open_rotation_of(ledger, one.credential) is None:
+            order = Order(one.compromised_at, "opsflows", "the value in use was minted before the compromise", "-")
+            opened.append(
+                _opened(ledger, one.credential, order, f"emergency {one.compromised_at.isoformat()} flip {one.flips}")
+            )
+    return opened
+
+
+def _of_one(ledger: Ledger, credential: Credential, order: Order) -> RotationRecord:
+    mark_compromised(ledger, credential, order.compromised_at)
+    there = open_rotation_of(ledger, credential)
+    if there is None:
+        return _opened(ledger, credential, order, f"emergency {order.compromised_at.isoformat()}")
+    said = {
+        "verb": "emergency", "operator": order.operator, "reason": order.reason, "ticket": order.ticket, "second": order.second,
+        "compromised_at": order.compromised_at.isoformat(), "contain_first": order.contain_first,
+    }  # fmt: skip
+    columns = {
+        "emergency": True, "contain_first": order.contain_first, "compromised_at": order.compromised_at, "failures": 0,
+        "wait": Wait.NOTHING.value, "words": "", "next_step": "",
+    }  # fmt: skip
+    return note(ledger, there.id, said, columns=columns)
+
+
+def _opened(ledger: Ledger, credential: Credential, order: Order, window: str) -> RotationRecord:
+    reason = f"{order.reason} (second: {order.second})" if order.second else order.reason
+    return open_rotation(
+        ledger, rotation_id(credential, window), credential, Kind.EMERGENCY, operator=order.operator, reason=reason,
+        ticket=order.ticket, due_window=window, emergency=True, contain_first=order.contain_first,
+        compromised_at=order.compromised_at,
+    )  # fmt: skip
