@@ -27,7 +27,6 @@ from domain.config import Config, Verify, parse_config
 from domain.exchanges import Exchange
 from domain.names import REHEARSAL, Target
 from domain.verdicts import Verdict
-from entrypoints.mocks import running
 from ledger.opening import Ledger
 from steps.audited_run import audited_run, open_own_ledger
 from steps.clock import Clock
@@ -35,6 +34,7 @@ from steps.conduct import STAND_INS_URL, conduct_for
 from steps.context import Context, pace_of
 from steps.reports import verification_report
 from steps.routine import conclude_verification
+from steps.stand_ins_process import started_stand_ins
 from steps.verifying import new_nonce, verify_in_batches
 from vendors.registry import INTEGRATIONS
 
@@ -58,10 +58,12 @@ class Stage:
         return answer.json()
 
     def begin(self, answer_s: float) -> None:
-        """Forget everything that was sent; answer after `answer_s` from now on, and index at once."""
+        """Forget everything that was sent; answer after `answer_s` from now on, index at once, and limit nobody."""
         for vendor in self.url_of:
             self.control(vendor, "POST", "reset")
             self.control(vendor, "POST", "actions/set_indexing_delay", {"seconds": 0})
+            if vendor == "statuspage":  # its stand-in keeps the published limit, and many targets share one key here
+                self.control(vendor, "POST", "actions/set_rate_limit", {"calls": 0})
             if answer_s:
                 self.control(vendor, "POST", "faults", {"times": -1, "delay_s": answer_s})
 
@@ -99,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _stage(servers: int) -> Iterator[Stage]:
     with ExitStack() as stack:
-        urls = [stack.enter_context(running()).url for _ in range(servers)]
+        urls = [stack.enter_context(started_stand_ins()).url for _ in range(servers)]
         url_of = {vendor: urls[at % servers] for at, vendor in enumerate(INTEGRATIONS)}
         given = Stage(url_of, {})
         found = {vendor: given.control(vendor, "GET", "credentials") for vendor in url_of}

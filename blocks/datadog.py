@@ -35,4 +35,27 @@ class DatadogRead(Block):
     )
 
 
-BLOCKS: dict[Purpose, type[Block]] = {Purpose.SEND: DatadogSend, Purpose.READ: DatadogRead}
+class DatadogManage(Block):
+    """The application key that makes and deletes keys; rotation alone uses it."""
+
+    _block_type_name: ClassVar[str] = "opsflows Datadog manage"
+    _block_type_slug: ClassVar[str] = "opsflows-datadog-manage"
+    _description: ClassVar[str] = "An application key that manages keys, and the service account it makes them for."
+
+    manage_app_key: SecretStr | None = Field(
+        default=None,
+        title="Manage application key",
+        description="An application key with api_keys_read, api_keys_write, api_keys_delete and service_account_write.",
+    )
+    service_account_id: str = Field(
+        default="",
+        title="Service account id",
+        description="Where application keys are made; empty for keys of the manage key's own user.",
+    )
+
+
+BLOCKS: dict[Purpose, type[Block]] = {
+    Purpose.SEND: DatadogSend,
+    Purpose.READ: DatadogRead,
+    Purpose.MANAGE: DatadogManage,
+}

@@ -20,4 +20,21 @@ class OpsgenieSend(Block):
     team: str = Field(default="", title="Team", description="The name of the team that is alerted, letter by letter.")
 
 
-BLOCKS: dict[Purpose, type[Block]] = {Purpose.SEND: OpsgenieSend}
+class OpsgenieManage(Block):
+    """The key that makes, switches and deletes integrations."""
+
+    _block_type_name: ClassVar[str] = "opsflows Opsgenie manage"
+    _block_type_slug: ClassVar[str] = "opsflows-opsgenie-manage"
+    _description: ClassVar[str] = "The key of an API integration with Configuration access, kept for rotation alone."
+
+    manage_key: SecretStr | None = Field(
+        default=None,
+        title="Manage key",
+        description="The key of an API integration with Configuration access, used for nothing but rotation.",
+    )
+
+
+BLOCKS: dict[Purpose, type[Block]] = {
+    Purpose.SEND: OpsgenieSend,
+    Purpose.MANAGE: OpsgenieManage,
+}

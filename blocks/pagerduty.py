@@ -36,4 +36,22 @@ class PagerDutyRead(Block):
     )
 
 
-BLOCKS: dict[Purpose, type[Block]] = {Purpose.SEND: PagerDutySend, Purpose.READ: PagerDutyRead}
+class PagerDutyManage(Block):
+    """The key that makes and deletes integrations."""
+
+    _block_type_name: ClassVar[str] = "opsflows PagerDuty manage"
+    _block_type_slug: ClassVar[str] = "opsflows-pagerduty-manage"
+    _description: ClassVar[str] = "A REST API key with full access, kept for rotation alone."
+
+    manage_key: SecretStr | None = Field(
+        default=None,
+        title="Manage key",
+        description="A full-access key from Integrations, API Access Keys, used for nothing but rotation.",
+    )
+
+
+BLOCKS: dict[Purpose, type[Block]] = {
+    Purpose.SEND: PagerDutySend,
+    Purpose.READ: PagerDutyRead,
+    Purpose.MANAGE: PagerDutyManage,
+}

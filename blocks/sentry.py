@@ -40,4 +40,22 @@ class SentryRead(Block):
     )
 
 
-BLOCKS: dict[Purpose, type[Block]] = {Purpose.SEND: SentrySend, Purpose.READ: SentryRead}
+class SentryManage(Block):
+    """The token that makes, disables and deletes client keys; rotation alone uses it."""
+
+    _block_type_name: ClassVar[str] = "opsflows Sentry manage"
+    _block_type_slug: ClassVar[str] = "opsflows-sentry-manage"
+    _description: ClassVar[str] = "A token of an internal integration that manages the project's client keys."
+
+    manage_token: SecretStr | None = Field(
+        default=None,
+        title="Manage token",
+        description="A token of an internal integration with project:admin, for rotation alone.",
+    )
+
+
+BLOCKS: dict[Purpose, type[Block]] = {
+    Purpose.SEND: SentrySend,
+    Purpose.READ: SentryRead,
+    Purpose.MANAGE: SentryManage,
+}

@@ -50,4 +50,22 @@ class SplunkRead(Block):
     )
 
 
-BLOCKS: dict[Purpose, type[Block]] = {Purpose.SEND: SplunkSend, Purpose.READ: SplunkRead}
+class SplunkManage(Block):
+    """The token that makes, switches and deletes HEC tokens."""
+
+    _block_type_name: ClassVar[str] = "opsflows Splunk manage"
+    _block_type_slug: ClassVar[str] = "opsflows-splunk-manage"
+    _description: ClassVar[str] = "A bearer token that may edit HEC tokens, kept for rotation alone."
+
+    manage_token: SecretStr | None = Field(
+        default=None,
+        title="Manage token",
+        description="A token of a role with edit_token_http and list_token_http, used for nothing but rotation.",
+    )
+
+
+BLOCKS: dict[Purpose, type[Block]] = {
+    Purpose.SEND: SplunkSend,
+    Purpose.READ: SplunkRead,
+    Purpose.MANAGE: SplunkManage,
+}

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
-import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
@@ -18,8 +17,9 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from pydantic import Field, SecretStr
 
+from blocks.answering import answering
 from blocks.store import block_types
-from domain.errors import OpsError, OutcomeUnknown, Rejected, Unavailable
+from domain.errors import Rejected
 from domain.names import Credential, block_name
 from domain.values import TAKEN, StoredValue
 from vendors.capabilities import Integration
@@ -61,7 +61,7 @@ class BlockStore:
         type_id, schema_id = _registered(CredentialVersion, PREFECT_API_URL.value() or "")
         data = {"value": stored.value, "vendor_id": stored.vendor_id, "marker": stored.marker}
         document = BlockDocumentCreate(name=name, data=data, block_type_id=type_id, block_schema_id=schema_id)
-        with _answering(changes=True):
+        with answering(changes=True):
             try:
                 self.client.create_block_document(document)
             except ObjectAlreadyExists:
@@ -77,7 +77,7 @@ class BlockStore:
     def drop(self, name: str) -> None:
         row = self._by_name(name, CredentialVersion)
         if row is not None:
-            with _answering(changes=True):
+            with answering(changes=True):
                 try:
                     self.client.delete_block_document(row["id"])
                 except ObjectNotFound:
@@ -96,10 +96,10 @@ class BlockStore:
             document = BlockDocumentCreate(
                 name=str(credential), data=data, block_type_id=type_id, block_schema_id=schema_id
             )
-            with _answering(changes=True):
+            with answering(changes=True):
                 self.client.create_block_document(document)
         else:
-            with _answering(changes=True):
+            with answering(changes=True):
                 self.client.update_block_document(row["id"], BlockDocumentUpdate(data=data, merge_existing_data=True))
         self._target.clear()
 
@@ -138,7 +138,7 @@ class BlockStore:
 
     def _filtered(self, documents: Mapping[str, object], slugs: list[str]) -> list[Mapping[str, Any]]:
         asked = {"block_documents": documents, "block_types": {"slug": {"any_": slugs}}, "include_secrets": True}
-        with _answering(changes=False):
+        with answering(changes=False):
             answer = self.client.request("POST", "/block_documents/filter", json=asked)
             rows: list[Mapping[str, Any]] = answer.json()
         return rows
@@ -157,26 +157,6 @@ def _registered(kind: type[Block], server: str) -> tuple[Any, Any]:
     del server
     kind.register_type_and_schema()
     return kind._block_type_id, kind._block_schema_id  # noqa: SLF001 (Prefect keeps them nowhere else)
-
-
-@contextmanager
-def _answering(*, changes: bool) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.HTTPError, OSError) as error:
-        raise _away(error, changes=changes) from None
-
-
-def _away(error: Exception, *, changes: bool) -> OpsError:
-    kind = (
-        OutcomeUnknown if changes and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else Unavailable
-    )
-    return kind(
-        f"The Prefect server did not answer as it should ({type(error).__name__}).",
-        "Values are kept there; what was to be written may be there or not, and is looked at again.",
-        "See that the server runs (make up, or its health page); the sweeper goes on by itself.",
-        "prefect.away",
-    )
 
 
 def _taken(name: str) -> Rejected:

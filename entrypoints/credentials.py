@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.names import REHEARSAL, Target
-from entrypoints import configuration, mocks
+from entrypoints import configuration
 from entrypoints.prefect_api import require_server
 from steps.conduct import conduct_for, running_stand_ins
 from steps.env_file import read_env_file, values_of
+from steps.stand_ins_process import started_stand_ins
 from vendors.registry import INTEGRATIONS
 from vendors.stand_ins import connect
 
@@ -63,5 +64,5 @@ def _given(url: str) -> Iterator[str]:
 
 @contextmanager
 def _started() -> Iterator[str]:
-    with mocks.running() as started:
+    with started_stand_ins() as started:
         yield started.url

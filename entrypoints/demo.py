@@ -7,16 +7,17 @@ import click
 
 from domain.names import REHEARSAL
 from domain.wiring import MOCK
-from entrypoints import mocks, project
+from entrypoints import project
 from entrypoints.day_one import quiet_prefect, run_day_one
 from entrypoints.person import logged_in_user
 from entrypoints.servers import own_server
 from steps.conduct import STAND_INS_URL
+from steps.stand_ins_process import started_stand_ins
 
 
 @click.command()
 def demo() -> None:
-    """Rehearse day 1: six integrations against stand-ins, all thirty steps. Needs no account and no Docker."""
+    """Rehearse day 1: every integration against stand-ins, all thirty steps. Needs no account and no Docker."""
     folder = project.set_up()
     click.echo(
         f"opsflows: day-1 wiring, rehearsed against stand-ins on this machine. Everything it keeps is in {folder}."
@@ -24,7 +25,7 @@ def demo() -> None:
     click.echo(
         "Starting the stand-ins and, unless make up runs, a Prefect server (the first start takes half a minute) ..."
     )
-    with mocks.running() as stand_ins, own_server() as server:
+    with started_stand_ins() as stand_ins, own_server() as server:
         os.environ[STAND_INS_URL] = stand_ins.url
         click.echo(f"Stand-ins at {stand_ins.url}, Prefect at {server}\n")
         quiet_prefect()

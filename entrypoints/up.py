@@ -8,10 +8,11 @@ from types import FrameType
 
 import click
 
-from entrypoints import mocks, project
+from entrypoints import project
 from entrypoints.day_one import quiet_prefect
 from entrypoints.servers import log_file, prefect_server, prefect_worker
 from steps.conduct import STAND_INS_URL
+from steps.stand_ins_process import started_stand_ins
 
 
 @click.command()
@@ -33,7 +34,7 @@ def up(no_stand_ins: bool) -> None:  # noqa: FBT001 (click passes a flag)
         prefect_server(services=True) as server,
         nullcontext()
         if no_stand_ins
-        else mocks.running(_stand_ins_port(), folder / project.STAND_INS_STATE) as stand_ins,
+        else started_stand_ins(_stand_ins_port(), folder / project.STAND_INS_STATE) as stand_ins,
     ):
         if stand_ins:
             os.environ[STAND_INS_URL] = stand_ins.url

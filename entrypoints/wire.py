@@ -10,13 +10,14 @@ import click
 from domain.checklist import CHECKLIST
 from domain.names import REHEARSAL, Target
 from domain.wiring import MOCK, MODE_VARIABLE, check_environment, parse_mode
-from entrypoints import configuration, mocks
+from entrypoints import configuration
 from entrypoints.day_one import run_day_one
 from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import require_server
 from ledger import credentials, wiring
 from steps.audited_run import open_own_ledger
 from steps.conduct import STAND_INS_URL, running_stand_ins
+from steps.stand_ins_process import started_stand_ins
 from vendors.registry import integration_named
 
 _BY = click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
@@ -157,6 +158,6 @@ def _stand_ins(mode: str) -> Iterator[None]:
     if mode != MOCK or running_stand_ins():
         yield
         return
-    with mocks.running() as started:
+    with started_stand_ins() as started:
         os.environ[STAND_INS_URL] = started.url
         yield

@@ -23,6 +23,8 @@ from ledger.rotation_rows import not_open, open_of, record_of
 from ledger.rotation_schema import GROUP_HOLDS, ROTATIONS
 
 LEASE = timedelta(minutes=5)
+# With less left no call outside is begun, so that whatever is begun under a lease has arrived before another can have it.
+CALL_TAKES = timedelta(minutes=2)
 _HOUR = timedelta(hours=1)
 # Reaching these ends a row of failures; creating anew does not, or attempts that always fail would never halt.
 _PROGRESS = frozenset({State.VERIFIED, State.PUBLISHED, State.DISABLED, State.REVOKING, *CLOSED})
@@ -62,8 +64,7 @@ def open_rotation(
     emergency: bool = False,
     contain_first: bool = False,
     compromised_at: datetime | None = None,
-    old_version: str = "",
-    old_vendor_id: str = "",
+    facts: Mapping[str, object] | None = None,
 ) -> RotationRecord:
     """Open a rotation and return it; the one there is where this id was opened already, by another trigger.
 
@@ -76,7 +77,7 @@ def open_rotation(
             "id": rotation, "credential": str(credential), "environment": credential.environment,
             "integration": credential.target.integration, "kind": kind.value, "state": State.PLANNED.value, "back": False,
             "emergency": emergency, "contain_first": contain_first, "compromised_at": compromised_at,
-            "old_version": old_version, "old_vendor_id": old_vendor_id, "opened_at": now, "not_before": now,
+            "facts": _json(facts or {}), "opened_at": now, "not_before": now,
             "head_hash": rotation_journal.first_hash(ledger.id, rotation), "operator": operator, "reason": reason,
             "ticket": ticket, "due_window": due_window,
         }  # fmt: skip
@@ -205,6 +206,20 @@ def stand(
         held.record = _one(connection, before.id)
 
 
+def still_held(held: Held) -> None:
+    """See that the rotation is in this worker's hands for as long as a call takes; asked right before each change outside.
+
+    The intent before it said so as well; but a worker may have been stopped between the two for longer than its lease.
+
+    Raises:
+        Rejected: it is not, or not for long enough; whoever claims it next looks at what is there.
+    """
+    with held.ledger.reading() as connection:
+        row = connection.execute(select(ROTATIONS).where(ROTATIONS.c.id == held.record.id)).first()
+        latest = held.ledger.now_in(connection) + min(CALL_TAKES, held.lease / 2)
+    _check_held(record_of(row) if row else None, held.record, latest)
+
+
 def note(
     ledger: Ledger,
     rotation: str,
@@ -269,7 +284,10 @@ def _taken(ledger: Ledger, rotation: str, worker: str, lease: timedelta, *, by_f
 
 def _still_held(connection: Connection, before: RotationRecord, now: datetime) -> RotationRecord:
     """Return the row as it is now, locked: operators' words may stand in it that the worker has not seen yet."""
-    there = _locked(connection, before.id)
+    return _check_held(_locked(connection, before.id), before, now)
+
+
+def _check_held(there: RotationRecord | None, before: RotationRecord, now: datetime) -> RotationRecord:
     if (
         there is None
         or there.fence != before.fence

@@ -67,7 +67,13 @@ def _limited(ask: Ask, seconds: int) -> Response:
 
 def _credentials(desk: Organisation, base_url: str) -> Mapping[str, str]:
     del base_url
-    return {"DD_API_KEY": desk.seed.api_key, "DD_APP_KEY": desk.seed.app_key, "DD_SITE": desk.memory.site}
+    return {
+        "DD_API_KEY": desk.seed.api_key,
+        "DD_APP_KEY": desk.seed.app_key,
+        "DD_SITE": desk.memory.site,
+        "DD_MANAGE_APP_KEY": desk.seed.manage_app_key,
+        "DD_SERVICE_ACCOUNT_ID": desk.seed.service_account_id,
+    }
 
 
 def _inbox(desk: Organisation) -> list[dict[str, Any]]:
@@ -126,6 +132,18 @@ def _set_key_limits(desk: Organisation, order: Order) -> Any:
     desk.memory.max_api_keys = int(order.number("api_keys", desk.memory.max_api_keys))
     desk.memory.max_app_keys_per_user = int(order.number("app_keys_per_user", desk.memory.max_app_keys_per_user))
     return {"api_keys": desk.memory.max_api_keys, "app_keys_per_user": desk.memory.max_app_keys_per_user}
+
+
+def _set_last_used_lag(desk: Organisation, order: Order) -> Any:
+    """Let listings tell a use only this many seconds later."""
+    desk.memory.last_used_lag_s = order.number("seconds")
+    return {"seconds": desk.memory.last_used_lag_s}
+
+
+def _set_propagation_delay(desk: Organisation, order: Order) -> Any:
+    """Let new keys work, and deleted ones fail, only this many seconds later."""
+    desk.memory.propagation_s = order.number("seconds")
+    return {"seconds": desk.memory.propagation_s}
 
 
 def _set_log_status(desk: Organisation, order: Order) -> Any:
@@ -196,6 +214,8 @@ STAND_IN = StandIn(
         "revoke_app_key": _revoke_app_key,
         "set_rate_limit": _set_rate_limit,
         "set_key_limits": _set_key_limits,
+        "set_last_used_lag": _set_last_used_lag,
+        "set_propagation_delay": _set_propagation_delay,
         "set_log_status": _set_log_status,
         "account": _account,
     },

@@ -19,11 +19,13 @@ from mocks.datadog_org import (
     reader,
     sender,
     spend,
+    told_use,
 )
 from mocks.stage import Ask, Refused
 
 DAY_S = 86400
 SHOWN_CHARACTERS = 4
+MAX_PAGE = 100
 _Key = TypeVar("_Key", ApiKey, AppKey)
 
 
@@ -53,7 +55,7 @@ def create_api_key(desk: Organisation, ask: Ask) -> Response:
 def list_api_keys(desk: Organisation, ask: Ask) -> Response:
     """Source: https://docs.datadoghq.com/api/latest/key-management/#get-all-api-keys; never shows a value."""
     _manager(desk, ask, "api_keys_read")
-    found = [key for key in desk.memory.api_keys if ask.query.get("filter", "").lower() in key.name.lower()]
+    found = [key for key in _shown(desk, desk.memory.api_keys) if _wanted(ask) in key.name.lower()]
     meta = {"max_allowed": desk.memory.max_api_keys, "page": {"total_filtered_count": len(found)}}
     return JSONResponse({"data": [_api_key(desk, key) for key in _page(ask, found)], "meta": meta})
 
@@ -72,6 +74,8 @@ def delete_api_key(desk: Organisation, ask: Ask) -> Response:
     if len(desk.memory.api_keys) == 1:
         return errors(400, "The last API key of an organisation cannot be deleted")
     desk.memory.api_keys.remove(found)
+    found.deleted_at = desk.now()
+    desk.memory.deleted_api_keys.append(found)
     return Response(status_code=204)
 
 
@@ -155,29 +159,32 @@ def _created_app_key(desk: Organisation, ask: Ask, owner: str) -> Response:
     scopes = ask.fields()["data"]["attributes"].get("scopes")
     created = AppKey(new_id(), _free(name, owned), new_app_key(), owner, desk.now(), scopes)
     desk.memory.app_keys.append(created)
-    shown = _app_key(created)
+    shown = _app_key(desk, created)
     shown["attributes"]["key"] = created.key
     return JSONResponse({"data": shown}, 201)
 
 
 def _listed_app_keys(desk: Organisation, ask: Ask, owner: str) -> Response:
-    owned = [key for key in desk.memory.app_keys if owner in {"", key.owner}]
-    found = [key for key in owned if ask.query.get("filter", "").lower() in key.name.lower()]
+    owned = [key for key in _shown(desk, desk.memory.app_keys) if owner in {"", key.owner}]
+    found = [key for key in owned if _wanted(ask) in key.name.lower()]
     meta = {
         "max_allowed_per_user": desk.memory.max_app_keys_per_user,
         "page": {"total_filtered_count": len(found)},
     }
-    return JSONResponse({"data": [_app_key(key) for key in _page(ask, found)], "meta": meta})
+    return JSONResponse({"data": [_app_key(desk, key) for key in _page(ask, found)], "meta": meta})
 
 
 def _shown_app_key(desk: Organisation, ask: Ask, owner: str) -> Response:
     owned = [key for key in desk.memory.app_keys if owner in {"", key.owner}]
-    return JSONResponse({"data": _app_key(_by_id(owned, ask, "Application key not found"))})
+    return JSONResponse({"data": _app_key(desk, _by_id(owned, ask, "Application key not found"))})
 
 
 def _deleted_app_key(desk: Organisation, ask: Ask, owner: str) -> Response:
     owned = [key for key in desk.memory.app_keys if owner in {"", key.owner}]
-    desk.memory.app_keys.remove(_by_id(owned, ask, "Application key not found"))
+    found = _by_id(owned, ask, "Application key not found")
+    desk.memory.app_keys.remove(found)
+    found.deleted_at = desk.now()
+    desk.memory.deleted_app_keys.append(found)
     return Response(status_code=204)
 
 
@@ -202,16 +209,31 @@ def _by_id(keys: list[_Key], ask: Ask, missing: str) -> _Key:
     return found
 
 
+def _shown(desk: Organisation, keys: list[_Key]) -> list[_Key]:
+    """Leave out what is too new for listings."""
+    return [key for key in keys if desk.listed(key.created_at)]
+
+
+def _wanted(ask: Ask) -> str:
+    return ask.query.get("filter", "").lower()
+
+
 def _page(ask: Ask, keys: list[_Key]) -> list[_Key]:
-    size, number = int(ask.query.get("page[size]", "10")), int(ask.query.get("page[number]", "0"))
+    try:
+        size, number = int(ask.query.get("page[size]", "10")), int(ask.query.get("page[number]", "0"))
+    except ValueError:
+        raise Refused(errors(400, "page[size] and page[number] must be numbers")) from None
+    if not 1 <= size <= MAX_PAGE:
+        raise Refused(errors(400, f"page[size] must be between 1 and {MAX_PAGE}"))
     return keys[size * number : size * (number + 1)]
 
 
 def _api_key(desk: Organisation, key: ApiKey) -> dict[str, Any]:
-    recent = key.last_used_at is not None and key.last_used_at > desk.now() - DAY_S
+    used_at = told_use(desk, key)
+    recent = used_at is not None and used_at > desk.now() - DAY_S
     attributes = {
         "name": key.name, "last4": key.key[-SHOWN_CHARACTERS:], "created_at": _iso(key.created_at),
-        "modified_at": _iso(key.created_at), "date_last_used": _iso(key.last_used_at),
+        "modified_at": _iso(key.created_at), "date_last_used": _iso(used_at),
         "used_in_last_24_hours": recent,
     }  # fmt: skip
     people = {"created_by": {"data": {"id": desk.seed.user_id, "type": "users"}}}
@@ -223,10 +245,10 @@ def _with_value(desk: Organisation, key: ApiKey) -> dict[str, Any]:
     return shown | {"key": key.key}
 
 
-def _app_key(key: AppKey) -> dict[str, Any]:
+def _app_key(desk: Organisation, key: AppKey) -> dict[str, Any]:
     attributes = {
         "name": key.name, "last4": key.key[-SHOWN_CHARACTERS:], "created_at": _iso(key.created_at),
-        "last_used_at": _iso(key.last_used_at), "scopes": key.scopes,
+        "last_used_at": _iso(told_use(desk, key)), "scopes": key.scopes,
     }  # fmt: skip
     owner = {"owned_by": {"data": {"id": key.owner, "type": "users"}}}
     return {"type": "application_keys", "id": key.id, "attributes": attributes, "relationships": owner}

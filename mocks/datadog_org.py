@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.responses import JSONResponse, Response
 
@@ -32,6 +32,10 @@ SUBDOMAINS = ("api", EVENT_INTAKE, LOG_INTAKE)
 MAX_API_KEYS = 50
 MAX_APP_KEYS_PER_USER = 1000
 
+# The seeded application keys have the least scopes that their purposes need; they belong to the service account.
+READ_SCOPES = ("timeseries_query", "events_read")
+MANAGE_SCOPES = ("api_keys_read", "api_keys_write", "api_keys_delete", "service_account_write")
+
 # Limit names are the organisation's; how often each may be asked per period, in calls and seconds.
 # Submitting metrics and logs is not limited.
 RATE_LIMITS: Mapping[str, tuple[int, int]] = {
@@ -45,13 +49,14 @@ RATE_LIMITS: Mapping[str, tuple[int, int]] = {
 
 @dataclass(slots=True)
 class ApiKey:
-    """Submits; times are epoch seconds."""
+    """Submits; times are epoch seconds. `uses` holds the moments of use that a listing may still have to tell."""
 
     id: str
     name: str
     key: str
     created_at: float
-    last_used_at: float | None = None
+    uses: list[float] = field(default_factory=list)
+    deleted_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -64,7 +69,8 @@ class AppKey:
     owner: str
     created_at: float
     scopes: list[str] | None = None
-    last_used_at: float | None = None
+    uses: list[float] = field(default_factory=list)
+    deleted_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -133,17 +139,27 @@ class Seed:
     api_key: str
     app_key_id: str
     app_key: str
+    manage_app_key_id: str
+    manage_app_key: str
     user_id: str
     service_account_id: str
 
 
 @dataclass(slots=True)
 class Memory:
-    """All that the organisation holds. `log_status` is what aggregations say of themselves (done, timeout)."""
+    """All that the organisation holds. `log_status` is what aggregations say of themselves (done, timeout).
+
+    Deleted keys are known for `propagation_s` more; new ones are not known for as long. A use shows in listings after
+    `last_used_lag_s`.
+    """
 
     site: str
     api_keys: list[ApiKey]
     app_keys: list[AppKey]
+    deleted_api_keys: list[ApiKey] = field(default_factory=list)
+    deleted_app_keys: list[AppKey] = field(default_factory=list)
+    propagation_s: float = 0.0
+    last_used_lag_s: float = 0.0
     events: list[Event] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
@@ -155,18 +171,27 @@ class Memory:
 
 
 Organisation = Desk[Seed, Memory]
+_Key = TypeVar("_Key", ApiKey, AppKey)
 
 
 def seed() -> Seed:
-    return Seed(new_id(), new_api_key(), new_id(), new_app_key(), new_id(), new_id())
+    return Seed(
+        new_id(), new_api_key(), new_id(), new_app_key(), new_id(), new_app_key(), new_id(), new_id(),
+    )  # fmt: skip
 
 
 def memory(seeded: Seed) -> Memory:
     return Memory(
         HOME_SITE,
         [ApiKey(seeded.api_key_id, "first", seeded.api_key, 0.0)],
-        [AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.user_id, 0.0)],
-    )
+        [
+            AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.service_account_id, 0.0, list(READ_SCOPES)),
+            AppKey(
+                seeded.manage_app_key_id, "manage", seeded.manage_app_key, seeded.service_account_id, 0.0,
+                list(MANAGE_SCOPES),
+            ),
+        ],
+    )  # fmt: skip
 
 
 def new_id() -> str:
@@ -221,13 +246,28 @@ def reader(desk: Organisation, ask: Ask, permission: str) -> AppKey:
     refusal = "Invalid API key or Application key"
     _known_api_key(desk, ask, ask.headers.get("dd-api-key", ""), refusal)
     sent = ask.headers.get("dd-application-key", "")
-    found = next((key for key in desk.memory.app_keys if secrets.compare_digest(key.key.encode(), sent.encode())), None)
+    found = _known(desk, [*desk.memory.app_keys, *desk.memory.deleted_app_keys], sent)
     if found is None:
         raise Refused(errors(403, refusal))
     if permission and found.scopes is not None and permission not in found.scopes:
         raise Refused(errors(403, "Forbidden", "Failed permission authorization checks"))
-    found.last_used_at = desk.now()
+    note_use(desk, found)
     return found
+
+
+def note_use(desk: Organisation, key: ApiKey | AppKey) -> None:
+    """Keep the use, and of the older ones the latest that listings tell already."""
+    key.uses = [*_untold(desk, key), desk.now()]
+
+
+def told_use(desk: Organisation, key: ApiKey | AppKey) -> float | None:
+    """Return the latest use that a listing tells of by now."""
+    return max((at for at in key.uses if at <= desk.now() - desk.memory.last_used_lag_s), default=None)
+
+
+def _untold(desk: Organisation, key: ApiKey | AppKey) -> list[float]:
+    told = told_use(desk, key)
+    return [at for at in key.uses if told is None or at >= told]
 
 
 def spend(desk: Organisation, name: str) -> None:
@@ -269,9 +309,24 @@ def _spent(desk: Organisation, name: str) -> Spent:
 
 
 def _known_api_key(desk: Organisation, ask: Ask, sent: str, refusal: str) -> ApiKey:
-    keys = desk.memory.api_keys if site_of(ask) == desk.memory.site else []
-    found = next((key for key in keys if secrets.compare_digest(key.key.encode(), sent.encode())), None)
+    keys = [*desk.memory.api_keys, *desk.memory.deleted_api_keys] if site_of(ask) == desk.memory.site else []
+    found = _known(desk, keys, sent)
     if found is None:
         raise Refused(errors(403, refusal))
-    found.last_used_at = desk.now()
+    note_use(desk, found)
     return found
+
+
+def _known(desk: Organisation, keys: list[_Key], sent: str) -> _Key | None:
+    """Return the key of this value, unless it is too new or was deleted too long ago."""
+    now, late_s = desk.now(), desk.memory.propagation_s
+    return next(
+        (
+            key
+            for key in keys
+            if secrets.compare_digest(key.key.encode(), sent.encode())
+            and now >= key.created_at + late_s
+            and (key.deleted_at is None or now < key.deleted_at + late_s)
+        ),
+        None,
+    )

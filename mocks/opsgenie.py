@@ -43,7 +43,12 @@ def _rate_headers(state: str, period_s: int) -> dict[str, str]:
 def _credentials(desk: Account, base_url: str) -> Mapping[str, str]:
     del base_url
     region = desk.memory.region
-    return {"OPSGENIE_API_KEY": desk.seed.api_key, "OPSGENIE_REGION": region, "OPSGENIE_TEAM": TEAM_NAME}
+    return {
+        "OPSGENIE_API_KEY": desk.seed.api_key,
+        "OPSGENIE_REGION": region,
+        "OPSGENIE_TEAM": TEAM_NAME,
+        "OPSGENIE_MANAGE_KEY": desk.seed.manager_key,
+    }
 
 
 def _inbox(desk: Account) -> list[dict[str, Any]]:

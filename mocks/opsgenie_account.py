@@ -36,6 +36,7 @@ class Integration:
     team_id: str = ""
     enabled: bool = True
     rights: list[str] = field(default_factory=lambda: ["read", "write", "remove"])
+    created_at: float = 0.0
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def create_integration(desk: Account, ask: Ask) -> Response:
         return refusal(409, f"There is already an integration with name [{name}].")
     team_id = manager.team_id or _owner_team(desk, sent.get("ownerTeam") or {})
     rights = [right for field, (right, default) in _RIGHT_OF_FIELD.items() if sent.get(field, default)]
-    created = Integration(new_id(), name, new_id(), team_id, rights=rights)
+    created = Integration(new_id(), name, new_id(), team_id, rights=rights, created_at=desk.now())
     desk.memory.integrations.append(created)
     return answer(201, result="Created", data={"id": created.id, "name": created.name, "apiKey": created.key})
 
@@ -50,7 +50,7 @@ def create_integration(desk: Account, ask: Ask) -> Response:
 def list_integrations(desk: Account, ask: Ask) -> Response:
     """Source: https://docs.opsgenie.com/docs/integration-api#list-integrations; a team's key sees its team's only."""
     manager = caller(desk, ask, "configure")
-    return answer(200, data=[_as_row(row) for row in _seen_by(desk, manager)])
+    return answer(200, data=[_as_row(row) for row in _seen_by(desk, manager) if desk.listed(row.created_at)])
 
 
 def show_integration(desk: Account, ask: Ask) -> Response:

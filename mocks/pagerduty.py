@@ -142,12 +142,14 @@ def _list_changes(desk: PagerDutyDesk, ask: Ask) -> Response:
 
 def _list_services(desk: PagerDutyDesk, ask: Ask) -> Response:
     """Source: https://developer.pagerduty.com/api-reference, "List services"."""
-    return page(ask, "services", list(desk.memory.services.values()), lambda service: written_service(ask, service))
+    return page(
+        ask, "services", list(desk.memory.services.values()), lambda service: written_service(desk, ask, service)
+    )
 
 
 def _get_service(desk: PagerDutyDesk, ask: Ask) -> Response:
     """Source: https://developer.pagerduty.com/api-reference, "Get a service"."""
-    return JSONResponse({"service": written_service(ask, _service(desk, ask))})
+    return JSONResponse({"service": written_service(desk, ask, _service(desk, ask))})
 
 
 def _put_service(desk: PagerDutyDesk, ask: Ask) -> Response:
@@ -157,7 +159,7 @@ def _put_service(desk: PagerDutyDesk, ask: Ask) -> Response:
         raise invalid("Status may become active or disabled; maintenance comes from a maintenance window.")
     service.status = str(wanted.get("status", service.status))
     service.name = str(wanted.get("name", service.name))
-    return JSONResponse({"service": written_service(ask, service)})
+    return JSONResponse({"service": written_service(desk, ask, service)})
 
 
 def _post_integration(desk: PagerDutyDesk, ask: Ask) -> Response:
@@ -260,6 +262,7 @@ def _credentials(desk: PagerDutyDesk, base_url: str) -> Mapping[str, str]:
         "PAGERDUTY_API_KEY": desk.seed.api_key,
         "PAGERDUTY_SERVICE_ID": desk.seed.service_id,
         "PAGERDUTY_REGION": desk.memory.region,
+        "PAGERDUTY_MANAGE_KEY": desk.seed.manage_key,
     }
 
 

@@ -18,9 +18,10 @@ EVENTS_INTEGRATION = "events_api_v2_inbound_integration"
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One account with a user, a service and its integration, and a REST key that may do everything."""
+    """One account with a user, a service and its integration, a REST key that reads and one that may do everything."""
 
     api_key: str
+    manage_key: str
     user_id: str
     user_email: str
     service_id: str
@@ -141,13 +142,13 @@ def new_routing_key() -> str:
 
 def new_seed() -> Seed:
     email = f"on-call-{secrets.token_hex(3)}@example.com"
-    return Seed(new_api_key(), identifier(), email, identifier(), identifier(), new_routing_key())
+    return Seed(new_api_key(), new_api_key(), identifier(), email, identifier(), identifier(), new_routing_key())
 
 
 def new_memory(seed: Seed) -> Memory:
     integration = Integration(seed.integration_id, "opsflows", seed.routing_key, 0.0)
     service = Service(seed.service_id, "Payments", 0.0, integrations={integration.integration_id: integration})
-    return Memory({seed.api_key: True}, {service.service_id: service})
+    return Memory({seed.api_key: False, seed.manage_key: True}, {service.service_id: service})
 
 
 def status_of(thing: Alert | Incident, now: float) -> str:

@@ -165,7 +165,7 @@ def written_integration(service: Service, integration: Integration) -> dict[str,
     }  # fmt: skip
 
 
-def written_service(ask: Ask, service: Service) -> dict[str, Any]:
+def written_service(desk: PagerDutyDesk, ask: Ask, service: Service) -> dict[str, Any]:
     """Write a service; its integrations stand there as references unless `include[]=integrations` asks for more."""
     whole = "integrations" in ask.query.getlist("include[]")
     return {
@@ -176,6 +176,7 @@ def written_service(ask: Ask, service: Service) -> dict[str, Any]:
         "integrations": [
             written_integration(service, i) if whole else reference(i.type, i.integration_id, i.name)
             for i in service.integrations.values()
+            if desk.listed(i.created_at)
         ],
         "self": f"{ask.base_url}/services/{service.service_id}",
     }  # fmt: skip

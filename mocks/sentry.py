@@ -5,41 +5,47 @@ changes reach ingest late; stats include their end.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
 from mocks.sentry_console import ACTIONS
 from mocks.sentry_ingest import limited_ingest, region_of, take_envelope, take_store
+from mocks.sentry_keys import (
+    change_key,
+    create_key,
+    delete_key,
+    dsn_of,
+    iso,
+    limited_api,
+    list_keys,
+    missing,
+    project_of,
+    show_key,
+)
 from mocks.sentry_memory import (
-    ClientKey,
+    API_CALLS_PER_WINDOW,
+    WINDOW_S,
     Event,
     Issue,
     Memory,
-    Project,
     Seed,
     SentryDesk,
-    new_client_key,
     new_memory,
     new_seed,
-    set_active,
 )
 from mocks.sentry_stats import stats
 from mocks.stage import Ask, Refused, Route, StandIn
 
-API_CALLS_PER_WINDOW = 40
-WINDOW_S = 1
 _STATUSES = ("resolved", "unresolved", "ignored", "resolvedInNextRelease")
 
 
 def _get_event(desk: SentryDesk, ask: Ask) -> Response:
     """Source: https://docs.sentry.io/api/events/retrieve-an-event-for-a-project/."""
-    project = _project(desk, ask)
+    project = project_of(desk, ask)
     event = _event(desk, ask)
     if event.project_id != project.project_id:
-        raise _missing("Event not found")
+        raise missing("Event not found")
     return JSONResponse(_written_event(event))
 
 
@@ -55,7 +61,7 @@ def _resolve_event_id(desk: SentryDesk, ask: Ask) -> Response:
 
 def _list_issues(desk: SentryDesk, ask: Ask) -> Response:
     """Source: https://docs.sentry.io/api/events/list-a-projects-issues/."""
-    project = _project(desk, ask)
+    project = project_of(desk, ask)
     wanted = ask.query.get("query", "is:unresolved").removeprefix("is:")
     found = [
         _written_issue(desk, issue)
@@ -88,42 +94,6 @@ def _delete_issue(desk: SentryDesk, ask: Ask) -> Response:
     return Response(status_code=202)
 
 
-def _list_keys(desk: SentryDesk, ask: Ask) -> Response:
-    """Source: https://docs.sentry.io/api/projects/list-a-projects-client-keys/."""
-    project = _project(desk, ask)
-    keys = [key for key in desk.memory.keys.values() if key.project_id == project.project_id and not key.deleted]
-    return JSONResponse([_written_key(ask, key) for key in keys])
-
-
-def _post_key(desk: SentryDesk, ask: Ask) -> Response:
-    """Source: https://docs.sentry.io/api/projects/create-a-new-client-key/."""
-    project = _project(desk, ask)
-    key = new_client_key(project.project_id, str(ask.fields().get("name") or "Unnamed"), desk.now())
-    desk.memory.keys[key.key_id] = key
-    return JSONResponse(_written_key(ask, key), 201)
-
-
-def _get_key(desk: SentryDesk, ask: Ask) -> Response:
-    """Source: https://docs.sentry.io/api/projects/retrieve-a-client-key/."""
-    return JSONResponse(_written_key(ask, _key(desk, ask)))
-
-
-def _put_key(desk: SentryDesk, ask: Ask) -> Response:
-    """Source: https://docs.sentry.io/api/projects/update-a-client-key/."""
-    key, wanted = _key(desk, ask), ask.fields()
-    key.name = str(wanted.get("name") or key.name)
-    set_active(desk, key, active=bool(wanted.get("isActive", key.active)))
-    return JSONResponse(_written_key(ask, key))
-
-
-def _delete_key(desk: SentryDesk, ask: Ask) -> Response:
-    """Source: https://docs.sentry.io/api/projects/delete-a-client-key/."""
-    key = _key(desk, ask)
-    set_active(desk, key, active=False)
-    key.deleted = True
-    return Response(status_code=204)
-
-
 def _get_stats(desk: SentryDesk, ask: Ask) -> Response:
     """Source: https://docs.sentry.io/api/organizations/retrieve-event-counts-for-an-organization-v2/."""
     return JSONResponse(stats(ask, desk.memory.outcomes, desk.now()))
@@ -137,7 +107,7 @@ def _get_organization(desk: SentryDesk, ask: Ask) -> Response:
 
 def _get_project(desk: SentryDesk, ask: Ask) -> Response:
     """Source: https://docs.sentry.io/api/projects/retrieve-a-project/."""
-    project = _project(desk, ask)
+    project = project_of(desk, ask)
     status = "active" if project.enabled else "disabled"
     return JSONResponse({"id": project.project_id, "slug": project.slug, "status": status})
 
@@ -145,31 +115,15 @@ def _get_project(desk: SentryDesk, ask: Ask) -> Response:
 def _event(desk: SentryDesk, ask: Ask) -> Event:
     event = desk.memory.events.get(ask.ids["event"].replace("-", "").lower())
     if event is None or event.visible_at > desk.now():
-        raise _missing("Event not found")
+        raise missing("Event not found")
     return event
 
 
 def _issue(desk: SentryDesk, ask: Ask) -> Issue:
     issue = desk.memory.issues.get(ask.ids["issue"])
     if issue is None or issue.visible_at > desk.now():
-        raise _missing("The requested resource does not exist")
+        raise missing("The requested resource does not exist")
     return issue
-
-
-def _project(desk: SentryDesk, ask: Ask) -> Project:
-    wanted = ask.ids["project"]
-    project = next((p for p in desk.memory.projects.values() if wanted in {p.slug, p.project_id}), None)
-    if project is None:
-        raise _missing("The requested resource does not exist")
-    return project
-
-
-def _key(desk: SentryDesk, ask: Ask) -> ClientKey:
-    project = _project(desk, ask)
-    key = desk.memory.keys.get(ask.ids["key"])
-    if key is None or key.deleted or key.project_id != project.project_id:
-        raise _missing("The requested resource does not exist")
-    return key
 
 
 def _written_event(event: Event) -> dict[str, Any]:
@@ -178,7 +132,7 @@ def _written_event(event: Event) -> dict[str, Any]:
     return {
         "id": event.event_id, "eventID": event.event_id, "groupID": event.issue_id, "projectID": event.project_id,
         "title": event.title, "message": event.title, "type": "error" if event.payload.get("exception") else "default",
-        "dateCreated": _iso(event.at), "dateReceived": _iso(event.at),
+        "dateCreated": iso(event.at), "dateReceived": iso(event.at),
         "tags": [{"key": str(key), "value": str(value)} for key, value in pairs],
     }  # fmt: skip
 
@@ -187,31 +141,9 @@ def _written_issue(desk: SentryDesk, issue: Issue) -> dict[str, Any]:
     project = desk.memory.projects[issue.project_id]
     return {
         "id": issue.issue_id, "shortId": issue.short_id, "title": issue.title, "status": issue.status,
-        "count": str(issue.count), "firstSeen": _iso(issue.first_seen), "lastSeen": _iso(issue.last_seen),
+        "count": str(issue.count), "firstSeen": iso(issue.first_seen), "lastSeen": iso(issue.last_seen),
         "project": {"id": project.project_id, "slug": project.slug},
     }  # fmt: skip
-
-
-def _written_key(ask: Ask, key: ClientKey) -> dict[str, Any]:
-    dsn = _dsn(key.public, key.project_id, ask.base_url)
-    return {
-        "id": key.key_id, "name": key.name, "label": key.name, "public": key.public, "secret": key.secret,
-        "projectId": int(key.project_id), "isActive": key.active, "rateLimit": None,
-        "dsn": {"public": dsn, "secret": dsn.replace("@", f":{key.secret}@", 1)}, "dateCreated": _iso(key.created_at),
-    }  # fmt: skip
-
-
-def _dsn(public_key: str, project_id: str, base_url: str) -> str:
-    parts = urlsplit(base_url)
-    return f"{parts.scheme}://{public_key}@{parts.netloc}{parts.path}/{project_id}"
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _missing(detail: str) -> Refused:
-    return Refused(JSONResponse({"detail": detail}, 404))
 
 
 def _api(method: str, path: str, scopes: tuple[str, ...], answer: Callable[[SentryDesk, Ask], Response]) -> Route:
@@ -225,7 +157,7 @@ def _api(method: str, path: str, scopes: tuple[str, ...], answer: Callable[[Sent
             )
             raise Refused(JSONResponse({"detail": detail}, 401))
         if ask.ids.get("organization") not in {desk.seed.organization, desk.seed.organization_id}:
-            raise _missing("The requested resource does not exist")
+            raise missing("The requested resource does not exist")
         if not set(scopes) & set(granted):
             raise Refused(JSONResponse({"detail": "You do not have permission to perform this action."}, 403))
         return answer(desk, ask)
@@ -236,8 +168,7 @@ def _api(method: str, path: str, scopes: tuple[str, ...], answer: Callable[[Sent
 def _limited(ask: Ask, seconds: int) -> Response:
     if not ask.path.startswith("/api/0/"):
         return limited_ingest(seconds)
-    detail = "You are attempting to use this endpoint too frequently."
-    return JSONResponse({"detail": detail}, 429, {"x-sentry-rate-limit-reset": str(int(ask.at) + seconds)})
+    return limited_api(ask, seconds)
 
 
 def _rate_headers(desk: SentryDesk, ask: Ask, response: Response) -> dict[str, str]:
@@ -256,10 +187,11 @@ def _rate_headers(desk: SentryDesk, ask: Ask, response: Response) -> dict[str, s
 
 def _credentials(desk: SentryDesk, base_url: str) -> Mapping[str, str]:
     return {
-        "SENTRY_DSN": _dsn(desk.seed.public_key, desk.seed.project_id, base_url),
+        "SENTRY_DSN": dsn_of(desk.seed.public_key, desk.seed.project_id, base_url),
         "SENTRY_AUTH_TOKEN": desk.seed.auth_token,
         "SENTRY_ORG": desk.seed.organization,
         "SENTRY_PROJECT": desk.seed.project,
+        "SENTRY_MANAGE_TOKEN": desk.seed.manage_token,
     }
 
 
@@ -293,11 +225,11 @@ STAND_IN = StandIn(
         _api("GET", _PROJECT + "/", _READ_PROJECT, _get_project),
         _api("GET", _PROJECT + "/events/{event}/", _READ_PROJECT, _get_event),
         _api("GET", _PROJECT + "/issues/", _READ_EVENTS, _list_issues),
-        _api("GET", _PROJECT + "/keys/", _READ_PROJECT, _list_keys),
-        _api("POST", _PROJECT + "/keys/", ("project:write", "project:admin"), _post_key),
-        _api("GET", _PROJECT + "/keys/{key}/", _READ_PROJECT, _get_key),
-        _api("PUT", _PROJECT + "/keys/{key}/", ("project:write", "project:admin"), _put_key),
-        _api("DELETE", _PROJECT + "/keys/{key}/", ("project:admin",), _delete_key),
+        _api("GET", _PROJECT + "/keys/", _READ_PROJECT, list_keys),
+        _api("POST", _PROJECT + "/keys/", ("project:write", "project:admin"), create_key),
+        _api("GET", _PROJECT + "/keys/{key}/", _READ_PROJECT, show_key),
+        _api("PUT", _PROJECT + "/keys/{key}/", ("project:write", "project:admin"), change_key),
+        _api("DELETE", _PROJECT + "/keys/{key}/", ("project:admin",), delete_key),
         _api("GET", _ORGANIZATION + "/", ("org:read",), _get_organization),
         _api("GET", _ORGANIZATION + "/eventids/{event}/", ("org:read",), _resolve_event_id),
         _api("GET", _ORGANIZATION + "/stats_v2/", ("org:read",), _get_stats),

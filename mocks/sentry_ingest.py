@@ -43,7 +43,10 @@ def take_envelope(desk: SentryDesk, ask: Ask) -> Response:
     """POST /api/{project}/envelope/."""
     try:
         header, items = read_envelope(ask.body)
-        key = _authorised(desk, ask, str(header.get("dsn") or ""))
+        named = _named_key(ask, str(header.get("dsn") or ""))
+        if not items:  # nothing to keep, so the key is not even looked at
+            return JSONResponse({})
+        key = _authorised(desk, ask, named)
         events = [(item, item.fields()) for item in items if item.type == "event"]
     except BrokenEnvelope as problem:
         raise _invalid("invalid event envelope", str(problem)) from problem
@@ -60,7 +63,7 @@ def take_envelope(desk: SentryDesk, ask: Ask) -> Response:
 
 def take_store(desk: SentryDesk, ask: Ask) -> Response:
     """POST /api/{project}/store/: one event as JSON, from older clients."""
-    key = _authorised(desk, ask, "")
+    key = _authorised(desk, ask, _named_key(ask, ""))
     fields = ask.json()
     if not isinstance(fields, dict):
         raise _invalid("invalid event submission", "the body is not a JSON object")
@@ -113,14 +116,18 @@ def _header(body: bytes, what: str) -> tuple[dict[str, Any], bytes]:
     return said, rest
 
 
-def _authorised(desk: SentryDesk, ask: Ask, dsn: str) -> ClientKey:
-    """Return the client key; one that is unknown, disabled, of another project or of another region is refused."""
+def _named_key(ask: Ask, dsn: str) -> str:
+    """Return the one public key that header, query and DSN agree on."""
     named = {key for key in (_header_key(ask), ask.query.get("sentry_key", ""), urlsplit(dsn).username or "") if key}
     if len(named) != 1:
         problem = "missing authorization information" if not named else "conflicting authorization information"
         raise Refused(JSONResponse({"detail": problem}, 403))
+    return named.pop()
+
+
+def _authorised(desk: SentryDesk, ask: Ask, public: str) -> ClientKey:
+    """Return the client key; one that is unknown, disabled, of another project or of another region is refused."""
     project_id = ask.ids["project"]
-    public = named.pop()
     key = next((k for k in desk.memory.keys.values() if k.public == public and k.project_id == project_id), None)
     enabled = key is not None and accepted_by_ingest(desk, key) and desk.memory.projects[project_id].enabled
     if key is None or not enabled or region_of(ask) != desk.memory.region:

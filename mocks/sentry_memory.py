@@ -6,14 +6,19 @@ from typing import Any
 
 from mocks.stage import Desk
 
-SCOPES = ("org:read", "project:read", "project:write", "project:admin", "event:read", "event:write", "event:admin")
+# The seeded tokens have the least scopes that their purposes need; mint_token makes others.
+READ_SCOPES = ("project:read", "event:write")
+MANAGE_SCOPES = ("project:admin",)
 # How long the ingest servers go on with the key settings they have cached. Minutes at Sentry, a moment here.
 PROPAGATION_S = 0.2
+# How often one of the endpoints for client keys may be asked. Source: project_keys.py of Sentry's own repository.
+API_CALLS_PER_WINDOW = 40
+WINDOW_S = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One organisation, one project with a client key, and an API token."""
+    """One organisation, one project with a client key, and two API tokens: one reads, one manages client keys."""
 
     organization: str
     organization_id: str
@@ -23,11 +28,12 @@ class Seed:
     public_key: str
     secret_key: str
     auth_token: str
+    manage_token: str
 
 
 @dataclass(slots=True)
 class ClientKey:
-    """A DSN's key. `changed_at` is when `active` last changed; ingest follows after the propagation delay.
+    """A DSN's key; its id is its public part, as at Sentry. `changed_at` is when `active` last changed; ingest follows after the propagation delay.
 
     A deleted key is inactive, and only ingest's cache still knows it.
     """
@@ -120,24 +126,22 @@ def new_token() -> str:
 
 def new_client_key(project_id: str, name: str, at: float) -> ClientKey:
     """Return a key that ingest learns about after the propagation delay."""
-    return ClientKey(
-        secrets.token_hex(16), project_id, secrets.token_hex(16), secrets.token_hex(16), name, at, changed_at=at
-    )
+    public = secrets.token_hex(16)
+    return ClientKey(public, project_id, public, secrets.token_hex(16), name, at, changed_at=at)
 
 
 def new_seed() -> Seed:
     key = secrets.token_hex(16)
     return Seed(
-        f"org-{secrets.token_hex(3)}", number(7), "payments", number(7), key, secrets.token_hex(16),
-        secrets.token_hex(16), new_token(),
+        f"org-{secrets.token_hex(3)}", number(7), "payments", number(7), key, key, secrets.token_hex(16),
+        new_token(), new_token(),
     )  # fmt: skip
 
 
 def new_memory(seed: Seed) -> Memory:
     key = ClientKey(seed.key_id, seed.project_id, seed.public_key, seed.secret_key, "Default", 0.0)
-    return Memory(
-        {seed.auth_token: list(SCOPES)}, {seed.project_id: Project(seed.project_id, seed.project)}, {key.key_id: key}
-    )
+    tokens = {seed.auth_token: list(READ_SCOPES), seed.manage_token: list(MANAGE_SCOPES)}
+    return Memory(tokens, {seed.project_id: Project(seed.project_id, seed.project)}, {key.key_id: key})
 
 
 def set_active(desk: SentryDesk, key: ClientKey, *, active: bool) -> None:

@@ -137,7 +137,8 @@ def _auth_revoke(desk: SlackDesk, app: SlackApp, arguments: Mapping[str, Any]) -
     del desk
     if str(arguments.get("test", "")).lower() in {"1", "true"}:
         return {"revoked": False}
-    app.token_revoked = True
+    # An app has its bot's token alone here, and without any token it counts as uninstalled: its webhooks end.
+    app.token_revoked, app.installed = True, False
     return {"revoked": True}
 
 

@@ -57,7 +57,7 @@ def _install_app(desk: SlackDesk, order: Order) -> object:
 def _rotate_token(desk: SlackDesk, order: Order) -> object:
     """Reinstall with a new token; the old one is unknown from now on."""
     app = desk.memory.apps[order.text("app_id", desk.seed.app_id)]
-    app.token, app.token_revoked = new_token(), False
+    app.token, app.token_revoked, app.installed = new_token(), False, True
     return {"bot_token": app.token}
 
 

@@ -39,6 +39,7 @@ def _credentials(desk: Instance, base_url: str) -> Mapping[str, str]:
         "SPLUNK_TOKEN": desk.seed.api_token,
         "SPLUNK_API_URL": base_url,
         "SPLUNK_INDEX": INDEX,
+        "SPLUNK_MANAGE_TOKEN": desk.seed.manager_token,
     }
 
 
@@ -66,11 +67,12 @@ def _switch_token(desk: Instance, order: Order) -> Any:
 
 
 def _change_token(desk: Instance, order: Order) -> Any:
-    """Set index, indexes, use_ack or query_string_auth of a HEC token by name; the first where none is given."""
+    """Set index, indexes, sourcetype, use_ack or query_string_auth of a HEC token by name; the first where none is given."""
     for row in desk.memory.hec_tokens:
         if row.name == order.text("name", "first"):
             row.index = order.text("index", row.index)
             row.indexes = [str(name) for name in order.fields.get("indexes", row.indexes)]
+            row.sourcetype = order.text("sourcetype", row.sourcetype)
             row.use_ack = bool(order.fields.get("use_ack", row.use_ack))
             row.query_string_auth = bool(order.fields.get("query_string_auth", row.query_string_auth))
             return {"name": row.name, "index": row.index, "indexes": row.indexes, "use_ack": row.use_ack}
@@ -140,6 +142,7 @@ _ROUTES = (
     Route("GET", "/services/collector/health", hec.show_health),
     Route("GET", "/services/collector/health/1.0", hec.show_health),
     Route("GET", "/services/server/info", api.show_server),
+    Route("GET", "/services/authentication/current-context", api.show_context),
     *(
         Route(method, f"{space}/search/{version}jobs/export", api.export)
         for space in _SPACES

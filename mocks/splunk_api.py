@@ -55,6 +55,17 @@ def show_server(desk: Instance, ask: Ask) -> Response:
     return _entries([{"name": "server-info", "content": {"version": "9.3.2", "serverName": "stand-in"}}])
 
 
+def show_context(desk: Instance, ask: Ask) -> Response:
+    """Say whose token it is; any valid one may ask.
+
+    Source: https://help.splunk.com/en/splunk-enterprise/rest-api-reference (authentication/current-context)
+    """
+    token = _caller(desk, ask)
+    capabilities = ["search", *(["edit_token_http", "list_token_http"] if token.may_edit_tokens else [])]
+    content = {"username": token.name, "roles": [token.name], "capabilities": capabilities}
+    return _entries([{"name": "context", "content": content}])
+
+
 def create_token(desk: Instance, ask: Ask) -> Response:
     """Take a name, and a token value of the caller's choice where it gives one.
 
@@ -70,7 +81,7 @@ def create_token(desk: Instance, ask: Ask) -> Response:
     value = str(sent.get("token") or new_guid())
     if any(row.token == value for row in desk.memory.hec_tokens):
         return messages(400, "ERROR", "The token value is in use by another input")
-    created = HecToken(name, value)
+    created = HecToken(name, value, created_at=desk.now())
     _change(desk, created, sent)
     desk.memory.hec_tokens.append(created)
     return _entries([_as_entry(created)], 201)
@@ -80,8 +91,9 @@ def list_tokens(desk: Instance, ask: Ask) -> Response:
     """Source: https://help.splunk.com/en/splunk-enterprise/rest-api-reference (data/inputs/http, GET)."""
     _editor(desk, ask)
     offset, count = int(ask.query.get("offset", "0")), int(ask.query.get("count", "30"))
-    rows = desk.memory.hec_tokens[offset : offset + count if count else None]
-    return _entries([_as_entry(row) for row in rows], total=len(desk.memory.hec_tokens))
+    listed = [row for row in desk.memory.hec_tokens if desk.listed(row.created_at)]
+    rows = listed[offset : offset + count if count else None]
+    return _entries([_as_entry(row) for row in rows], total=len(listed))
 
 
 def show_token(desk: Instance, ask: Ask) -> Response:

@@ -30,6 +30,7 @@ class HecToken:
     use_ack: bool = False
     disabled: bool = False
     query_string_auth: bool = False
+    created_at: float = 0.0
 
 
 @dataclass(slots=True)

@@ -109,6 +109,7 @@ class Desk(Generic[S, M]):
     memory: M
     world: World
     indexing_delay_s: float
+    listing_lag_s: float = 0.0
 
     def now(self) -> float:
         """Return the stand-ins' time in epoch seconds, with the offset that the control plane set."""
@@ -118,9 +119,15 @@ class Desk(Generic[S, M]):
         """Return when something stored now shows in read-backs."""
         return self.now() + self.indexing_delay_s
 
+    def listed(self, created_at: float) -> bool:
+        """Tell whether a listing shows by now what was made then."""
+        return self.now() >= created_at + self.listing_lag_s
+
     def throw_away_copy(self) -> "Desk[S, M]":
         """Return a desk whose memory nobody will look at and which reaches nobody: answers, and delivers nothing."""
-        return Desk(self.seed, copy.deepcopy(self.memory), _Muted(self.world), self.indexing_delay_s)
+        return Desk(
+            self.seed, copy.deepcopy(self.memory), _Muted(self.world), self.indexing_delay_s, self.listing_lag_s
+        )
 
 
 class Route:

@@ -42,6 +42,7 @@ class Booth:
         """Forget everything but the credentials, which work again as they did at the start."""
         self.desk.memory = self.stand_in.memory(self.desk.seed)
         self.desk.indexing_delay_s = self.stand_in.indexing_delay_s
+        self.desk.listing_lag_s = 0.0
         self.journal.clear()
         self.faults.clear()
 
@@ -150,12 +151,22 @@ class StandInWorld:
 
 def known_actions(booth: Booth) -> dict[str, Action]:
     """Return the vendor's console actions, with those that every vendor has."""
-    return {"set_indexing_delay": _set_indexing_delay, **booth.stand_in.actions}
+    return {
+        "set_indexing_delay": _set_indexing_delay,
+        "set_listing_lag": _set_listing_lag,
+        **booth.stand_in.actions,
+    }
 
 
 def _set_indexing_delay(desk: Desk[Any, Any], order: Order) -> Any:
     desk.indexing_delay_s = order.number("seconds")
     return {"seconds": desk.indexing_delay_s}
+
+
+def _set_listing_lag(desk: Desk[Any, Any], order: Order) -> Any:
+    """Let listings show what is made from now on only this many seconds later."""
+    desk.listing_lag_s = order.number("seconds")
+    return {"seconds": desk.listing_lag_s}
 
 
 def _from_vendor(stand_in: StandIn[Any, Any], desk: Desk[Any, Any], ask: Ask) -> Response:

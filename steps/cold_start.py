@@ -1,10 +1,7 @@
 """Steps 1 to 6: what must be so before a real credential is touched, and the rehearsal."""
 
-import os
 import platform
-import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +16,7 @@ from steps.context import Context
 from steps.verifying import verify_targets
 from steps.version import code_version
 from steps.walk import Walk, done, hold, of_results
+from vendors.git import is_tracked
 
 _PYTHON = ((3, 11), (3, 14))
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -117,24 +115,12 @@ def check_private(file: Path) -> None:
             "It holds credentials; whoever can read it can use them. Nothing was sent.",
             f"chmod 600 {file}, and consider its credentials seen.",
         )
-    if _is_tracked(file):
+    if is_tracked(file):
         raise BadInput(
             f"{file} is tracked by git.",
             "Its credentials are in the history that everyone clones. Nothing was sent.",
             f"git rm --cached {file}, add it to .gitignore, and rotate what it holds.",
         )
-
-
-def _is_tracked(file: Path) -> bool:
-    git = shutil.which("git")
-    if git is None:
-        return False
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    listed = subprocess.run(  # noqa: S603 (the program is the git on PATH, the argument a path of ours)
-        [git, "-C", str(file.resolve().parent), "ls-files", "--error-unmatch", "--", file.name],
-        capture_output=True, check=False, env=environment, timeout=10,
-    )  # fmt: skip
-    return listed.returncode == 0
 
 
 def _proved_by_rehearsal(walk: Walk, step: Step) -> StepResult:

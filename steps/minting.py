@@ -13,12 +13,12 @@ from domain.rotation import Kind, State, Wait
 from domain.values import StoredValue
 from ledger.held_credentials import see_credential
 from ledger.questions import Seen
-from ledger.rotations import Flip, Held, hold_groups, intend, write
+from ledger.rotations import LEASE, Flip, Held, hold_groups, intend, still_held, write
 from steps.rotation_hands import Hands, Listing, Proof, Proven, Stop, kept_back
 from steps.rotation_people import asked
 from steps.value_store import keep_once
 
-# Beyond the vendor's listing lag: a request that was on its way when its answer was lost has arrived by then.
+# How soon something that converges by itself is looked at again.
 SETTLE = timedelta(minutes=1)
 
 
@@ -51,7 +51,7 @@ def keep_old(hands: Hands, held: Held) -> Stop | None:
     known = see_credential(hands.ledger, hands.credential, fingerprint)
     found_by_hand = known.version != "" and known.fingerprint != fingerprint
     if found_by_hand and record.facts.get("put_back") is True:
-        return put_back(hands, known.version)
+        return put_back(hands, held, known.version)
     if found_by_hand and record.kind is not Kind.ADOPTION:
         return Stop(
             Wait.BLOCKED_CONFLICT, f"The block of {hands.credential} holds a value that the ledger does not know."
@@ -70,11 +70,12 @@ def keep_old(hands: Hands, held: Held) -> Stop | None:
     return None
 
 
-def put_back(hands: Hands, version: str) -> Stop | None:
+def put_back(hands: Hands, held: Held, version: str) -> Stop | None:
     """Put the ledger's value back into the block, on an operator's word; what stood there is gone."""
     stored = hands.store.read(version)
     if stored is None:
         return Stop(Wait.BLOCKED_CONFLICT, f"The value document {version} is gone, so it cannot be put back.")
+    still_held(held)
     hands.store.project(hands.credential, stored.value)
     return Stop(Wait.SETTLING, "The ledger's value was put back.", hands.ledger.now())
 
@@ -86,6 +87,7 @@ def contain(hands: Hands, held: Held) -> Stop | None:
         return Stop(Wait.AWAITING_ADOPTION, f"Which credential of the vendor {hands.credential} is, is not known.")
     verb, act = ("disable", hands.vendor.disable) if hands.manifest.can_disable else ("revoke", hands.vendor.revoke)
     intend(held, verb, {"vendor_id": vendor_id, "why": "contain first"}, state=State.CONTAINING)
+    still_held(held)
     act(vendor_id)
     contained = {"contained_at": hands.ledger.now().isoformat()}
     write(held, "outcome", {"verb": verb, "vendor_id": vendor_id}, state=State.PLANNED, facts=contained)
@@ -107,7 +109,7 @@ def reconcile(hands: Hands, held: Held) -> Stop | None:
         return None
     if found:
         return _delete_orphans(hands, held, found)
-    if hands.ledger.now() < (settled := _settled_at(hands, held)):
+    if hands.ledger.now() < (settled := settled_at(hands, held)):
         return Stop(
             Wait.SETTLING,
             "Whether the vendor made the new credential is looked up once its listing has settled.",
@@ -152,6 +154,7 @@ def give_up(hands: Hands, held: Held, why: str) -> Stop | None:
         kept = intend(held, "revoke", {"vendor_id": record.new_vendor_id, "why": why})
         if kept is not None:
             return kept_back(kept)
+        still_held(held)
         hands.vendor.revoke(record.new_vendor_id)
     columns = {"new_vendor_id": "", "new_version": "", "minted_at": None}
     write(held, "outcome", {"attempt": record.attempt, "given_up": why}, state=State.PLANNED, columns=columns)
@@ -178,8 +181,15 @@ def delete_marked(hands: Hands, held: Held, found: list[ListedCredential]) -> St
         kept = intend(held, "revoke", {"vendor_id": one.vendor_id, "marker": one.name, "why": "nobody kept its value"})
         if kept is not None:
             return kept_back(kept)
+        still_held(held)
         hands.vendor.revoke(one.vendor_id)
     return None
+
+
+def settled_at(hands: Hands, held: Held) -> datetime:
+    """Return when the listing shows whatever this attempt made: what was begun under its intent ends within the lease."""
+    began = held.record.creating_at or held.record.opened_at
+    return began + LEASE + hands.manifest.listing_lag
 
 
 def _create(hands: Hands, held: Held) -> Stop | None:
@@ -196,6 +206,7 @@ def _create(hands: Hands, held: Held) -> Stop | None:
     )  # fmt: skip
     if kept is not None:
         return kept_back(kept)
+    still_held(held)
     try:
         minted = hands.vendor.create(mark, value)
     except (Rejected, Unavailable) as error:
@@ -245,7 +256,7 @@ def _unlistable(hands: Hands, held: Held, stored: StoredValue | None) -> Stop | 
     if stored is not None and stored.vendor_id:
         _created(hands, held, stored.vendor_id, stored)
         return None
-    settled = _settled_at(hands, held) + (hands.manifest.native_expiry or timedelta(0))
+    settled = settled_at(hands, held) + (hands.manifest.native_expiry or timedelta(0))
     expires = hands.manifest.native_expiry is not None and hands.ledger.now() >= settled
     if not expires and record.facts.get("reconciled") != record.attempt:
         return Stop(
@@ -280,6 +291,7 @@ def _awaited_value(hands: Hands, held: Held) -> Stop | None:
         stored = keep_once(hands.store, name, StoredValue(candidate))
     old = hands.store.read(record.old_version)
     if old is not None and hands.store.projected(hands.credential) != old.value:
+        still_held(held)
         hands.store.project(hands.credential, old.value)
     tried = [*_texts(record.facts.get("tried")), hands.fingerprint(stored.value)]
     write(held, "decision", {"candidate": name}, facts={"tried": tried})
@@ -305,11 +317,6 @@ def _no_slot(listing: Listing, hands: Hands) -> Stop | None:
         Wait.BLOCKED_NO_SLOT,
         f"All {slots} places at the vendor are taken ({names}). None of them is deleted to make room.",
     )
-
-
-def _settled_at(hands: Hands, held: Held) -> datetime:
-    began = held.record.creating_at or held.record.opened_at
-    return began + hands.manifest.listing_lag + SETTLE
 
 
 def _last_uses(known: object, at: datetime) -> list[str]:

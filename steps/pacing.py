@@ -19,7 +19,7 @@ class Pacer:
     """One per process. Counts calls in sliding windows, per account or per credential as each limit says."""
 
     limits: Mapping[str, tuple[Limit, ...]]
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None]
     monotonic: Callable[[], float] = time.monotonic
     _made: dict[tuple[object, ...], deque[float]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from domain.errors import OpsError, OutcomeUnknown
 from domain.rotation import State, Wait
-from ledger.rotations import Flip, Held, intend, write
+from ledger.rotations import Flip, Held, intend, still_held, write
 from steps.minting import used_new
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
 
@@ -63,6 +63,7 @@ def serve(hands: Hands, held: Held) -> Stop | None:
             return Stop(
                 Wait.BLOCKED_CONFLICT, f"The block of {hands.credential} holds a value that the ledger does not know."
             )
+        still_held(held)
         hands.store.project(hands.credential, surviving.value)
         repaired = True
     for name in hands.policy.sinks:
@@ -87,6 +88,7 @@ def fill_sink(hands: Hands, held: Held, name: str, version: str, value: str) -> 
     kept = intend(held, "publish", {"sink": name, "version": version}, facts={"handed_out": True})
     if kept is not None:
         return kept_back(kept)
+    still_held(held)
     sink.publish(value)
     seen = sink.serves(value)
     if seen is False:

@@ -8,7 +8,7 @@ from datetime import datetime
 from domain.errors import OpsError
 from domain.retiring import Evidence, Reading, why_it_stays, why_not_yet
 from domain.rotation import State, Wait
-from ledger.rotations import Held, intend, write
+from ledger.rotations import Held, intend, still_held, write
 from steps.minting import used_new, used_old
 from steps.publishing import serve
 from steps.rotation_hands import LOOK_AGAIN, Hands, Listing, Proven, Stop, kept_back
@@ -139,6 +139,7 @@ def _switch_off(hands: Hands, held: Held) -> Stop | None:
     kept = intend(held, "disable", {"vendor_id": vendor_id}, state=State.DISABLING)
     if kept is not None:
         return kept_back(kept)
+    still_held(held)
     hands.vendor.disable(vendor_id)
     _disabled(hands, held)
     return None
@@ -154,6 +155,7 @@ def _delete(hands: Hands, held: Held) -> Stop | None:
     kept = intend(held, "revoke", {"vendor_id": vendor_id}, state=State.REVOKING)
     if kept is not None:
         return kept_back(kept)
+    still_held(held)
     hands.vendor.revoke(vendor_id)
     write(held, "outcome", {"verb": "revoke", "vendor_id": vendor_id}, facts=_revoked(hands))
     return None
@@ -195,6 +197,7 @@ def _still_accepted(hands: Hands, held: Held) -> Stop:
 
 def _drop_documents(hands: Hands, held: Held) -> None:
     """Delete the documents of this rotation but the surviving one: a value that is refused is of no use to anyone."""
+    still_held(held)
     record = held.record
     keep = record.surviving_version
     for name in {record.retiring_version, *(hands.version(record, n) for n in range(record.attempt + 1))} - {keep, ""}:

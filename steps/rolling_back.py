@@ -8,8 +8,8 @@ from datetime import datetime
 from domain.names import marker
 from domain.rotation import State, Wait
 from domain.values import StoredValue
-from ledger.rotations import Flip, Held, intend, write
-from steps.minting import SETTLE, delete_marked, used_old
+from ledger.rotations import Flip, Held, intend, still_held, write
+from steps.minting import SETTLE, delete_marked, settled_at, used_old
 from steps.publishing import fill_sink
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
 
@@ -44,6 +44,7 @@ def _switch_on(hands: Hands, held: Held) -> Stop | None:
     kept = intend(held, "enable", {"vendor_id": record.old_vendor_id})
     if kept is not None:
         return kept_back(kept)
+    still_held(held)
     hands.vendor.enable(record.old_vendor_id)
     write(held, "outcome", {"verb": "enable", "vendor_id": record.old_vendor_id})
     return None
@@ -56,13 +57,13 @@ def _give_up_attempt(hands: Hands, held: Held) -> Stop | None:
         found = hands.vendor.listing().marked(marker(record.id, record.attempt))
         if stop := delete_marked(hands, held, found):
             return stop
-        settled = (record.creating_at or record.opened_at) + hands.manifest.listing_lag + SETTLE
-        if hands.ledger.now() < settled:
+        if hands.ledger.now() < (settled := settled_at(hands, held)):
             return Stop(
                 Wait.SETTLING,
                 "Whether the last attempt made a credential is looked up once the listing has settled.",
                 settled,
             )
+    still_held(held)
     for attempt in range(1, record.attempt + 1):
         hands.store.drop(hands.version(record, attempt))
     write(held, "outcome", {"given_up": record.attempt}, state=State.ABORTED)

@@ -43,7 +43,7 @@ _SITE = "Open your Datadog dashboard, read its address and set DD_SITE to match:
 _KEYS = "Create a key under Organization Settings > API Keys (or Application Keys) and run opsflows connect datadog."
 
 
-def _row(
+def row_of(
     name: str, status: int | frozenset[int], means: str, next_step: str, *, marker: str = "",
     kind: Kind = Kind.REJECTED, verbs: frozenset[str] = frozenset(), saw: str = "Datadog answered {status} to {verb}.",
 ) -> Signature:  # fmt: skip
@@ -53,20 +53,20 @@ def _row(
 
 # Source: the pages of each endpoint under https://docs.datadoghq.com/api/latest/, .../rate-limits/
 SIGNATURES = (
-    _row("permission", 403, "The application key's owner or scopes lack what was asked: timeseries_query for metrics, events_read for events.", "Edit the application key's scopes under Organization Settings > Application Keys, or make one with both, and run opsflows connect datadog.", marker="permission"),
-    _row("key_missing", 403, "The API key did not reach Datadog: something on the way removes the DD-API-KEY header.", "Look at the proxy between this machine and Datadog.", marker="API key required"),
-    _row("application_key", 403, "DD_APP_KEY is wrong or was revoked, its owner was disabled, or it belongs to another organisation than DD_API_KEY; that key was just accepted for sending.", _KEYS, marker="Invalid API key or Application key", verbs=_READS),
-    _row("key_unknown", 403, "The API key is wrong or was revoked, an application key stands in its place, or DD_SITE is not the key's site: Datadog says the same to all of them.", f"{_SITE} If the site is right: {_KEYS}", marker="Forbidden"),
-    _row("silent_403", 403, "DD_SITE is not your organisation's site, or the key is wrong; Datadog does not say which.", _SITE),
-    _row("unauthorized", 401, "Datadog takes the credential for missing or malformed.", _KEYS),
-    _row("key_id_unknown", 404, "The key's id does not exist in this organisation, or the key was deleted.", "List the organisation's keys under Organization Settings > API Keys.", marker="API key not found"),
-    _row("event_too_old", 400, "The event's time lies too far in the past: this machine's clock is wrong.", "Set the clock (timedatectl), then verify again.", marker="too far in the past"),
-    _row("past_retention", 400, "The time asked for lies before what Datadog still keeps.", "Ask for a later window.", marker="outside the retention"),
-    _row("too_large", 413, "The request is larger than Datadog takes: a fault of ours.", "Report it with the audit bundle."),
-    _row("slow_request", 408, "Datadog did not receive the request in time; nothing was taken.", "Verify again; if it stays, look at the line between this machine and Datadog.", kind=Kind.UNAVAILABLE),
-    _row("rate_limited", 429, "The organisation has used up this endpoint's limit, or a cold account's first burst was throttled. Nothing was taken.", "Wait for the seconds in X-RateLimit-Reset and repeat; if it lasts, open a ticket with Datadog.", kind=Kind.UNAVAILABLE),
-    _row("series_refused", 202, "Datadog took the request and refused the metric in it: a fault of ours.", "Report it with the audit bundle.", marker='"errors"', verbs=frozenset({"send_metric"}), saw="Datadog answered 202 to {verb}, with errors."),
-    _row("query_refused", frozenset({200, 400}), "Datadog could not run the metric query.", "Report it with the audit bundle.", marker='"error"', verbs=frozenset({"find_metric"}), saw="Datadog answered {status} to {verb}, with an error."),
+    row_of("permission", 403, "The application key's owner or scopes lack what was asked: timeseries_query for metrics, events_read for events.", "Edit the application key's scopes under Organization Settings > Application Keys, or make one with both, and run opsflows connect datadog.", marker="permission"),
+    row_of("key_missing", 403, "The API key did not reach Datadog: something on the way removes the DD-API-KEY header.", "Look at the proxy between this machine and Datadog.", marker="API key required"),
+    row_of("application_key", 403, "DD_APP_KEY is wrong or was revoked, its owner was disabled, or it belongs to another organisation than DD_API_KEY; that key was just accepted for sending.", _KEYS, marker="Invalid API key or Application key", verbs=_READS),
+    row_of("key_unknown", 403, "The API key is wrong or was revoked, an application key stands in its place, or DD_SITE is not the key's site: Datadog says the same to all of them.", f"{_SITE} If the site is right: {_KEYS}", marker="Forbidden"),
+    row_of("silent_403", 403, "DD_SITE is not your organisation's site, or the key is wrong; Datadog does not say which.", _SITE),
+    row_of("unauthorized", 401, "Datadog takes the credential for missing or malformed.", _KEYS),
+    row_of("key_id_unknown", 404, "The key's id does not exist in this organisation, or the key was deleted.", "List the organisation's keys under Organization Settings > API Keys.", marker="API key not found"),
+    row_of("event_too_old", 400, "The event's time lies too far in the past: this machine's clock is wrong.", "Set the clock (timedatectl), then verify again.", marker="too far in the past"),
+    row_of("past_retention", 400, "The time asked for lies before what Datadog still keeps.", "Ask for a later window.", marker="outside the retention"),
+    row_of("too_large", 413, "The request is larger than Datadog takes: a fault of ours.", "Report it with the audit bundle."),
+    row_of("slow_request", 408, "Datadog did not receive the request in time; nothing was taken.", "Verify again; if it stays, look at the line between this machine and Datadog.", kind=Kind.UNAVAILABLE),
+    row_of("rate_limited", 429, "The organisation has used up this endpoint's limit, or a cold account's first burst was throttled. Nothing was taken.", "Wait for the seconds in X-RateLimit-Reset and repeat; if it lasts, open a ticket with Datadog.", kind=Kind.UNAVAILABLE),
+    row_of("series_refused", 202, "Datadog took the request and refused the metric in it: a fault of ours.", "Report it with the audit bundle.", marker='"errors"', verbs=frozenset({"send_metric"}), saw="Datadog answered 202 to {verb}, with errors."),
+    row_of("query_refused", frozenset({200, 400}), "Datadog could not run the metric query.", "Report it with the audit bundle.", marker='"error"', verbs=frozenset({"find_metric"}), saw="Datadog answered {status} to {verb}, with an error."),
 )  # fmt: skip
 
 # What only a read-back shows.
@@ -163,7 +163,7 @@ class Datadog:
 
     def other_homes(self, symptom: str) -> tuple[str, ...]:
         """Return the other commercial sites where Datadog itself refused the API key."""
-        own = self.api == _api_of(self.site) and self.site not in GOVERNMENT_SITES
+        own = self.api == api_of(self.site) and self.site not in GOVERNMENT_SITES
         if not own or symptom not in _MAY_BE_ELSEWHERE:
             return ()
         return tuple(site for site in SITES if site != self.site and site not in GOVERNMENT_SITES)
@@ -171,7 +171,7 @@ class Datadog:
     def is_known_at(self, home: str) -> bool:
         """Ask a site whether it knows the API key."""
         call = json_call(
-            "ask_site", Effect.READS, "GET", f"{_api_of(home)}/api/v1/validate", headers={"dd-api-key": self.api_key}
+            "ask_site", Effect.READS, "GET", f"{api_of(home)}/api/v1/validate", headers={"dd-api-key": self.api_key}
         )
         answer = self.wire.exchange(call, accepted=lambda a: succeeded(a) or a.status in _ANSWERS_ABOUT_KEYS)
         return answer.fields().get("valid") is True
@@ -192,7 +192,7 @@ class Datadog:
 _ANSWERS_ABOUT_KEYS = frozenset({401, 403})
 
 
-def _api_of(site: str) -> str:
+def api_of(site: str) -> str:
     return f"https://api.{site}"
 
 
@@ -244,10 +244,16 @@ def connect(values: Mapping[str, str], address: str | None, conduct: Conduct) ->
         retry_after=seconds_header("x-ratelimit-reset"),
     )  # fmt: skip
     site = values.get("site", DEFAULT_SITE)
-    api = address or _api_of(site)
+    api = address or api_of(site)
     wire.check_host(api)
     return Datadog(values["api_key"], values["app_key"], site, api, wire)
 
+
+_application_key = matching(
+    r"[0-9a-f]{40}|ddapp_[0-9A-Za-z]{34,}",
+    "an application key (40 hex characters, or ddapp_...)",
+    "Copy the key when it is created, it is shown once; an API key is shorter and is not one.",
+)
 
 INTEGRATION = Integration(
     name="datadog",
@@ -262,10 +268,19 @@ INTEGRATION = Integration(
                  where="Organization Settings > Application Keys > New Key, or a service account's page",
                  scopes="timeseries_query, events_read",
                  rotated="a second key beside it, swap, verify, delete the old one; Datadog's API can do all of it",
-                 check=matching(r"[0-9a-f]{40}|ddapp_[0-9A-Za-z]{34,}", "an application key (40 hex characters, or ddapp_...)", "Copy the key when it is created, it is shown once; an API key is shorter and is not one.")),
+                 check=_application_key),
         Variable("DD_SITE", "site", Purpose.SEND, secret=False, required=False,
                  where="the address of your Datadog dashboard, without app.", scopes="-", rotated="-",
                  check=one_of(SITES, "Open your dashboard and copy the site from its address: app.datadoghq.com is datadoghq.com, us5.datadoghq.com is itself."), default=DEFAULT_SITE),
+        Variable("DD_MANAGE_APP_KEY", "manage_app_key", Purpose.MANAGE, secret=True, required=False,
+                 where="the page of the service account that DD_SERVICE_ACCOUNT_ID names; a key of its own, never DD_APP_KEY",
+                 scopes="api_keys_read, api_keys_write, api_keys_delete, service_account_write (user_app_keys instead where DD_SERVICE_ACCOUNT_ID is empty)",
+                 rotated="a second key beside it, swap, verify, delete the old one, after every other key; Datadog's API can do all of it",
+                 check=_application_key),
+        Variable("DD_SERVICE_ACCOUNT_ID", "service_account_id", Purpose.MANAGE, secret=False, required=False,
+                 where="Organization Settings > Service Accounts > the account: the id in the page's address; empty for keys of the manage key's own user",
+                 scopes="-", rotated="-",
+                 check=matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a service account's id (a UUID)", "Copy the id from the address of the service account's page, not its name or e-mail address.")),
     ),
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,
@@ -276,6 +291,7 @@ INTEGRATION = Integration(
         "Open Organization Settings > API Keys > New Key, name it after the environment, and copy the key.",
         "Open Organization Settings > Service Accounts, create or choose one, and add an application key to it.",
         "Restrict the key's scopes to timeseries_query and events_read, and copy it: it is shown once.",
+        "For rotation, add a second application key there with the scopes of DD_MANAGE_APP_KEY, and copy the account's id.",
     ),
     after_set_up="Create the monitors and their notification rules (@pagerduty-..., @slack-...), and leave verify:true out "
     "of every count and monitor; verification shows that Datadog took the event, not that a monitor tells anyone.",

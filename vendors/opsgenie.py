@@ -253,6 +253,12 @@ def connect(values: Mapping[str, str], address: str | None, conduct: Conduct) ->
     return Opsgenie(values["api_key"], values.get("team", ""), api, wire)
 
 
+_KEY_SHAPE = fields.matching(
+    r"[0-9A-Za-z]{8}(-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}",
+    "an API key (8-4-4-4-12 characters)",
+    "Copy the API Key of an API integration, not the key of a user or of another integration type.",
+)
+
 INTEGRATION = Integration(
     name="opsgenie",
     title="Opsgenie",
@@ -262,13 +268,18 @@ INTEGRATION = Integration(
                  where="Teams > the team > Integrations > Add integration > API > API Key",
                  scopes="Read, and Create and Update; no Delete, no Configuration access",
                  rotated="a second API integration of the same team, swap, switch the old one off, then delete it",
-                 check=fields.matching(r"[0-9A-Za-z]{8}(-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}", "an API key (8-4-4-4-12 characters)", "Copy the API Key of an API integration, not the key of a user or of another integration type.")),
+                 check=_KEY_SHAPE),
         Variable("OPSGENIE_REGION", "region", Purpose.SEND, secret=False, required=False,
                  where="the account's address: eu where it reads app.eu.opsgenie.com, else us", scopes="-", rotated="-",
                  check=fields.one_of(tuple(API_OF_REGION), "Write eu where the account's address is app.eu.opsgenie.com, else us."), default="us"),
         Variable("OPSGENIE_TEAM", "team", Purpose.SEND, secret=False, required=False,
                  where="Teams > the team's name, letter by letter", scopes="-", rotated="-",
                  check=fields.matching(r"[^\r\n]{1,100}", "a team's name (one line of at most 100 characters)", "Copy the name from the team's page.")),
+        Variable("OPSGENIE_MANAGE_KEY", "manage_key", Purpose.MANAGE, secret=True, required=False,
+                 where="Settings > Integrations (or the team's) > Add integration > API, with Configuration access; for rotation alone",
+                 scopes="Configuration access, with Read, Create and Update, and Delete; best as an integration of the team, which reaches the team's integrations only",
+                 rotated="by hand, after all others: a second API integration with the same access, swap, delete the old one",
+                 check=_KEY_SHAPE),
     ),
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,

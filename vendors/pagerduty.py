@@ -158,7 +158,7 @@ class PagerDuty:
     def is_known_at(self, home: str) -> bool:
         """Ask a region whether it knows the REST key. Every account has users, and a read-only key may list them."""
         url = f"{API_OF_REGION[home]}/users?limit=1"
-        call = json_call("ask_region", Effect.READS, "GET", url, headers=self._headers())
+        call = json_call("ask_region", Effect.READS, "GET", url, headers=self.rest_headers())
         answer = self.wire.exchange(call, accepted=lambda a: succeeded(a) or a.status in _ANSWERS_ABOUT_KEYS)
         return answer.status != _UNKNOWN_KEY
 
@@ -200,17 +200,22 @@ class PagerDuty:
         return _rows(self._read(verb, f"/incidents?{query}", nonce), "incidents")
 
     def _read(self, verb: str, path: str, nonce: str) -> dict[str, Any]:
-        call = json_call(verb, Effect.READS, "GET", f"{self.api}{path}", headers=self._headers(), nonce=nonce)
+        call = json_call(verb, Effect.READS, "GET", f"{self.api}{path}", headers=self.rest_headers(), nonce=nonce)
         return self.wire.exchange(call).fields()
 
-    def _headers(self) -> dict[str, str]:
+    def rest_headers(self) -> dict[str, str]:
+        """Return what opens the REST API, or raise BadInput where no REST key was given."""
         if not self.api_key:
             raise BadInput(
                 "PAGERDUTY_API_KEY is not there.",
                 "Without it PagerDuty can be sent to, but not asked. Nothing was sent.",
                 "Create a read-only key (Integrations > API Access Keys) and run opsflows connect pagerduty.",
             )
-        return {"authorization": f"Token token={self.api_key}", "accept": "application/vnd.pagerduty+json;version=2"}
+        return rest_headers(self.api_key)
+
+
+def rest_headers(key: str) -> dict[str, str]:
+    return {"authorization": f"Token token={key}", "accept": "application/vnd.pagerduty+json;version=2"}
 
 
 _UNKNOWN_KEY = 401
@@ -296,7 +301,7 @@ INTEGRATION = Integration(
                  check=routing_key),
         Variable("PAGERDUTY_API_KEY", "api_key", Purpose.READ, secret=True, required=False,
                  where="Integrations > API Access Keys > Create New API Key, read-only",
-                 scopes="read-only (incidents.read, services.read)",
+                 scopes="read-only (incidents.read, services.read, change_events.read)",
                  rotated="by hand: create a second key, swap, delete the old one", check=api_key),
         Variable("PAGERDUTY_SERVICE_ID", "service_id", Purpose.READ, secret=False, required=False,
                  where="the end of the service's address: /service-directory/P...", scopes="-", rotated="-",
@@ -304,6 +309,10 @@ INTEGRATION = Integration(
         Variable("PAGERDUTY_REGION", "region", Purpose.SEND, secret=False, required=False,
                  where="the account's address: eu where it reads <name>.eu.pagerduty.com, else us", scopes="-", rotated="-",
                  check=one_of(tuple(API_OF_REGION), "Write eu where the account's address is <name>.eu.pagerduty.com, else us."), default="us"),
+        Variable("PAGERDUTY_MANAGE_KEY", "manage_key", Purpose.MANAGE, secret=True, required=False,
+                 where="Integrations > API Access Keys > Create New API Key, without the tick at Read-only; for rotation alone",
+                 scopes="full access (services.write, services.read, incidents.read): PagerDuty's keys are read-only or everything",
+                 rotated="by hand, after all others: create a second key, swap, delete the old one", check=api_key),
     ),
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,

@@ -1,12 +1,26 @@
 """Every integration, in the order an operator brings them live: easiest first."""
 
-from types import MappingProxyType
-
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from domain.errors import BadInput
 from domain.names import Purpose
-from vendors import datadog, opsgenie, pagerduty, sentry, slack, splunk
+from vendors import (
+    datadog,
+    datadog_rotation,
+    opsgenie,
+    opsgenie_rotation,
+    pagerduty,
+    pagerduty_rotation,
+    sentry,
+    sentry_rotation,
+    slack,
+    slack_rotation,
+    splunk,
+    splunk_rotation,
+    statuspage,
+    statuspage_rotation,
+)
 from vendors.capabilities import Integration
 from vendors.rate_limits import Limit
 from vendors.rotation import Rotation
@@ -21,6 +35,7 @@ INTEGRATIONS = MappingProxyType(
             opsgenie.INTEGRATION,
             datadog.INTEGRATION,
             splunk.INTEGRATION,
+            statuspage.INTEGRATION,
         )
     }
 )
@@ -30,6 +45,13 @@ ROTATIONS: Mapping[tuple[str, Purpose], Rotation] = MappingProxyType(
     {
         (row.integration, row.purpose): row
         for rows in (
+            slack_rotation.ROTATIONS,
+            sentry_rotation.ROTATIONS,
+            pagerduty_rotation.ROTATIONS,
+            opsgenie_rotation.ROTATIONS,
+            datadog_rotation.ROTATIONS,
+            splunk_rotation.ROTATIONS,
+            statuspage_rotation.ROTATIONS,
         )
         for row in rows
     }
@@ -38,6 +60,13 @@ ROTATIONS: Mapping[tuple[str, Purpose], Rotation] = MappingProxyType(
 # Published rate limits by integration, which steps keep within.
 LIMITS: Mapping[str, tuple[Limit, ...]] = MappingProxyType(
     {
+        "slack": slack_rotation.LIMITS,
+        "sentry": sentry_rotation.LIMITS,
+        "pagerduty": pagerduty_rotation.LIMITS,
+        "opsgenie": opsgenie_rotation.LIMITS,
+        "datadog": datadog_rotation.LIMITS,
+        "splunk": splunk_rotation.LIMITS,
+        "statuspage": statuspage_rotation.LIMITS,
     }
 )
 

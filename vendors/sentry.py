@@ -29,6 +29,8 @@ PUBLISHED_HOSTS = (
 # Both homes of an organisation; sentry.io without a prefix is the first one's older name.
 REGIONS = ("us.sentry.io", "de.sentry.io")
 INDEXING_BOUND = timedelta(seconds=120)
+# The most that one page holds. Source: https://docs.sentry.io/api/pagination/
+PAGE_KEYS = 100
 # All probes share one issue, so that verifying daily makes one issue and not hundreds.
 PROBE_FINGERPRINT = "opsflows-verification"
 
@@ -101,9 +103,10 @@ class Sentry:
 
     def explain(self, receipt: Receipt) -> OpsError:
         """Return why a 200 was followed by no event, as far as the project's keys tell."""
-        call = self._get("list_keys", f"/api/0/projects/{self.organisation}/{self.project}/keys/", receipt.nonce)
+        path = f"/api/0/projects/{self.organisation}/{self.project}/keys/?per_page={PAGE_KEYS}"
+        call = self._get("list_keys", path, receipt.nonce)
         try:
-            keys = _listed(self.wire.exchange(call, accepted=lambda a: succeeded(a) and _listed(a) is not None)) or []
+            keys = listed_objects(self.wire.exchange(call, accepted=lists_objects)) or []
         except Rejected as refusal:
             return refusal
         ours = [key for key in keys if key.get("public") == self.dsn.public_key]
@@ -191,12 +194,17 @@ def _envelope(nonce: str, at: datetime, event: Mapping[str, object]) -> bytes:
     return b"\n".join((header, item, payload, b""))
 
 
-def _listed(answer: Answer) -> list[dict[str, Any]] | None:
+def listed_objects(answer: Answer) -> list[dict[str, Any]] | None:
+    """Return the objects of a JSON list, None where the body is no list."""
     try:
         rows = json.loads(answer.body)
     except ValueError:
         return None
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
+
+
+def lists_objects(answer: Answer) -> bool:
+    return succeeded(answer) and listed_objects(answer) is not None
 
 
 def _told(symptom: str, receipt: Receipt) -> OpsError:
@@ -227,6 +235,12 @@ def connect(values: Mapping[str, str], address: str | None, conduct: Conduct) ->
 
 _VARIABLE = {"auth_token": "AUTH_TOKEN", "organisation": "ORG", "project": "PROJECT"}
 
+_token = matching(
+    r"sntry[a-z]_[0-9A-Za-z_=+/.-]{20,}|[0-9a-f]{64}",
+    "an auth token (sntry..._ or 64 hex characters)",
+    "Copy the internal integration's token when it is created; a client key is not one.",
+)
+
 INTEGRATION = Integration(
     name="sentry",
     title="Sentry",
@@ -239,13 +253,17 @@ INTEGRATION = Integration(
                  where="Settings > Custom Integrations > the internal integration > Tokens",
                  scopes="project:read (events), event:write (resolves test issues)",
                  rotated="by hand: a second token of the integration, swap, delete the old one",
-                 check=matching(r"sntry[a-z]_[0-9A-Za-z_=+/.-]{20,}|[0-9a-f]{64}", "an auth token (sntry..._ or 64 hex characters)", "Copy the internal integration's token when it is created; a client key is not one.")),
+                 check=_token),
         Variable("SENTRY_ORG", "organisation", Purpose.READ, secret=False, required=False,
                  where="the address of your Sentry: <organisation>.sentry.io", scopes="-", rotated="-",
                  check=matching(r"[a-z0-9][a-z0-9_-]*", "an organisation's slug (a-z, 0-9, dashes)", "Copy it from the address <organisation>.sentry.io, not the display name.")),
         Variable("SENTRY_PROJECT", "project", Purpose.READ, secret=False, required=False,
                  where="the project's address: /projects/<project>/", scopes="-", rotated="-",
                  check=matching(r"[a-z0-9][a-z0-9_-]*", "a project's slug (a-z, 0-9, dashes)", "Copy it from the project's address /projects/<project>/, not the display name.")),
+        Variable("SENTRY_MANAGE_TOKEN", "manage_token", Purpose.MANAGE, secret=True, required=False,
+                 where="Settings > Custom Integrations > a second internal integration, for rotation alone > Tokens",
+                 scopes="project:admin (makes, disables and deletes client keys)",
+                 rotated="by hand: a second token of that integration, swap, delete the old one", check=_token),
     ),
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,
@@ -256,6 +274,7 @@ INTEGRATION = Integration(
         "Open Settings > Custom Integrations > Create New Integration > Internal Integration.",
         "Set its permissions to Project: Read and Issue & Event: Read & Write, nothing else, and save.",
         "Copy the token under Tokens: it is shown once. Copy organisation and project from the address.",
+        "For rotation, create a second internal integration with Project: Admin, and copy its token.",
     ),
     after_set_up="Create an alert rule for new issues that notifies PagerDuty or Slack; where a rule should not speak of "
     "verifications, exclude the tag verify:true. Verification shows that Sentry stored the event, not that a rule tells anyone.",

@@ -9,7 +9,7 @@ _INGEST = frozenset({"send_event", "raise_error"})
 _API = frozenset({"read_event", "error_indexed", "resolve_issue", "list_keys", "ask_region"})
 
 
-def _row(
+def row_of(
     name: str, status: int | frozenset[int], means: str, next_step: str, *, marker: str = "",
     kind: Kind = Kind.REJECTED, verbs: frozenset[str] = _INGEST, saw: str = "Sentry answered {status} to {verb}.",
 ) -> Signature:  # fmt: skip
@@ -24,22 +24,22 @@ _TOKEN = (
 _OUR_FAULT = "Report it with the audit bundle."
 
 SIGNATURES = (
-    _row("no_key", frozenset({401, 403}), "The DSN's key did not reach Sentry: something on the way removes the X-Sentry-Auth header.", "Look at the proxy between this machine and Sentry.", marker="missing authorization information"),
-    _row("rejected", 403, "Sentry knows no active key like the DSN's for that project at that host: the key was disabled or deleted, the project is disabled, or the organisation lives in the other region.", f"Compare the DSN's host (*.ingest.us.sentry.io or *.ingest.de.sentry.io) with your organisation's region. {_DSN}", marker="with_reason"),
-    _row("dsn_refused", frozenset({401, 403}), "The DSN looks valid and is not: most often a US DSN for an organisation in the EU, or the other way round.", f"Compare the DSN's host (*.ingest.us.sentry.io or *.ingest.de.sentry.io) with your organisation's region. {_DSN}"),
-    _row("project_gone", 404, "No project has the DSN's project id at that host.", _DSN),
-    _row("bad_envelope", 400, "Sentry could not read our envelope: a fault of ours.", _OUR_FAULT),
-    _row("too_large", 413, "The envelope is larger than Sentry takes: a fault of ours.", _OUR_FAULT),
-    _row("ingest_limited", 429, "A quota, a spike protection or a rate limit of the key is reached; a cold account's first burst is limited too. The event was dropped.", "Wait for the time Sentry names and repeat; if it lasts, look at Stats & Usage and at the key's rate limit.", kind=Kind.UNAVAILABLE),
-    _row("limited_with_200", 200, "The answer's X-Sentry-Rate-Limits names our kind of event: errors of this key are dropped for now, this one perhaps among them.", "Wait for the time Sentry names and repeat; if it lasts, look at Stats & Usage and at the key's rate limit.", marker='"id"', kind=Kind.UNAVAILABLE, saw="Sentry answered 200 to {verb}, with a rate limit for errors."),
+    row_of("no_key", frozenset({401, 403}), "The DSN's key did not reach Sentry: something on the way removes the X-Sentry-Auth header.", "Look at the proxy between this machine and Sentry.", marker="missing authorization information"),
+    row_of("rejected", 403, "Sentry knows no active key like the DSN's for that project at that host: the key was disabled or deleted, the project is disabled, or the organisation lives in the other region.", f"Compare the DSN's host (*.ingest.us.sentry.io or *.ingest.de.sentry.io) with your organisation's region. {_DSN}", marker="with_reason"),
+    row_of("dsn_refused", frozenset({401, 403}), "The DSN looks valid and is not: most often a US DSN for an organisation in the EU, or the other way round.", f"Compare the DSN's host (*.ingest.us.sentry.io or *.ingest.de.sentry.io) with your organisation's region. {_DSN}"),
+    row_of("project_gone", 404, "No project has the DSN's project id at that host.", _DSN),
+    row_of("bad_envelope", 400, "Sentry could not read our envelope: a fault of ours.", _OUR_FAULT),
+    row_of("too_large", 413, "The envelope is larger than Sentry takes: a fault of ours.", _OUR_FAULT),
+    row_of("ingest_limited", 429, "A quota, a spike protection or a rate limit of the key is reached; a cold account's first burst is limited too. The event was dropped.", "Wait for the time Sentry names and repeat; if it lasts, look at Stats & Usage and at the key's rate limit.", kind=Kind.UNAVAILABLE),
+    row_of("limited_with_200", 200, "The answer's X-Sentry-Rate-Limits names our kind of event: errors of this key are dropped for now, this one perhaps among them.", "Wait for the time Sentry names and repeat; if it lasts, look at Stats & Usage and at the key's rate limit.", marker='"id"', kind=Kind.UNAVAILABLE, saw="Sentry answered 200 to {verb}, with a rate limit for errors."),
     # Repeating is safe: the same event id is stored once.
-    _row("ingest_failed", frozenset({500, 502, 503, 504}), "Sentry's ingest failed or could not queue the event; the same event may be sent again, since its id keeps it one.", "Look at status.sentry.io, then verify again.", kind=Kind.UNAVAILABLE),
-    _row("token_unknown", 401, "SENTRY_AUTH_TOKEN is wrong or was revoked, or belongs to an organisation in the other region.", _TOKEN, verbs=_API),
-    _row("scope_missing", 403, "The auth token lacks a scope: project:read to read events, event:write to resolve issues.", "Add the scopes to the internal integration's permissions (Project: Read, Issue & Event: Read & Write), and run opsflows connect sentry.", verbs=_API),
-    _row("event_unseen", 404, "Sentry took the event; the project does not show it yet.", "Wait: events take up to two minutes.", kind=Kind.NOT_YET, verbs=frozenset({"read_event", "error_indexed"})),
-    _row("issue_gone", 404, "The issue of our events was deleted or merged into another one.", "Nothing needs to be done; the next verification opens a new one.", verbs=frozenset({"resolve_issue"})),
-    _row("project_unknown", 404, "SENTRY_ORG or SENTRY_PROJECT names nothing that this token can see.", "Copy both from the project's address: <organisation>.sentry.io/projects/<project>/.", verbs=_API),
-    _row("api_limited", 429, "This token asks more often than Sentry allows.", "Wait until the moment in X-Sentry-Rate-Limit-Reset and repeat.", kind=Kind.UNAVAILABLE, verbs=_API),
+    row_of("ingest_failed", frozenset({500, 502, 503, 504}), "Sentry's ingest failed or could not queue the event; the same event may be sent again, since its id keeps it one.", "Look at status.sentry.io, then verify again.", kind=Kind.UNAVAILABLE),
+    row_of("token_unknown", 401, "SENTRY_AUTH_TOKEN is wrong or was revoked, or belongs to an organisation in the other region.", _TOKEN, verbs=_API),
+    row_of("scope_missing", 403, "The auth token lacks a scope: project:read to read events, event:write to resolve issues.", "Add the scopes to the internal integration's permissions (Project: Read, Issue & Event: Read & Write), and run opsflows connect sentry.", verbs=_API),
+    row_of("event_unseen", 404, "Sentry took the event; the project does not show it yet.", "Wait: events take up to two minutes.", kind=Kind.NOT_YET, verbs=frozenset({"read_event", "error_indexed"})),
+    row_of("issue_gone", 404, "The issue of our events was deleted or merged into another one.", "Nothing needs to be done; the next verification opens a new one.", verbs=frozenset({"resolve_issue"})),
+    row_of("project_unknown", 404, "SENTRY_ORG or SENTRY_PROJECT names nothing that this token can see.", "Copy both from the project's address: <organisation>.sentry.io/projects/<project>/.", verbs=_API),
+    row_of("api_limited", 429, "This token asks more often than Sentry allows.", "Wait until the moment in X-Sentry-Rate-Limit-Reset and repeat.", kind=Kind.UNAVAILABLE, verbs=_API),
 )  # fmt: skip
 
 # What only a read-back shows.

@@ -183,7 +183,8 @@ def connect(values: Mapping[str, str], address: str | None, conduct: Conduct) ->
     """
     del address
     token, api = values.get("token", ""), values.get("api_url", "")
-    if bool(token) != bool(api):
+    # A token that manages needs the same address, and may be there without one that searches.
+    if bool(token) != bool(api) and not (api and values.get("manage_token")):
         raise BadInput(
             f"{'SPLUNK_API_URL' if token else 'SPLUNK_TOKEN'} is missing, and its counterpart is there.",
             f"Splunk is searched with a token at an address, both or none. {NOTHING_SENT}",
@@ -221,6 +222,12 @@ def api_url(value: str) -> str:
     return checked.removesuffix("/services")
 
 
+_API_TOKEN_SHAPE = matching(
+    r"[0-9A-Za-z_.^+/=-]{20,}",
+    "an authentication token (20 characters or more, no blanks)",
+    "Copy the token when it is created, it is shown once; a HEC token is not one.",
+)
+
 INTEGRATION = Integration(
     name="splunk",
     title="Splunk",
@@ -242,7 +249,7 @@ INTEGRATION = Integration(
                  where="Settings > Tokens > New Token, for a user whose role may search the index",
                  scopes="capability search, and the index under the role's searchable indexes (srchIndexesAllowed)",
                  rotated="by hand: a second token of the same user, swap, delete the old one",
-                 check=matching(r"[0-9A-Za-z_.^+/=-]{20,}", "an authentication token (20 characters or more, no blanks)", "Copy the token when it is created, it is shown once; a HEC token is not one.")),
+                 check=_API_TOKEN_SHAPE),
         Variable("SPLUNK_API_URL", "api_url", Purpose.READ, secret=False, required=False,
                  where="the management port, 8089 unless changed (Settings > Server settings > General); on Splunk Cloud allow this machine's address first",
                  scopes="-", rotated="-", check=api_url),
@@ -250,6 +257,11 @@ INTEGRATION = Integration(
                  where="Settings > Indexes; one of the token's allowed indexes, best one for tests with a short retention",
                  scopes="-", rotated="-",
                  check=matching(r"[a-z0-9][a-z0-9_-]{0,79}", "an index's name (a-z, 0-9, _ and -)", "Copy it from Settings > Indexes.")),
+        Variable("SPLUNK_MANAGE_TOKEN", "manage_token", Purpose.MANAGE, secret=True, required=False,
+                 where="Settings > Tokens > New Token, for a user of its own whose role may edit HEC tokens; goes to SPLUNK_API_URL, for rotation alone",
+                 scopes="capabilities edit_token_http and list_token_http, and no index",
+                 rotated="by hand, after all others: a second token of the same user, swap, delete the old one",
+                 check=_API_TOKEN_SHAPE),
     ),
     published_hosts=PUBLISHED_HOSTS,
     connect=connect,

@@ -6,8 +6,8 @@ Source: https://help.splunk.com (HTTP Event Collector, troubleshoot and REST API
 
 from domain.diagnosis import Kind, Signature, Symptom
 
-_COLLECTOR = frozenset({"send_event", "poll_ack"})
-_SEARCH = frozenset({"search_event"})
+_COLLECTOR = frozenset({"send_event", "poll_ack", "check_hec_token"})
+_SEARCH = frozenset({"search_event", "check_token"})
 
 
 def _hec(

@@ -22,7 +22,7 @@ def read(text: str) -> Config:
 def test_the_shipped_file_is_read() -> None:
     file = Path(__file__).parents[2] / FILE
 
-    config = parse_config(file.read_text(), FILE, (*KNOWN, "opsgenie", "datadog", "splunk"))
+    config = parse_config(file.read_text(), FILE, (*KNOWN, "opsgenie", "datadog", "splunk", "statuspage"))
 
     assert config.environment("rehearsal").kind is EnvironmentKind.REHEARSAL
     assert len(config.environment("prod").targets) == 6

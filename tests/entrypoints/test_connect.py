@@ -124,7 +124,7 @@ def test_every_complete_set_of_a_file_is_stored(server: Standing, tmp_path: Path
     assert imported.exit_code == 0, imported.output
     assert set(stored) == {"slack-default-staging-send", "slack-default-staging-read", "opsgenie-default-staging-send"}
     assert stored["opsgenie-default-staging-send"]["region"] == "us"
-    assert "Not in the file: sentry, pagerduty, datadog, splunk." in imported.output
+    assert "Not in the file: sentry, pagerduty, datadog, splunk, statuspage." in imported.output
     assert "c0ffee00" not in imported.output
 
 

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from entrypoints import mocks, project
+from entrypoints import project
 from entrypoints.servers import prefect_server
 from steps.conduct import STAND_INS_URL
+from steps.stand_ins_process import started_stand_ins
 from tests.leaks.world import PASSWORD, Place
 
 _LIMIT_S = 200
@@ -28,7 +29,7 @@ def main() -> None:
     login = f"admin:{PASSWORD}{secrets.token_hex(4)}"
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = os.environ["PREFECT_API_AUTH_STRING"] = login
     os.environ.update(_NO_OTHER_WRITERS)
-    with mocks.running() as stand_ins, prefect_server(services=True):
+    with started_stand_ins() as stand_ins, prefect_server(services=True):
         os.environ[STAND_INS_URL] = stand_ins.url
         # Its own process, as a worker's run is: what it has to tell the server is told when it ends.
         scenarios = [sys.executable, "-m", "tests.leaks.scenarios", str(place.root)]

@@ -36,6 +36,8 @@ FROM_FILE = {
     "SPLUNK_HEC_URL": "https://http-inputs-acme.splunkcloud.com/services/collector",
     "SPLUNK_TOKEN": "eyJjMGZmZWUiOiJDYW5hcnkifQ.c0ffeeCanaryOfNobody.c0ffee1234567890",
     "SPLUNK_API_URL": "https://acme.splunkcloud.com:8089",
+    "STATUSPAGE_API_KEY": "c0ffee3344556677889900aabbccddeeff00112233445566778899aabbccddee",
+    "STATUSPAGE_PAGE_ID": "c0ffeecanary",
 }
 # The same, each secret spoilt so that its check refuses it: the refusal must not repeat it.
 MALFORMED = {
@@ -45,6 +47,7 @@ MALFORMED = {
     "PAGERDUTY_ROUTING_KEY": "c0ffee9988776655443322110malformed",
     "SLACK_WEBHOOK_URL": "http://hooks.slack.com/services/T0CANARY1/c0ffeeMalformedOfNobody",
     "SPLUNK_HEC_TOKEN": "c0ffee22-malformed-4444-8555-666677778888",
+    "STATUSPAGE_API_KEY": "c0ffee3344556677889900 malformed of nobody",
 }
 
 

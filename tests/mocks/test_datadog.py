@@ -18,13 +18,15 @@ class Organisation:
         self.stand_ins = stand_ins
         self.client = client
         self.given: dict[str, str] = stand_ins.control("GET", "/datadog/credentials")
+        # The seeded keys have least scopes; a person who may do everything asks here.
+        self.person: str = self.act("mint_app_key", name="a person's")["key"]
 
     def ask(
         self, method: str, path: str, host: str = "", api_key: str = "", app_key: str = "", **more: Any
     ) -> httpx.Response:
         headers = {
             "dd-api-key": api_key or self.given["DD_API_KEY"],
-            "dd-application-key": app_key or self.given["DD_APP_KEY"],
+            "dd-application-key": app_key or self.person,
             **({"host": host} if host else {}),
         }
         return self.client.request(method, path if host else f"/datadog{path}", headers=headers, **more)
@@ -377,15 +379,90 @@ def test_keys_of_another_service_account_are_not_there(organisation: Organisatio
 def test_revoked_keys_work_again_after_a_reset(organisation: Organisation) -> None:
     organisation.act("revoke_api_key")
     organisation.act("revoke_app_key")
-    revoked = organisation.ask("GET", "/api/v2/validate_keys").status_code
+    app_key = organisation.given["DD_APP_KEY"]
+    revoked = organisation.ask("GET", "/api/v2/validate_keys", app_key=app_key).status_code
 
     organisation.stand_ins.control("POST", "/datadog/reset")
 
     assert revoked == 403
-    assert organisation.ask("GET", "/api/v2/validate_keys").json() == {"status": "ok"}
+    assert organisation.ask("GET", "/api/v2/validate_keys", app_key=app_key).json() == {"status": "ok"}
 
 
 def test_what_the_stand_in_lacks_is_not_guessed(organisation: Organisation) -> None:
     answer = organisation.ask("GET", "/api/v1/monitor")
 
     assert answer.status_code == 501
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [("DD_APP_KEY", (403, 403, 200)), ("DD_MANAGE_APP_KEY", (200, 200, 403))],
+    ids=["the read key", "the manage key"],
+)
+def test_the_seeded_keys_may_do_what_they_are_for_and_no_more(
+    name: str, statuses: tuple[int, ...], organisation: Organisation
+) -> None:
+    account = organisation.given["DD_SERVICE_ACCOUNT_ID"]
+    asked = (
+        ("GET", "/api/v2/api_keys"),
+        ("GET", f"/api/v2/service_accounts/{account}/application_keys"),
+        ("POST", "/api/v2/events/search"),
+    )
+
+    answers = [organisation.ask(*each, app_key=organisation.given[name], json={}).status_code for each in asked]
+
+    assert tuple(answers) == statuses
+
+
+def test_a_use_shows_in_listings_only_after_the_lag(organisation: Organisation) -> None:
+    organisation.act("set_last_used_lag", seconds=3600)
+    created = organisation.ask("POST", "/api/v2/api_keys", json=_api_key("second")).json()["data"]
+    organisation.ask("GET", "/api/v1/validate", api_key=created["attributes"]["key"])
+
+    def last_used() -> str | None:
+        row = organisation.ask("GET", f"/api/v2/api_keys/{created['id']}").json()["data"]["attributes"]
+        used: str | None = row["date_last_used"]
+        return used
+
+    at_once = last_used()
+    organisation.stand_ins.control("POST", "/clock", {"offset_s": 3601})
+
+    assert at_once is None
+    assert last_used() is not None
+
+
+def test_a_new_key_works_late_and_a_deleted_one_fails_late(organisation: Organisation) -> None:
+    organisation.stand_ins.control("POST", "/clock", {"offset_s": 3600})  # the person's key is an old one by then
+    organisation.act("set_propagation_delay", seconds=60)
+    created = organisation.ask("POST", "/api/v2/api_keys", json=_api_key("second")).json()["data"]
+    value = created["attributes"]["key"]
+
+    def works() -> bool:
+        return organisation.ask("GET", "/api/v1/validate", api_key=value).status_code == 200
+
+    too_new = works()
+    organisation.stand_ins.control("POST", "/clock", {"offset_s": 3661})
+    known = works()
+    organisation.ask("DELETE", f"/api/v2/api_keys/{created['id']}")
+    just_deleted = works()
+    organisation.stand_ins.control("POST", "/clock", {"offset_s": 3722})
+
+    assert (too_new, known, just_deleted, works()) == (False, True, True, False)
+
+
+def test_a_listing_shows_a_new_key_only_after_its_lag(organisation: Organisation) -> None:
+    organisation.act("set_listing_lag", seconds=3600)
+    organisation.ask("POST", "/api/v2/api_keys", json=_api_key("second"))
+
+    def names() -> list[str]:
+        return [row["attributes"]["name"] for row in organisation.ask("GET", "/api/v2/api_keys").json()["data"]]
+
+    at_once = names()
+    organisation.stand_ins.control("POST", "/clock", {"offset_s": 3601})
+
+    assert (at_once, names()) == (["first"], ["first", "second"])
+
+
+@pytest.mark.parametrize("page", ["page[size]=101", "page[size]=0", "page[number]=x"])
+def test_a_page_that_cannot_be_is_refused(page: str, organisation: Organisation) -> None:
+    assert organisation.ask("GET", f"/api/v2/api_keys?{page}").status_code == 400

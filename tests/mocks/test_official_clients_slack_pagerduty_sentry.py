@@ -33,7 +33,7 @@ def events_client(stand_ins: StandIns, held: dict[str, str]) -> Iterator[pagerdu
 def rest_client(stand_ins: StandIns, held: dict[str, str]) -> Iterator[pagerduty.RestApiV2Client]:
     user = stand_ins.control("POST", "/pagerduty/actions/mint_api_key")["user_email"]
     with pagerduty.RestApiV2Client(
-        held["PAGERDUTY_API_KEY"],
+        held["PAGERDUTY_MANAGE_KEY"],
         default_from=user,
         base_url=f"{stand_ins.https_url}/pagerduty",
         verify=trusted(stand_ins),
@@ -150,9 +150,9 @@ def test_pagerdutys_rest_client_makes_and_deletes_an_integration(
 
 
 def test_pagerdutys_rest_client_reads_a_refusal_as_unauthorized(
-    stand_ins: StandIns, rest_client: pagerduty.RestApiV2Client
+    stand_ins: StandIns, rest_client: pagerduty.RestApiV2Client, held: dict[str, str]
 ) -> None:
-    stand_ins.control("POST", "/pagerduty/actions/revoke_api_key")
+    stand_ins.control("POST", "/pagerduty/actions/revoke_api_key", {"key": held["PAGERDUTY_MANAGE_KEY"]})
 
     with pytest.raises(pagerduty.HttpError) as refused:
         rest_client.rget("/incidents")

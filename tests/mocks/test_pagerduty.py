@@ -42,7 +42,7 @@ class Account:
 def account(stand_ins: StandIns) -> Account:
     stand_ins.control("POST", "/pagerduty/actions/set_indexing_delay", {"seconds": 0})
     held = stand_ins.control("GET", "/pagerduty/credentials")
-    names = ("PAGERDUTY_ROUTING_KEY", "PAGERDUTY_API_KEY", "PAGERDUTY_SERVICE_ID")
+    names = ("PAGERDUTY_ROUTING_KEY", "PAGERDUTY_MANAGE_KEY", "PAGERDUTY_SERVICE_ID")
     return Account(stand_ins, *(held[name] for name in names))
 
 
@@ -214,7 +214,7 @@ def move_to_eu(account: Account) -> None:
 
 
 def revoke(account: Account) -> None:
-    account.act("revoke_api_key")
+    account.act("revoke_api_key", key=account.api_key)
 
 
 @pytest.mark.parametrize("change", [move_to_eu, revoke])

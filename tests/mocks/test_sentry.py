@@ -14,6 +14,8 @@ import pytest
 from tests.conftest import StandIns
 from tests.mocks.polling import eventually
 
+SCOPES = ["org:read", "project:read", "project:write", "project:admin", "event:read", "event:write", "event:admin"]
+
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
@@ -55,8 +57,9 @@ class Organisation:
 def sentry(stand_ins: StandIns) -> Organisation:
     stand_ins.control("POST", "/sentry/actions/set_indexing_delay", {"seconds": 0})
     held = stand_ins.control("GET", "/sentry/credentials")
-    names = ("SENTRY_DSN", "SENTRY_AUTH_TOKEN", "SENTRY_ORG", "SENTRY_PROJECT")
-    return Organisation(stand_ins, *(held[name] for name in names))
+    # The seeded tokens have least scopes; a person who may do everything asks here.
+    person = stand_ins.control("POST", "/sentry/actions/mint_token", {"scopes": SCOPES})["token"]
+    return Organisation(stand_ins, held["SENTRY_DSN"], person, held["SENTRY_ORG"], held["SENTRY_PROJECT"])
 
 
 def test_an_event_is_unknown_until_it_is_indexed(sentry: Organisation) -> None:
@@ -253,3 +256,61 @@ def test_api_answers_say_when_the_limit_resets_in_epoch_seconds(sentry: Organisa
 
     assert abs(int(headers["x-sentry-rate-limit-reset"]) - datetime.now(UTC).timestamp()) < 60
     assert int(headers["x-sentry-rate-limit-remaining"]) < int(headers["x-sentry-rate-limit-limit"])
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [("SENTRY_AUTH_TOKEN", (200, 403, 404)), ("SENTRY_MANAGE_TOKEN", (200, 201, 403))],
+    ids=["the read token", "the manage token"],
+)
+def test_the_seeded_tokens_may_do_what_they_are_for_and_no_more(
+    name: str, statuses: tuple[int, ...], sentry: Organisation
+) -> None:
+    token = sentry.stand_ins.control("GET", "/sentry/credentials")[name]
+    holder = Organisation(sentry.stand_ins, sentry.dsn, token, sentry.name, sentry.project)
+
+    listed, made = holder.keys("GET"), holder.keys("POST", json={"name": "second"})
+    resolved = holder.api("PUT", f"/organizations/{sentry.name}/issues/1/", {"status": "resolved"})
+
+    assert (listed.status_code, made.status_code, resolved.status_code) == statuses
+
+
+def test_client_keys_are_paged_by_the_cursor_in_the_link_header(sentry: Organisation) -> None:
+    for name in ("second", "third"):
+        sentry.keys("POST", json={"name": name})
+
+    first = sentry.keys("GET", "?per_page=2")
+    cursor = first.headers["link"].rpartition('cursor="')[2].strip('"')
+    last = sentry.keys("GET", f"?per_page=2&cursor={cursor}")
+
+    assert [[key["name"] for key in page.json()] for page in (first, last)] == [["third", "second"], ["Default"]]
+    assert ['rel="next"; results="true"' in page.headers["link"] for page in (first, last)] == [True, False]
+
+
+def test_a_listing_shows_a_new_client_key_only_after_its_lag(sentry: Organisation) -> None:
+    sentry.act("set_listing_lag", seconds=3600)
+    sentry.keys("POST", json={"name": "second"})
+
+    at_once = len(sentry.keys("GET").json())
+    sentry.stand_ins.control("POST", "/clock", {"offset_s": 3601})
+
+    assert (at_once, len(sentry.keys("GET").json())) == (1, 2)
+
+
+def test_two_client_keys_may_have_one_name_and_each_is_known_by_its_public_part(sentry: Organisation) -> None:
+    made = [sentry.keys("POST", json={"name": "second"}).json() for _ in range(2)]
+
+    assert [key["id"] == key["public"] for key in made] == [True, True]
+    assert made[0]["id"] != made[1]["id"]
+    assert sentry.keys("POST", json={"name": "x" * 65}).status_code == 400
+
+
+def test_an_envelope_without_items_is_taken_whoever_sends_it(sentry: Organisation) -> None:
+    parts = urlsplit(sentry.dsn)
+    url = f"{parts.scheme}://{parts.hostname}:{parts.port}/sentry/api{parts.path.removeprefix('/sentry')}/envelope/"
+    headers = {"x-sentry-auth": f"Sentry sentry_version=7, sentry_key={'0' * 32}"}
+    report = b'{}\n{"type":"client_report"}\n{"discarded_events":[]}\n'
+
+    empty, reported = (httpx.post(url, content=body, headers=headers) for body in (b"{}\n", report))
+
+    assert (empty.status_code, reported.status_code) == (200, 403)

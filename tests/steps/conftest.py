@@ -52,5 +52,5 @@ def rehearsal(open_in: OpenScene) -> Scene:
 
 @pytest.fixture
 def staging(open_in: OpenScene) -> Scene:
-    """All six in scope and judged as the real world; the rehearsal has passed."""
+    """Everything in scope and judged as the real world; the rehearsal has passed."""
     return open_in("staging").rehearsed()

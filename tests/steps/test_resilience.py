@@ -68,7 +68,12 @@ def test_a_cut_reaches_no_vendor_and_leaves_no_intent(staging: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("in_scope", "chosen"),
-    [(("pagerduty", "slack"), "slack"), (("opsgenie", "sentry"), "sentry"), (("splunk",), "splunk")],
+    [
+        (("pagerduty", "slack"), "slack"),
+        (("opsgenie", "sentry"), "sentry"),
+        (("splunk",), "splunk"),
+        (("opsgenie", "statuspage"), "statuspage"),
+    ],
 )
 def test_the_cut_takes_the_quietest_integration_there_is(
     open_in: OpenScene, in_scope: tuple[str, ...], chosen: str

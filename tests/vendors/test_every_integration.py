@@ -2,10 +2,12 @@
 
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from domain.checklist import ORDER
 from domain.diagnosis import Signature, Symptom
 from domain.errors import BadInput
 from vendors.capabilities import Integration, Variable, checked_values
@@ -21,12 +23,12 @@ each_integration = pytest.mark.parametrize("integration", EVERY, ids=lambda entr
 each_variable = pytest.mark.parametrize("variable", VARIABLES, ids=lambda variable: variable.name)
 
 
-def test_the_registry_is_in_the_order_of_the_checklist() -> None:
-    assert tuple(INTEGRATIONS) == ("slack", "sentry", "pagerduty", "opsgenie", "datadog", "splunk")
+def test_the_registry_is_in_the_order_of_the_checklist_and_then_what_has_no_steps_of_its_own() -> None:
+    assert tuple(INTEGRATIONS) == (*ORDER, "statuspage")
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(BadInput, match="slack, sentry, pagerduty, opsgenie, datadog, splunk"):
+    with pytest.raises(BadInput, match="slack, sentry, pagerduty, opsgenie, datadog, splunk, statuspage"):
         integration_named("nagios")
 
 
@@ -142,8 +144,17 @@ def test_the_page_names_every_variable_and_what_follows_set_up(integration: Inte
 
 
 def _signatures(integration: Integration) -> tuple[Signature, ...]:
+    """Return the vendor's rows, with those of its rotation's verbs."""
     rows = import_module(f"vendors.{integration.name}").SIGNATURES
     assert isinstance(rows, tuple)
+    return (*rows, *_rotation_rows(integration))
+
+
+def _rotation_rows(integration: Integration) -> tuple[Signature, ...]:
+    name = f"vendors.{integration.name}_rotation"
+    if find_spec(name) is None:
+        return ()
+    rows: tuple[Signature, ...] = getattr(import_module(name), "SIGNATURES", ())
     return rows
 
 

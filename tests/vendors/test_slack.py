@@ -31,6 +31,8 @@ CALLS: dict[str, Callable[[Slack], object]] = {
     "find_message": lambda client: client.find(NONCE, SENT_AT),
     "notify": lambda client: client.notify(NOTICE, SENT_AT),
     "delete_message": lambda client: client.delete_message(FOUND),
+    "check_webhook": lambda client: client.check_webhook(),
+    "check_token": lambda client: client.check_token(),
 }
 
 

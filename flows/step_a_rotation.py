@@ -1,0 +1,55 @@
+"""Steps one open rotation whose moment has come; the scheduled runs that operators see are of this flow."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from domain.errors import OpsError
+from domain.names import STEP_ROTATION
+from domain.verdicts import World
+from ledger.rotation_rows import find_rotation
+from steps.audited_run import audited_run
+from steps.rotation_reports import Row, judge_rotations, rotation_report
+from tasks.concluding import concluded, refused
+from tasks.preparing import own_ledger, read_own_config
+from tasks.preparing_rotation import rotation_desk
+from tasks.reporting import show_report
+from tasks.rotation import show_rotations, step_rotation
+
+_NAME = STEP_ROTATION.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="step rotation {rotation}", persist_result=False)
+def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")]) -> State[None]:
+    """Step a rotation as far as it goes now. One that is over, or in another run's hands, is left alone.
+
+    When it fails: the message says what the rotation waits for and the command that helps; the sweeper tries again every quarter of
+    an hour, whether or not this run succeeds.
+
+    Args:
+        rotation: The rotation's id, as opsflows rotations lists it.
+    """
+    try:
+        config = read_own_config()
+        with own_ledger() as ledger:
+            record = find_rotation(ledger, rotation)
+            environment = record.credential.environment
+            with audited_run(
+                ledger, flow=_NAME, environment=environment, mode="apply", actor=record.operator, reason=record.reason,
+                ticket=record.ticket, prefect_run_id=str(flow_run.id or ""), parameters={"rotation": rotation},
+            ) as run:  # fmt: skip
+                rows: list[Row] = []
+                with rotation_desk(run, config) as desk:
+                    step_rotation(desk, record, rows, return_state=True)
+                    world = World.REHEARSAL if desk.context(environment).is_rehearsal else World.REAL
+                judgement = judge_rotations(rows, world)
+                report = rotation_report(rows, judgement)
+                show_rotations(f"rotation-{record.credential}", rows, str(judgement))
+                show_report(f"rotation-report-{environment}", report, str(judgement))
+                run.conclude(judgement, report)
+                return concluded(run, f"{rows[0].credential}: {rows[0].state}. {rows[0].words} {rows[0].next_step}")
+    except OpsError as error:
+        return refused(error)

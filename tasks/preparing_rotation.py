@@ -1,0 +1,132 @@
+"""Puts together what a rotation works with: blocks as its store, the live vendor, sinks and policy of opsflows.toml."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from prefect.client.orchestration import SyncPrefectClient
+
+from blocks.versions import BlockStore, prefect_client
+from domain.config import Config
+from domain.errors import BadInput
+from domain.drill import DRILL_POLICY, DRILL_STATE, drill_manifest, is_drill
+from domain.names import REHEARSAL, Credential
+from domain.rotation_config import policy_of
+from ledger.fingerprints import fingerprinter
+from ledger.places import resolve_home
+from ledger.rotation_rows import open_rotation_of
+from steps.audited_run import AuditedRun
+from steps.clock import Clock
+from steps.conduct import stand_ins_url
+from steps.context import Context
+from steps.live_vendor import LiveVendor
+from steps.new_values import new_guid
+from steps.pacing import Pacer
+from steps.rotation_hands import Hands
+from steps.sinks import open_sinks
+from steps.stand_ins_process import started_stand_ins
+from tasks.preparing import context_of, fingerprint_key_file
+from tasks.rotation_schedule import scheduler
+from vendors.registry import INTEGRATIONS, LIMITS, ROTATIONS
+from vendors.rotation import Rotation
+from vendors.stand_ins import connect as connect_stand_ins
+
+
+@dataclass(slots=True)
+class RotationDesk:
+    """One run's place for rotations: a connection to Prefect, one context per environment, one pacer for all."""
+
+    run: AuditedRun
+    config: Config
+    client: SyncPrefectClient
+    pacer: Pacer
+    fingerprint: Callable[[str], str]
+    closing: ExitStack
+    _contexts: dict[str, Context] = field(default_factory=dict)
+
+    @contextmanager
+    def hands(self, credential: Credential) -> Iterator[Hands]:
+        """Give what one rotation of the credential works with, and close its connections at the end."""
+        row = rotation_row(credential)
+        context = self._agreed(self._context_for(credential), credential)
+        integration = INTEGRATIONS[credential.target.integration]
+        policy = DRILL_POLICY if is_drill(credential) else policy_of(self.config, credential)
+        store = BlockStore(self.client, integration, row, credential)
+        account = f"{credential.environment}:{credential.target}"
+        vendor = LiveVendor(context, credential, row, store.target_values, self.pacer.admit(account, str(credential)))
+        try:
+            yield Hands(
+                ledger=self.run.ledger,
+                credential=credential,
+                policy=policy,
+                manifest=drill_manifest(row.manifest) if policy.is_drill else row.manifest,
+                vendor=vendor,
+                store=store,
+                worker=self.run.run_id,
+                fingerprint=self.fingerprint,
+                new_value=new_guid,
+                schedule=scheduler(self.run.ledger),
+                sinks={} if is_drill(credential) else open_sinks(self.config, credential),
+                by_hand=row.by_hand,
+                answer_within=timedelta(hours=self.config.people.answer_hours),
+            )
+        finally:
+            vendor.close()
+
+    def context(self, environment: str) -> Context:
+        """Return the environment's context; the rehearsal's addresses are those of the running stand-ins."""
+        return self._context(environment, environment, stand_ins_url)
+
+    def drill_context(self) -> Context:
+        """Return the rehearsal's context with stand-ins of the drill's own, which are started for this run."""
+        state = resolve_home(os.environ) / DRILL_STATE
+        return self._context("drill", REHEARSAL, lambda: self.closing.enter_context(started_stand_ins(state=state)).url)
+
+    def _context(self, key: str, environment: str, stand_ins_at: Callable[[], str]) -> Context:
+        if key not in self._contexts:
+            context = context_of(self.run, self.config, environment, frozenset())
+            if context.is_rehearsal:
+                stand_ins = connect_stand_ins(stand_ins_at(), context.conduct)
+                try:
+                    context = replace(context, addresses=stand_ins.addresses())
+                finally:
+                    stand_ins.close()
+            self._contexts[key] = context
+        return self._contexts[key]
+
+    def _context_for(self, credential: Credential) -> Context:
+        return self.drill_context() if is_drill(credential) else self.context(credential.environment)
+
+    def _agreed(self, context: Context, credential: Credential) -> Context:
+        """Return the context with the agreement to wake someone that was given when the rotation was opened."""
+        record = open_rotation_of(self.run.ledger, credential)
+        if record is None or record.facts.get("may_page") is not True:
+            return context
+        return replace(context, may_wake=frozenset({credential.target.integration}))
+
+
+@contextmanager
+def rotation_desk(run: AuditedRun, config: Config) -> Iterator[RotationDesk]:
+    """Give the desk, with one connection to the Prefect server for all of its rotations."""
+    with prefect_client() as client, ExitStack() as closing:
+        yield RotationDesk(
+            run, config, client, Pacer(LIMITS, Clock().sleep), fingerprinter(fingerprint_key_file()), closing
+        )
+
+
+def rotation_row(credential: Credential) -> Rotation:
+    """Return how the credential is rotated.
+
+    Raises:
+        BadInput: its integration has no such credential.
+    """
+    row = ROTATIONS.get((credential.target.integration, credential.purpose))
+    if row is None:
+        raise BadInput(
+            f"{credential} is not a credential that can be rotated.",
+            "Its integration has no secret for that purpose. Nothing was done.",
+            f"Choose among {', '.join(sorted({f'{name} {purpose}' for name, purpose in ROTATIONS}))}.",
+        )
+    return row
