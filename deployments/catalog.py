@@ -6,9 +6,24 @@ from typing import Any
 from prefect import Flow
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
-from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY, Tick
-from domain.names import CONFIRM_STEP, DAY1_WIRING, SWEEPER, VERIFY_DUE
+from deployments.schedules import AGES_DAILY, DRILL_DAILY, ROTATE_DAILY, SWEEP_QUARTER_HOURLY, VERIFY_DAILY, Tick
+from domain.names import (
+    CONFIRM_STEP,
+    CREDENTIAL_AGES,
+    DAY1_WIRING,
+    ROTATE,
+    ROTATE_DUE,
+    ROTATION_DRILL,
+    STEP_ROTATION,
+    SWEEPER,
+    VERIFY_DUE,
+)
+from flows.check_credential_ages import check_credential_ages
 from flows.confirm_a_step import confirm_a_step
+from flows.drill_rotations import drill_rotations
+from flows.rotate_credentials import rotate_credentials
+from flows.rotate_what_is_due import rotate_what_is_due
+from flows.step_a_rotation import step_a_rotation
 from flows.sweep_what_is_due import sweep_what_is_due
 from flows.verify_what_is_due import verify_what_is_due
 from flows.wire_day_one import wire_day_one
@@ -36,5 +51,10 @@ CATALOG: tuple[Entry, ...] = (
     Entry(DAY1_WIRING, wire_day_one, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
     Entry(CONFIRM_STEP, confirm_a_step, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
     Entry(VERIFY_DUE, verify_what_is_due, (VERIFY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("verify", "scheduled")),
+    Entry(ROTATE, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "by-hand")),
+    Entry(ROTATE_DUE, rotate_what_is_due, (ROTATE_DAILY,), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
+    Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
+    Entry(CREDENTIAL_AGES, check_credential_ages, (AGES_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "scheduled")),
+    Entry(ROTATION_DRILL, drill_rotations, (DRILL_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "drill", "scheduled")),
     Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled")),
 )  # fmt: skip

@@ -19,3 +19,8 @@ class Tick:
 VERIFY_DAILY = Tick("verify-due-daily", "0 5 * * *")
 # Off the full hour, when every other schedule in the world ticks.
 SWEEP_QUARTER_HOURLY = Tick("sweep-quarter-hourly", "7-59/15 * * * *")
+# After the verification, so that what fails by itself is known before anything is changed.
+ROTATE_DAILY = Tick("rotate-due-daily", "20 6 * * *")
+# Before anybody starts working, and well before the rotations whose path it tries out.
+DRILL_DAILY = Tick("rotation-drill-daily", "35 3 * * *")
+AGES_DAILY = Tick("credential-ages-daily", "50 6 * * *")

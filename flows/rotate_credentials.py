@@ -54,7 +54,14 @@ class Mode(StrEnum):
     APPLY = "apply"
 
 
-@flow(name=_NAME, flow_run_name="rotate {credentials} {environment} ({reason}, {mode})", persist_result=False)
+def _run_name() -> str:
+    """Return e.g. `rotate slack send, datadog read staging (scheduled, plan)`."""
+    given = flow_run.parameters
+    what = ", ".join(str(one) for one in given.get("credentials", []))
+    return f"rotate {what} {given.get('environment', '')} ({given.get('reason', '')}, {given.get('mode', '')})"
+
+
+@flow(name=_NAME, flow_run_name=_run_name, persist_result=False)
 def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
     credentials: list[CredentialChoice],
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")],

@@ -1,4 +1,4 @@
-"""Every quarter of an hour: seal dead runs, step due moments, clean up what crashes left at vendors."""
+"""Every quarter of an hour: seal dead runs, step due moments and rotations, clean up what crashes left at vendors."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,16 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
+from domain.config import Config
 from domain.errors import OpsError
 from domain.names import REHEARSAL, SWEEPER
 from domain.verdicts import Judgement, Verdict, World
-from steps.audited_run import audited_run
+from steps.audited_run import AuditedRun, audited_run
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
+from tasks.preparing_rotation import rotation_desk
+from tasks.rotation_sweep import clear_stale_alerts, put_back_what_drifted, step_what_is_due, sweep_recent_orphans
 from tasks.sweeping import sweep_one
 
 _NAME = SWEEPER.partition("/")[0]
@@ -42,7 +45,6 @@ def sweep_what_is_due() -> State[None]:
                 contexts = {name: context_of(run, config, name, frozenset()) for name in names}
                 work: list[tuple[str, Callable[[], list[str]]]] = [
                     ("due moments", lambda: step_due_moments(ledger, contexts, run.run_id)),
-                    ("alerts", lambda: send_alerts(ledger, contexts)),
                     *(
                         (f"left-over probes of {name}", lambda c=context: clean_up_environment(c))
                         for name, context in contexts.items()
@@ -50,6 +52,8 @@ def sweep_what_is_due() -> State[None]:
                 ]
                 for what, act in work:
                     said.extend(sweep_one(what, act, failed))
+                said.extend(sweep_one("rotations", lambda: _sweep_rotations(run, config, failed), failed))
+                said.extend(sweep_one("alerts", lambda: send_alerts(ledger, contexts), failed))
                 verdict = Verdict.HOLD if failed else Verdict.GREEN
                 run.conclude(
                     Judgement(verdict, World.REAL),
@@ -60,3 +64,16 @@ def sweep_what_is_due() -> State[None]:
     if failed:
         return Failed(message=" ".join(failed), name="Hold")
     return Completed(message=" ".join(said) or "Nothing was due.")
+
+
+def _sweep_rotations(run: AuditedRun, config: Config, failed: list[str]) -> list[str]:
+    """Do the sweeper's part in rotations; each part that fails leaves the others alone."""
+    said: list[str] = []
+    with rotation_desk(run, config) as desk:
+        for what, act in (
+            ("rotations due", step_what_is_due),
+            ("drifted blocks", put_back_what_drifted),
+            ("orphans", sweep_recent_orphans),
+        ):
+            said.extend(sweep_one(what, lambda act=act: act(desk), failed))  # type: ignore[misc]  # mypy cannot type a default of a lambda
+    return [*said, *clear_stale_alerts(run.ledger)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from ledger.inserting import insert_new
 from ledger.opening import Ledger
@@ -47,6 +47,17 @@ def raise_alert(ledger: Ledger, key: str, *, environment: str, target: str, text
         if must_send:
             connection.execute(update(ALERTS).where(_open(key)).values(sending_until=now + SENDING_TAKES))
     return must_send
+
+
+def keep_raised(connection: Connection, prefix: str, now: datetime, key: str = "", **told: str) -> None:
+    """Of the alerts under the prefix let this one stand and no other, none where no key is given; in the caller's transaction.
+
+    It is sent by whoever sends what is open.
+    """
+    under = and_(ALERTS.c.key.startswith(prefix, autoescape=True), ALERTS.c.key != key, ALERTS.c.cleared_at.is_(None))
+    connection.execute(update(ALERTS).where(under).values(cleared_at=now, sending_until=None))
+    if key and not insert_new(connection, ALERTS, {"key": key, "raised_at": now, **told}):
+        connection.execute(update(ALERTS).where(_open(key)).values(**told))
 
 
 def mark_sent(ledger: Ledger, key: str) -> None:

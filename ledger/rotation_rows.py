@@ -24,6 +24,12 @@ def find_rotation(ledger: Ledger, rotation: str) -> RotationRecord:
     return record_of(found)
 
 
+def is_known(ledger: Ledger, rotation: str) -> bool:
+    """Say whether this ledger has a rotation of that id, of whatever credential, open or over."""
+    with ledger.reading() as connection:
+        return connection.execute(select(ROTATIONS.c.id).where(ROTATIONS.c.id == rotation)).first() is not None
+
+
 def open_rotation_of(ledger: Ledger, credential: Credential) -> RotationRecord | None:
     with ledger.reading() as connection:
         found = connection.execute(open_of(credential)).first()

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 
 from domain.errors import Rejected
 from domain.names import Credential
-from domain.rotation import CLOSED, Kind, RotationRecord, State, Wait, may_follow
+from domain.rotation import CLOSED, Kind, RotationRecord, State, Wait, may_follow, needs_someone
 from ledger import chain, rotation_journal
+from ledger.alerts import keep_raised
 from ledger.chain import Checkpoint
 from ledger.freezing import frozen_in
 from ledger.held_credentials import move_pointer, set_vendor_id
@@ -28,6 +29,7 @@ CALL_TAKES = timedelta(minutes=2)
 _HOUR = timedelta(hours=1)
 # Reaching these ends a row of failures; creating anew does not, or attempts that always fail would never halt.
 _PROGRESS = frozenset({State.VERIFIED, State.PUBLISHED, State.DISABLED, State.REVOKING, *CLOSED})
+_RUNBOOK = "docs/runbooks/rotation-stuck.md"
 OPENED, CLOSED_ENTRY, ORPHAN = "rotation opened", "rotation closed", "rotation orphan"
 
 
@@ -139,6 +141,7 @@ def write(
             set_vendor_id(connection, before.credential, bind)
         told = {"kind": kind, "state": (state or before.state).value, **said}
         held.record = _append(connection, before.id, told, now, changes)
+        _tell(connection, held.record, now)
         if state in CLOSED:
             connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == before.id))
             seal = {"kind": CLOSED_ENTRY, "rotation": before.id, "state": state, "journal": held.record.head_hash}
@@ -172,6 +175,7 @@ def intend(
             changes = {**(columns or {}), **_changes(held, now, state, merged, release=False)}
             told = {"kind": "intent", "state": (state or before.state).value, "verb": verb, **said}
             held.record = _append(connection, before.id, told, now, changes)
+            _tell(connection, held.record, now)
     return kept
 
 
@@ -244,7 +248,9 @@ def note(
             changes["facts"] = _json({**before.facts, **facts})
         if bind is not None:
             set_vendor_id(connection, before.credential, bind)
-        return _append(connection, rotation, {"kind": "word", "state": before.state.value, **said}, now, changes)
+        after = _append(connection, rotation, {"kind": "word", "state": before.state.value, **said}, now, changes)
+        _tell(connection, after, now)
+        return after
 
 
 def hold_groups(held: Held, groups: tuple[str, ...]) -> str:
@@ -366,6 +372,19 @@ def _kept_back(connection: Connection, record: RotationRecord, now: datetime, ca
         return None
     words = f"{cap} credentials of {record.credential.target.integration} were begun within the last hour, as many as policy allows."
     return Kept(Wait.CAP, words, used[1] + _HOUR)
+
+
+def _tell(connection: Connection, record: RotationRecord, now: datetime) -> None:
+    """Let the alert of what it waits for now stand and no other, in the commit that made it wait: a crash loses none."""
+    prefix = f"rotation:{record.id}:"
+    if not needs_someone(record.wait):
+        keep_raised(connection, prefix, now)
+        return
+    text = f"Rotation {record.id} of {record.credential}: {record.wait}. {record.words} {record.next_step}"
+    keep_raised(
+        connection, prefix, now, f"{prefix}{record.wait}", environment=record.credential.environment,
+        target=str(record.credential.target), text=text, runbook=_RUNBOOK,
+    )  # fmt: skip
 
 
 def _locked(connection: Connection, rotation: str) -> RotationRecord | None:

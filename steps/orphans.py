@@ -12,8 +12,8 @@ from domain.manifests import ListedCredential
 from domain.names import MARKER_PREFIX, Credential
 from domain.rotation import RotationRecord
 from ledger.freezing import frozen
-from ledger.held_credentials import find_credential
-from ledger.rotation_rows import rotations
+from ledger.held_credentials import find_credential, held_credentials
+from ledger.rotation_rows import is_known, rotations
 from ledger.rotations import record_orphan
 from steps.rotation_hands import Hands
 
@@ -39,16 +39,12 @@ def sweep_orphans(hands: Hands) -> SweptOrphans:
     _drop_stray_documents(hands, known.values())
     if hands.manifest.by_hand or not hands.manifest.listable:
         return SweptOrphans()
-    held = find_credential(hands.ledger, hands.credential)
-    ours = {
-        held.vendor_id if held else "",
-        *(i for r in known.values() if r.is_open for i in (r.old_vendor_id, r.new_vendor_id)),
-    }
+    in_use = _ids_in_use(hands, known.values())
     deleted, foreign, left = [], [], []
     for one in hands.vendor.listing().credentials:
-        if one.vendor_id in ours:
-            continue
         record, attempt = _made_by(one, known)
+        if one.vendor_id in in_use or (record is None and _is_of_another_credential(hands, one)):
+            continue
         if record is None or not _is_orphan(record, attempt, one):
             foreign.append(_told(one))
         elif frozen(hands.ledger) is not None:
@@ -63,6 +59,20 @@ def sweep_orphans(hands: Hands) -> SweptOrphans:
 def is_marked(told: str) -> bool:
     """Say whether a foreign credential, as told, carries a marker like ours: another ledger's, or a forged one."""
     return MARKER_PREFIX in told
+
+
+def _ids_in_use(hands: Hands, known: Iterable[RotationRecord]) -> set[str]:
+    """Return the vendor's ids of what is current, of this credential and of every other, and of what an open rotation works on."""
+    current = {one.vendor_id for one in held_credentials(hands.ledger)}
+    return current | {
+        vendor_id for record in known if record.is_open for vendor_id in (record.old_vendor_id, record.new_vendor_id)
+    }
+
+
+def _is_of_another_credential(hands: Hands, one: ListedCredential) -> bool:
+    """Several credentials share an account; what another one's rotation made is looked after in that one's sweep."""
+    marked = _MARKED.fullmatch(one.name)
+    return marked is not None and is_known(hands.ledger, marked[1])
 
 
 def _made_by(one: ListedCredential, known: dict[str, RotationRecord]) -> tuple[RotationRecord | None, int]:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from domain.errors import OpsError
-from domain.rotation import RotationRecord, State, Wait, needs_someone
-from ledger.alerts import clear_alert, raise_alert
+from domain.rotation import RotationRecord, State, Wait
 from ledger.rotation_rows import find_rotation
 from ledger.rotations import Held, claim, stand
 from steps.adopting import adopt_at_vendor
@@ -60,7 +59,6 @@ def advance(hands: Hands, rotation: str) -> RotationRecord:
                 raise
             return find_rotation(hands.ledger, rotation)
         _keep_failure(hands, held, error)
-    _tell(hands, before.wait, held.record)
     if held.record.is_open:
         hands.schedule(held.record)
     return held.record
@@ -102,19 +100,3 @@ def _keep_failure(hands: Hands, held: Held, error: OpsError) -> None:
 def _again_at(now: datetime, failures: int, error: OpsError) -> datetime:
     growing: timedelta = min(_FIRST_BACKOFF * 2 ** (failures - 1), _LONGEST_BACKOFF)
     return now + max(growing, error.retry_after or timedelta(0))
-
-
-def _tell(hands: Hands, wait_before: Wait, record: RotationRecord) -> None:
-    """Raise the alert of the wait that the rotation has entered, and clear the one that it has left."""
-    if needs_someone(wait_before) and wait_before is not record.wait:
-        clear_alert(hands.ledger, alert_key(record.id, wait_before))
-    if needs_someone(record.wait):
-        raise_alert(
-            hands.ledger, alert_key(record.id, record.wait), environment=record.credential.environment,
-            target=str(record.credential.target), text=f"Rotation {record.id} of {record.credential}: {record.wait}. {record.words} {record.next_step}",
-            runbook="docs/runbooks/rotation-stuck.md",
-        )  # fmt: skip
-
-
-def alert_key(rotation: str, wait: Wait) -> str:
-    return f"rotation:{rotation}:{wait}"

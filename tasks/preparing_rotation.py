@@ -6,14 +6,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from domain.rotation_config import policy_of
 from prefect.client.orchestration import SyncPrefectClient
+from steps.sinks import open_sinks
 
 from blocks.versions import BlockStore, prefect_client
 from domain.config import Config
-from domain.errors import BadInput
 from domain.drill import DRILL_POLICY, DRILL_STATE, drill_manifest, is_drill
+from domain.errors import BadInput
+from domain.manifests import Manifest
 from domain.names import REHEARSAL, Credential
-from domain.rotation_config import policy_of
+from domain.policies import Policy
 from ledger.fingerprints import fingerprinter
 from ledger.places import resolve_home
 from ledger.rotation_rows import open_rotation_of
@@ -25,7 +28,6 @@ from steps.live_vendor import LiveVendor
 from steps.new_values import new_guid
 from steps.pacing import Pacer
 from steps.rotation_hands import Hands
-from steps.sinks import open_sinks
 from steps.stand_ins_process import started_stand_ins
 from tasks.preparing import context_of, fingerprint_key_file
 from tasks.rotation_schedule import scheduler
@@ -45,6 +47,7 @@ class RotationDesk:
     fingerprint: Callable[[str], str]
     closing: ExitStack
     _contexts: dict[str, Context] = field(default_factory=dict)
+    _drill_url: str = ""
 
     @contextmanager
     def hands(self, credential: Credential) -> Iterator[Hands]:
@@ -81,8 +84,14 @@ class RotationDesk:
 
     def drill_context(self) -> Context:
         """Return the rehearsal's context with stand-ins of the drill's own, which are started for this run."""
-        state = resolve_home(os.environ) / DRILL_STATE
-        return self._context("drill", REHEARSAL, lambda: self.closing.enter_context(started_stand_ins(state=state)).url)
+        return self._context("drill", REHEARSAL, self.drill_url)
+
+    def drill_url(self) -> str:
+        """Return where the drill's own stand-ins are; started once per run, from the state that the last run left."""
+        if not self._drill_url:
+            state = resolve_home(os.environ) / DRILL_STATE
+            self._drill_url = self.closing.enter_context(started_stand_ins(state=state)).url
+        return self._drill_url
 
     def _context(self, key: str, environment: str, stand_ins_at: Callable[[], str]) -> Context:
         if key not in self._contexts:
@@ -130,3 +139,41 @@ def rotation_row(credential: Credential) -> Rotation:
             f"Choose among {', '.join(sorted({f'{name} {purpose}' for name, purpose in ROTATIONS}))}.",
         )
     return row
+
+
+def manifest_of(credential: Credential) -> Manifest:
+    return rotation_row(credential).manifest
+
+
+def policy_for(config: Config) -> Callable[[Credential], Policy]:
+    return lambda credential: DRILL_POLICY if is_drill(credential) else policy_of(config, credential)
+
+
+def policy_or_none(config: Config) -> Callable[[Credential], Policy | None]:
+    """Return each credential's policy; None for what is not rotated here, or not declared any more."""
+    policy = policy_for(config)
+
+    def find(credential: Credential) -> Policy | None:
+        if is_drill(credential):
+            return policy(credential)
+        declared = credential.environment in config.environments and is_rotated(config, credential)
+        return policy(credential) if declared else None
+
+    return find
+
+
+def is_rotated(config: Config, credential: Credential) -> bool:
+    """Say whether opsflows.toml leaves the credential to the schedules."""
+    row = config.credentials.get(str(credential))
+    in_scope = credential.target in config.environment(credential.environment).targets
+    return in_scope and (row is None or row.rotate)
+
+
+def value_in_use(desk: RotationDesk) -> Callable[[Credential], str]:
+    """Return what reads a credential's value from its block, empty where there is none."""
+
+    def read(credential: Credential) -> str:
+        integration = INTEGRATIONS[credential.target.integration]
+        return BlockStore(desk.client, integration, rotation_row(credential), credential).projected(credential)
+
+    return read

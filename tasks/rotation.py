@@ -1,7 +1,7 @@
 """Each credential of a rotation as a row of the run: opened and stepped, or planned; one that fails never stops the others."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -12,8 +12,11 @@ from prefect.states import Completed, Failed
 from domain.errors import OpsError
 from domain.names import Credential
 from domain.rotation import Kind, RotationRecord, rotation_id, verdict_of
-from domain.verdicts import Verdict
+from domain.verdicts import Judgement, Verdict, World
+from ledger.alerts import clear_alert, raise_alert
+from ledger.opening import Ledger
 from ledger.rotations import open_rotation
+from steps.orphans import SweptOrphans, is_marked, sweep_orphans
 from steps.rotating import advance
 from steps.rotation_plan import PlanRow, plan_rotation
 from steps.rotation_reports import Row, row_of, row_of_failure
@@ -120,3 +123,61 @@ def _shown(credential: Credential, step: Callable[[], RotationRecord], done: lis
     if verdict in _COMPLETED:
         return Completed(message=message, name=_COMPLETED[verdict])
     return Failed(message=message, name="".join(part.title() for part in (record.wait.value or "hold").split("_")))
+
+
+def sweep_all_orphans(desk: RotationDesk, credentials: Iterable[Credential]) -> "Swept":
+    """Look through every vendor's listing for what rotations left; one that cannot be looked at is told and stops no other."""
+    swept = Swept()
+    for credential in credentials:
+        try:
+            with desk.hands(credential) as hands:
+                found = sweep_orphans(hands)
+        except OpsError as error:
+            swept.failed.append(f"{credential}: {error}")
+            continue
+        swept.add(desk.run.ledger, credential, found)
+    return swept
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep over many credentials came to."""
+
+    deleted: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def judgement(self) -> Judgement:
+        return Judgement(Verdict.HOLD if self.failed else Verdict.GREEN, World.REAL)
+
+    def add(self, ledger: Ledger, credential: Credential, found: SweptOrphans) -> None:
+        """Take over what was found for one credential; what carries a marker of ours without our intent is an alert."""
+        self.deleted.extend(f"{credential}: {one}" for one in found.deleted)
+        self.foreign.extend(f"{credential}: {one}" for one in found.foreign)
+        key, marked = f"foreign:{credential}", [one for one in found.foreign if is_marked(one)]
+        if not marked:
+            clear_alert(ledger, key)
+            return
+        raise_alert(
+            ledger, key, environment=credential.environment, target=str(credential.target),
+            text=f"At the vendor of {credential} there is what looks like ours and is not in this ledger: {', '.join(marked)}. It was left alone.",
+            runbook="docs/runbooks/rotation-foreign.md",
+        )  # fmt: skip
+
+    def joined(self, other: Judgement) -> Judgement:
+        return Judgement(Verdict.HOLD, other.world) if self.failed else other
+
+    def summary(self) -> str:
+        told = [f"{len(self.deleted)} orphans deleted", f"{len(self.foreign)} foreign credentials seen"]
+        return f"{', '.join(told)}. {' '.join(self.failed)}".strip()
+
+    def lines(self) -> list[str]:
+        kinds = (
+            ("Orphans deleted", self.deleted),
+            ("Foreign, left alone", self.foreign),
+            ("Could not be looked at", self.failed),
+        )
+        return [
+            line for title, rows in kinds if rows for line in (f"## {title}", "", *(f"- {row}" for row in rows), "")
+        ]

@@ -16,7 +16,6 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
 # With its default setting python-dotenv puts another variable in its place, whatever the quotes.
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
-_BYTE_ORDER_MARK = "\ufeff"
 
 # One assignment as python-dotenv takes it apart; blanks are all white space that ends no line.
 _HEAD = re.compile(r"(?P<blank>\s*)(?P<export>export[^\S\r\n]+)?(?:'[^']+'|[^=#\s]+)[^\S\r\n]*(?P<equals>=[^\S\r\n]*)?")
@@ -27,7 +26,7 @@ _TAIL = re.compile(r"(?P<gap>[^\S\r\n]*)(?P<comment>#[^\r\n]*)?(?P<end>\r\n|\n|\
 
 def value_of(text: str, variable: str) -> str | None:
     """Return what python-dotenv gives the variable, None where the text does not set it. The last assignment counts."""
-    return dict(_pairs(_bindings(text.removeprefix(_BYTE_ORDER_MARK)))).get(variable)
+    return dict(_pairs(_bindings(text))).get(variable)
 
 
 def with_value(text: str, variable: str, value: str) -> str:
@@ -40,19 +39,19 @@ def with_value(text: str, variable: str, value: str) -> str:
         Rejected: with the line in it, the rest of the text would mean something else.
     """
     written = _written(variable, value)
-    body = text.removeprefix(_BYTE_ORDER_MARK)
-    mark = text[: len(text) - len(body)]
-    bindings = _bindings(body)
+    bindings = _bindings(text)
     pairs = _pairs(bindings)
+    lines = [row.original.string for row in bindings]
+    # python-dotenv leaves a byte order mark out of its lines.
+    lines.insert(0, text[: len(text) - sum(map(len, lines))])
     last = max((place for place, row in enumerate(bindings) if row.key == variable), default=None)
     if last is None:
-        changed = _appended(body, f"{variable}={written}")
+        lines.append(_appended(text, f"{variable}={written}"))
         pairs.append((variable, value))
     else:
-        lines = [row.original.string for row in bindings]
-        lines[last] = _replaced(lines[last], variable, written)
-        changed = "".join(lines)
+        lines[last + 1] = _replaced(lines[last + 1], variable, written)
         pairs[len(_pairs(bindings[:last]))] = (variable, value)
+    changed = "".join(lines)
     # An open quote somewhere above swallows lines; looking is simpler than knowing every way in which a text is broken.
     if _pairs(_bindings(changed)) != pairs:
         raise Rejected(
@@ -60,7 +59,7 @@ def with_value(text: str, variable: str, value: str) -> str:
             "A quote is open somewhere in the file, most likely; nothing was changed.",
             "Correct the file by hand; the next step sets the variable again.",
         )
-    return mark + changed
+    return changed
 
 
 def _written(variable: str, value: str) -> str:
@@ -138,14 +137,15 @@ def _separates(blanks: str) -> bool:
     return not blanks.strip(" \t")
 
 
-def _appended(body: str, line: str) -> str:
-    end = "\r\n" if body.endswith("\r\n") else "\n"
-    missing = "" if not body or body[-1] in "\r\n" else "\n"
-    return f"{body}{missing}{line}{_behind('', None, end)}"
+def _appended(text: str, line: str) -> str:
+    """Return what goes behind the text, with the line end that its last line lacks."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    missing = "" if text.removeprefix("\ufeff")[-1:] in {"", "\r", "\n"} else end
+    return f"{missing}{line}{_behind('', None, end)}"
 
 
-def _bindings(body: str) -> list[Binding]:
-    return list(parse_stream(io.StringIO(body, newline="")))
+def _bindings(text: str) -> list[Binding]:
+    return list(parse_stream(io.StringIO(text, newline="")))
 
 
 def _pairs(bindings: list[Binding]) -> list[tuple[str, str | None]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from domain.errors import OutcomeUnknown, Unavailable
 
 OWNER_ONLY = 0o600
+_SUFFIX = ".local"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -41,6 +42,7 @@ def one_writer(file: Path, patience: timedelta) -> Iterator[None]:
                 "Nothing was changed.",
                 "See whether a worker on that machine is stopped; the next step tries again.",
             ) from None
+        gained.result()
     try:
         yield
     finally:
@@ -80,9 +82,6 @@ def remove_drafts(file: Path) -> None:
     for entry in file.parent.iterdir():
         if entry.name.startswith(left) and entry.name.endswith(_SUFFIX):
             entry.unlink(missing_ok=True)
-
-
-_SUFFIX = ".local"
 
 
 def _beside(file: Path, what: str) -> Path:

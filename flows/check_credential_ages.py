@@ -1,0 +1,41 @@
+"""Daily, and independent of the rotator: a credential that is too old and has no open rotation is an alert."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from domain.errors import OpsError
+from domain.names import CREDENTIAL_AGES
+from domain.verdicts import Judgement, Verdict, World
+from steps.audited_run import audited_run
+from steps.rotation_inventory import check_ages
+from tasks.concluding import concluded, refused
+from tasks.preparing import own_ledger, read_own_config
+from tasks.preparing_rotation import policy_or_none
+
+_NAME = CREDENTIAL_AGES.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="check credential ages", persist_result=False)
+def check_credential_ages() -> State[None]:
+    """Compare every known credential's age with its policy; asks the ledger alone, no vendor and no block.
+
+    When it fails: the message names what is too old. Rotation has failed for longer than it may: look at opsflows rotations, and rotate.
+    The alert goes to the environment's ticket target with the next sweep, and daily from then on.
+    """
+    try:
+        config = read_own_config()
+        with own_ledger() as ledger, audited_run(
+            ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled check",
+            prefect_run_id=str(flow_run.id or ""), parameters={},
+        ) as run:  # fmt: skip
+            said = check_ages(ledger, policy_or_none(config))
+            judgement = Judgement(Verdict.HOLD if said else Verdict.GREEN, World.REAL)
+            run.conclude(
+                judgement,
+                "\n".join(["# Ages", "", *(f"- {line}" for line in said or ["No credential is too old."]), ""]),
+            )
+            return concluded(run, " ".join(said)) if said else Completed(message="No credential is too old.")
+    except OpsError as error:
+        return refused(error)

@@ -1,0 +1,52 @@
+"""Daily: canary credentials are rotated end to end through the same code as all others, so that the quarterly path cannot rot."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from domain.errors import OpsError
+from domain.names import REHEARSAL, ROTATION_DRILL
+from domain.rotation import Kind
+from domain.verdicts import World
+from steps.audited_run import audited_run
+from steps.rotation_reports import Row, counted, judge_rotations, rotation_report
+from tasks.concluding import concluded, refused
+from tasks.drill import prepare_canaries, real_canaries, unfinished_drills
+from tasks.preparing import own_ledger, read_own_config
+from tasks.preparing_rotation import rotation_desk
+from tasks.reporting import show_report
+from tasks.rotation import Opening, rotate_credential, show_rotations
+
+_NAME = ROTATION_DRILL.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="rotation drill", persist_result=False)
+def drill_rotations() -> State[None]:
+    """Begin today's drill: every canary on stand-ins of the drill's own, and every real canary that opsflows.toml names.
+
+    A drill takes an hour of overlap and ten minutes of soak; the sweeper and scheduled runs finish it. One that is not over by the next
+    day is HOLD, and says where it stands. When it fails: what stops a drill today stops the quarter's rotation; look at what it
+    waits for (opsflows rotations) as if it were a real one.
+    """
+    try:
+        config = read_own_config()
+        with own_ledger() as ledger, audited_run(
+            ledger, flow=_NAME, environment=REHEARSAL, mode="apply", actor="schedule", reason="rotation drill",
+            prefect_run_id=str(flow_run.id or ""), parameters={},
+        ) as run:  # fmt: skip
+            rows: list[Row] = list(unfinished_drills(ledger))
+            with rotation_desk(run, config) as desk:
+                canaries = [*prepare_canaries(desk), *real_canaries(config)]
+                opening = Opening(Kind.DRILL, "schedule", "rotation drill", "-", f"drill {ledger.now():%Y-%m-%d}")
+                unfinished = {row.credential for row in rows}
+                for credential in canaries:
+                    if str(credential) not in unfinished:
+                        rotate_credential(desk, credential, opening, rows, return_state=True)
+            judgement = judge_rotations(rows, World.REHEARSAL)
+            report = rotation_report(rows, judgement)
+            show_rotations("rotation-drill", rows, str(judgement))
+            show_report("rotation-drill-report", report, str(judgement))
+            run.conclude(judgement, report)
+            return concluded(run, counted(rows))
+    except OpsError as error:
+        return refused(error)

@@ -1,0 +1,64 @@
+"""Daily: what the ledger's dates and each credential's policy make due is opened and stepped, one window once."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from domain.config import EnvironmentKind
+from domain.errors import OpsError
+from domain.names import ROTATE_DUE
+from domain.rotation import Kind
+from domain.verdicts import World
+from steps.audited_run import audited_run
+from steps.rotation_inventory import credentials_in, due_now, take_stock
+from steps.rotation_reports import Row, counted, judge_rotations, rotation_report
+from tasks.concluding import concluded, refused
+from tasks.preparing import own_ledger, read_own_config
+from tasks.preparing_rotation import is_rotated, manifest_of, policy_for, rotation_desk, value_in_use
+from tasks.reporting import show_report
+from tasks.rotation import Opening, rotate_credential, show_rotations, sweep_all_orphans
+from vendors.registry import ROTATIONS
+
+_NAME = ROTATE_DUE.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="rotate what is due", persist_result=False)
+def rotate_what_is_due() -> State[None]:
+    """Open a rotation for every credential that is due, step each as far as it goes now, and look for what earlier ones left.
+
+    Due means: early enough that the old value is gone before it is older than its policy allows. A day that was missed is made up
+    once. When it fails: the table `rotations-due` says per credential what it waits for and what to do.
+    """
+    try:
+        config = read_own_config()
+        environments = [name for name, row in config.environments.items() if row.kind is not EnvironmentKind.REHEARSAL]
+        with own_ledger() as ledger, audited_run(
+            ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled rotation",
+            prefect_run_id=str(flow_run.id or ""), parameters={},
+        ) as run:  # fmt: skip
+            rows: list[Row] = []
+            with rotation_desk(run, config) as desk:
+                there = [
+                    one
+                    for name in environments
+                    for one in credentials_in(config, name, ROTATIONS)
+                    if is_rotated(config, one)
+                ]
+                held = take_stock(ledger, there, value_in_use(desk), desk.fingerprint)
+                for due in due_now(ledger, held, policy_for(config), manifest_of):
+                    opening = Opening(Kind.SCHEDULED, "schedule", f"due since {due.at:%Y-%m-%d}", "-", due.window)
+                    rotate_credential(desk, due.held.credential, opening, rows, return_state=True)
+                swept = sweep_all_orphans(desk, [one.credential for one in held])
+            if not rows and not swept.failed:
+                nothing = f"Nothing was due; {len(held)} credentials are known. {swept.summary()}"
+                run.conclude(swept.judgement, "\n".join(["# Nothing was due", "", nothing, "", *swept.lines()]))
+                return Completed(message=nothing, name="NothingDue")
+            judgement = swept.joined(judge_rotations(rows, World.REAL) if rows else swept.judgement)
+            report = rotation_report(rows, judgement) + "\n".join(swept.lines())
+            show_rotations("rotations-due", rows, str(judgement))
+            show_report("rotation-report-due", report, str(judgement))
+            run.conclude(judgement, report)
+            return concluded(run, f"{counted(rows)} {swept.summary()}".strip())
+    except OpsError as error:
+        return refused(error)

@@ -1,0 +1,101 @@
+"""The sweeper's part in rotations: step what is due, replace what is exposed, put back what drifted, tidy alerts and orphans."""
+
+from datetime import timedelta
+
+from domain.drill import is_drill
+from domain.errors import Unavailable
+from domain.names import REHEARSAL, Credential
+from domain.rotation import RotationRecord
+from ledger.alerts import clear_alert, open_alerts
+from ledger.held_credentials import held_credentials
+from ledger.opening import Ledger
+from ledger.rotation_rows import due_rotations, rotations
+from steps.conduct import running_stand_ins
+from steps.emergency import renew_exposed
+from steps.orphans import put_back_drift
+from steps.rotating import alert_key
+from steps.rotation_reports import Row
+from tasks.preparing_rotation import RotationDesk
+from tasks.rotation import step_rotation, sweep_all_orphans
+
+# A worker that was paused in a rotation may wake up after it is over; so long after its end it is looked at once more.
+_LOOKED_AFTER = timedelta(days=2)
+_PREFIX = "rotation:"
+
+
+def step_what_is_due(desk: RotationDesk) -> list[str]:
+    """Step every due rotation that nobody works on; return where each stands. One that waits for someone is an alert, no failure.
+
+    Raises:
+        Unavailable: some could not even be looked at.
+    """
+    rows: list[Row] = []
+    said = [
+        f"{record.credential}: exposed, rotation {record.id} was opened." for record in renew_exposed(desk.run.ledger)
+    ]
+    for record in due_rotations(desk.run.ledger):
+        if _is_reachable(record.credential):
+            step_rotation(desk, record, rows, return_state=True)
+        else:
+            said.append(f"{record.credential}: waits for the rehearsal's stand-ins.")
+    failed = [row for row in rows if not row.rotation]
+    if failed:
+        words = " ".join(f"{row.credential}: {row.words}" for row in failed)
+        raise Unavailable(words, "The other rotations were stepped.", failed[0].next_step, "rotation.not_stepped")
+    return [*said, *(f"{row.credential}: {row.state}{f' ({row.wait})' if row.wait else ''}." for row in rows)]
+
+
+def put_back_what_drifted(desk: RotationDesk) -> list[str]:
+    """Look at the block of every credential that no rotation works on, and put the current value back where an earlier one stands."""
+    open_ones = {record.credential for record in rotations(desk.run.ledger, open_only=True, limit=100_000)}
+    said: list[str] = []
+    for held in held_credentials(desk.run.ledger):
+        if (
+            held.version
+            and held.credential not in open_ones
+            and not is_drill(held.credential)
+            and _is_reachable(held.credential)
+        ):
+            with desk.hands(held.credential) as hands:
+                said.append(put_back_drift(hands))
+    return [line for line in said if line]
+
+
+def sweep_recent_orphans(desk: RotationDesk) -> list[str]:
+    """Look for what rotations of the last days left at the vendors; the daily run looks at all credentials.
+
+    Raises:
+        Unavailable: some vendors could not be looked at.
+    """
+    since = desk.run.ledger.now() - _LOOKED_AFTER
+    recent = [record for record in rotations(desk.run.ledger, limit=1000) if _is_recent(record, since.timestamp())]
+    credentials = dict.fromkeys(record.credential for record in recent if _is_reachable(record.credential))
+    swept = sweep_all_orphans(desk, credentials)
+    if swept.failed:
+        raise Unavailable(
+            " ".join(swept.failed), "The others were looked at.", "The next sweep tries again.", "rotation.not_swept"
+        )
+    return [f"Orphan deleted: {one}." for one in swept.deleted]
+
+
+def clear_stale_alerts(ledger: Ledger) -> list[str]:
+    """Clear the alerts of waits that their rotations have left: a worker may have died between the two."""
+    waits = {
+        record.id: alert_key(record.id, record.wait) for record in rotations(ledger, open_only=True, limit=100_000)
+    }
+    stale = [
+        alert.key
+        for alert in open_alerts(ledger)
+        if alert.key.startswith(_PREFIX) and waits.get(alert.key.split(":")[1]) != alert.key
+    ]
+    return [f"Alert {key} is over." for key in stale if clear_alert(ledger, key)]
+
+
+def _is_recent(record: RotationRecord, since: float) -> bool:
+    ended = record.closed_at
+    return (ended is None and record.attempt > 1) or (ended is not None and ended.timestamp() >= since)
+
+
+def _is_reachable(credential: Credential) -> bool:
+    """Rotations of the rehearsal need its stand-ins; those of the drill bring their own."""
+    return credential.environment != REHEARSAL or is_drill(credential) or bool(running_stand_ins())

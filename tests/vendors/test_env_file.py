@@ -1,0 +1,415 @@
+"""A variable in .env.local is replaced and nothing else: whole or not at all, readable by its owner, by one writer at a time."""
+
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.errors import BadInput, OpsError, Rejected, Unavailable
+from tests.vendors.killing import killed_at_line, published_as, published_side_by_side
+from vendors.env_file import EnvFile
+from vendors.env_lines import value_of, with_value
+from vendors.sinks import Sink
+
+NAME = "DD_API_KEY"
+OLD, NEW = "old0old0old0", "new1new1new1"
+OWNER_ONLY = 0o600
+NOBODY = 65534
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed, so no file can be tracked")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away or become someone else")
+
+
+def sink_in(folder: Path, text: str | bytes | None = None, mode: int = OWNER_ONLY) -> EnvFile:
+    file = folder / ".env.local"
+    if text is not None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        file.chmod(mode)
+    return EnvFile(file, NAME)
+
+
+def mode_of(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def read_by_sh(file: Path) -> str:
+    """Return what a shell that sources the file has in the variable, with a mark at the end that keeps line breaks."""
+    read = subprocess.run(
+        ["sh", "-c", f'. "$1" && printf "%s|" "${NAME}"', "sh", str(file)], capture_output=True, check=True, env={}
+    )
+    return read.stdout.decode().removesuffix("|")
+
+
+def read_by_dotenv(file: Path) -> str | None:
+    return dotenv_values(file, interpolate=False).get(NAME)
+
+
+def refusal(sink: EnvFile, value: str = NEW) -> OpsError:
+    with pytest.raises(OpsError) as refused:
+        sink.publish(value)
+    assert NEW not in str(refused.value)
+    assert OLD not in str(refused.value)
+    return refused.value
+
+
+@contextmanager
+def empty_folder() -> Iterator[Path]:
+    """A folder per example; a fixture would be one for all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_it_is_a_sink() -> None:
+    sink: Sink = EnvFile(Path("/nowhere"), NAME)
+
+    assert sink.serves(OLD) is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", f"{NAME}={NEW}\n"),
+        (f"{NAME}={OLD}\n", f"{NAME}={NEW}\n"),
+        (f"{NAME}={OLD}", f"{NAME}={NEW}"),
+        (f"{NAME}=\n", f"{NAME}={NEW}\n"),
+        (f"{NAME}\n", f"{NAME}={NEW}\n"),
+        (f"A=1\n\n# ours\n{NAME}={OLD}\nB=2\n", f"A=1\n\n# ours\n{NAME}={NEW}\nB=2\n"),
+        (f"{NAME}={OLD} # from the console\n", f"{NAME}={NEW} # from the console\n"),
+        (f"{NAME}='{OLD}'# from the console\n", f"{NAME}={NEW} # from the console\n"),
+        (f"{NAME}= # still to come\n", f"{NAME}={NEW} # still to come\n"),
+        (f"{NAME}={OLD}#7\n", f"{NAME}={NEW}\n"),
+        (f"  export {NAME} = '{OLD}'  \n", f"  export {NAME}={NEW}  \n"),
+        (f"export {NAME}\n", f"export {NAME}={NEW}\n"),
+        (f"'{NAME}'={OLD}\n", f"{NAME}={NEW}\n"),
+        (f'{NAME}="{OLD}\n{OLD}" # two lines\nB=2\n', f"{NAME}={NEW} # two lines\nB=2\n"),
+        (f'{NAME}="{OLD}\\"#{OLD}"\n', f"{NAME}={NEW}\n"),
+        (f"{NAME}=first\nB=2\n{NAME}=last\n", f"{NAME}=first\nB=2\n{NAME}={NEW}\n"),
+        (f"#{NAME}={OLD}\nX{NAME}=1\n", f"#{NAME}={OLD}\nX{NAME}=1\n{NAME}={NEW}\n"),
+        (f"B='\n{NAME}={OLD}\n'\n", f"B='\n{NAME}={OLD}\n'\n{NAME}={NEW}\n"),
+        ("B=2", f"B=2\n{NAME}={NEW}\n"),
+        ("\ufeffB=2\n", f"\ufeffB=2\n{NAME}={NEW}\n"),
+        (f"{NAME}={OLD}\u00a0\nB=2\n", f"{NAME}={NEW}\nB=2\n"),
+        (f"B=2\r\n{NAME}={OLD} # x\r\nC=3\r\n", f"B=2\r\n{NAME}={NEW} # x\r\nC=3\r\n"),
+        # An empty comment takes the carriage return, which sh would read as part of the value.
+        (f"{NAME}={OLD}\r\nC=3\r\n", f"{NAME}={NEW} #\r\nC=3\r\n"),
+        ("B=2\r\nC=3", f"B=2\r\nC=3\r\n{NAME}={NEW} #\r\n"),
+    ],
+)
+def test_only_the_value_is_replaced(tmp_path: Path, before: str, after: str) -> None:
+    sink = sink_in(tmp_path, before)
+
+    sink.publish(NEW)
+
+    assert sink.path.read_bytes() == after.encode()
+    assert read_by_dotenv(sink.path) == NEW
+    sink.publish(NEW)
+    assert sink.path.read_bytes() == after.encode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("before", ["", "# keys\nA=1\n", f"{NAME}={OLD}", f"export {NAME}='{OLD}'", f"{NAME}='x'#y"])
+def test_sh_reads_the_value_too(tmp_path: Path, before: str, end: str) -> None:
+    sink = sink_in(tmp_path, before + end)
+
+    sink.publish(NEW)
+
+    assert read_by_sh(sink.path) == NEW
+
+
+_PRINTABLE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp", "Zs"), include_characters=" "), min_size=1)
+_AWKWARD = st.text(st.sampled_from("ab '\"\\$`#=~!{}&;|<>*?()%é"), min_size=1, max_size=12)
+# Lines that both readers understand, each whole.
+_SANE_LINES = st.lists(
+    st.sampled_from(
+        [
+            "",
+            "# note",
+            "A=1",
+            "export B='two words'",
+            'C="x # y"',
+            "D='\n\n'",
+            f"{NAME}=earlier",
+            f"#{NAME}=x",
+            "E= # none",
+        ]
+    ),
+    max_size=6,
+).map("\n".join)
+_OWN_LINES = st.sampled_from(
+    ["", f"{NAME}={OLD}", f"  {NAME}='{OLD}' # c", f"export {NAME}={OLD}#x", f'{NAME}="a\nb"#c', f"{NAME}=\t# c"]
+)
+
+
+@given(_PRINTABLE | _AWKWARD, _SANE_LINES, _OWN_LINES, _SANE_LINES, st.sampled_from(["\n", ""]))
+@settings(deadline=None)
+def test_whatever_is_written_is_read_back_by_both_and_the_rest_stays(
+    value: str, above: str, own: str, below: str, end: str
+) -> None:
+    text = f"{above}\n{own}\n{below}{end}"
+    with empty_folder() as folder:
+        sink = sink_in(folder, text)
+        before = dotenv_values(sink.path, interpolate=False)
+
+        said = said_of(sink, value)
+
+        if said:
+            assert "cannot be written" in said
+            assert sink.path.read_bytes() == text.encode()
+            return
+        assert read_by_dotenv(sink.path) == value
+        assert read_by_sh(sink.path) == value
+        assert sink.serves(value)
+        assert dotenv_values(sink.path, interpolate=False) == {**before, NAME: value}
+        assert mode_of(sink.path) == OWNER_ONLY
+        if own and f"{NAME}=earlier" not in below:
+            assert_only_one_line_between(sink.path.read_bytes(), f"{above}\n".encode(), f"\n{below}{end}".encode())
+
+
+def said_of(sink: EnvFile, value: str) -> str:
+    try:
+        sink.publish(value)
+    except BadInput as refused:
+        return refused.happened
+    return ""
+
+
+def assert_only_one_line_between(content: bytes, above: bytes, below: bytes) -> None:
+    assert content.startswith(above)
+    assert content.endswith(below)
+    assert b"\n" not in content[len(above) : len(content) - len(below)]
+
+
+_FRAGMENTS = (
+    *(NAME, f"{NAME}={OLD}\n", "A", "export ", "x", "=", " = ", "'", '"', "\\", "#", " # c", "\n", "\r\n", "\r", "\t"),
+    *("\u00a0", "\x0b", "\u2028", "\ufeff"),
+)
+_ODD_TEXTS = st.text() | st.lists(st.sampled_from(_FRAGMENTS), max_size=14).map("".join)
+
+
+@given(_ODD_TEXTS, _PRINTABLE | _AWKWARD)
+def test_no_text_loses_more_than_the_lines_of_that_assignment(text: str, value: str) -> None:
+    try:
+        changed = with_value(text, NAME, value)
+    except (BadInput, Rejected):
+        return
+
+    assert value_of(changed, NAME) == value
+    # As python-dotenv opens a file: every line end is one line feed.
+    assert value_of(changed.replace("\r\n", "\n").replace("\r", "\n"), NAME) == value
+    assert with_value(changed, NAME, value) == changed
+    old, new = text.splitlines(keepends=True), changed.splitlines(keepends=True)
+    same_above = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    rest = new[same_above:]
+    # At most the assignment's own line (and the line end that was missing before an appended one) is new.
+    touched = next(n for n in range(len(rest) + 1) if old[len(old) - len(rest) + n :] == rest[n:] or n == len(rest))
+    assert touched <= 2
+
+
+def test_values_that_one_reader_would_take_for_something_else_are_refused() -> None:
+    for value in ("", "a\nb", "a\rb", "a\0b", "a\tb", "\x1b[0m", "a'$b", "a'`b", "\\\\$", "$\\", "${HOME}", "\ud800"):
+        with pytest.raises(BadInput) as refused:
+            with_value("", NAME, value)
+        assert "cannot be written" in refused.value.happened
+        assert not value or value not in str(refused.value)
+
+
+def test_an_open_quote_above_is_not_closed_by_us(tmp_path: Path) -> None:
+    sink = sink_in(tmp_path, 'A="open\n')
+
+    with pytest.raises(Rejected, match="A quote is open"):
+        sink.publish('say "x"')
+
+    assert sink.path.read_text() == 'A="open\n'
+
+
+@pytest.mark.parametrize("text", [f"{NAME}={NEW}\n", f"{NAME}={OLD}\n{NAME} = '{NEW}' # c\r\n", f"\ufeff{NAME}={NEW}"])
+def test_the_value_that_python_dotenv_reads_is_served(tmp_path: Path, text: str) -> None:
+    sink = sink_in(tmp_path, text)
+
+    assert sink.serves(NEW)
+    assert read_by_dotenv(sink.path) == NEW
+
+
+@pytest.mark.parametrize("text", [f"{NAME}={NEW}\n{NAME}={OLD}\n", f"{NAME}=${{NEW}}\n", f"{NAME}\n", "", None])
+def test_what_python_dotenv_does_not_read_is_not_served(tmp_path: Path, text: str | None) -> None:
+    sink = sink_in(tmp_path, text)
+
+    assert not sink.serves(NEW)
+    assert read_by_dotenv(sink.path) != NEW
+
+
+def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    sink = sink_in(tmp_path)
+
+    sink.publish(NEW)
+
+    assert sink.path.read_text() == f"{NAME}={NEW}\n"
+    assert mode_of(sink.path) == OWNER_ONLY
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o700])
+def test_a_file_that_others_could_read_is_closed(tmp_path: Path, mode: int) -> None:
+    sink = sink_in(tmp_path, f"{NAME}={OLD}\n", mode)
+
+    sink.publish(NEW)
+
+    assert mode_of(sink.path) == OWNER_ONLY
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    target = sink_in(tmp_path / "shared", f"{NAME}={OLD}\n").path
+    link = tmp_path / ".env.local"
+    link.symlink_to(Path("shared") / target.name)
+
+    EnvFile(link, NAME).publish(NEW)
+
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert target.read_text() == f"{NAME}={NEW}\n"
+    assert EnvFile(link, NAME).serves(NEW)
+
+
+@needs_root
+def test_the_owner_stays(tmp_path: Path) -> None:
+    sink = sink_in(tmp_path, f"{NAME}={OLD}\n")
+    os.chown(sink.path, NOBODY, NOBODY)
+
+    sink.publish(NEW)
+
+    assert (sink.path.stat().st_uid, sink.path.stat().st_gid) == (NOBODY, NOBODY)
+
+
+@needs_root
+def test_a_file_of_somebody_else_is_refused_where_we_could_not_give_it_back() -> None:
+    with empty_folder() as folder:
+        folder.chmod(0o777)
+        told = folder / "told"
+        sink = sink_in(folder, f"{NAME}={OLD}\n", 0o666)
+
+        said = published_as(NOBODY, sink, NEW, told)
+
+        assert "belongs to another user" in said
+        assert NEW not in said
+        assert sink.path.read_text() == f"{NAME}={OLD}\n"
+
+
+def test_a_place_that_cannot_be_used_is_refused_and_nothing_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    read_only, twice, binary = (tmp_path / name for name in ("read-only", "twice", "binary"))
+    read_only.write_text(f"{NAME}={OLD}\n")
+    read_only.chmod(0o400)
+    twice.write_text(f"{NAME}={OLD}\n")
+    (tmp_path / "second-name").hardlink_to(twice)
+    binary.write_bytes(b"\xff\xfe")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+
+    for name, said in (
+        ("gone/.env.local", "folder that does not exist"),
+        ("folder", "not a regular file"),
+        ("pipe", "not a regular file"),
+        ("read-only", "not writable"),
+        ("twice", "second name"),
+        ("binary", "not text"),
+        ("round", "leads nowhere"),
+    ):
+        fault = refusal(EnvFile(tmp_path / name, NAME))
+        assert isinstance(fault, BadInput)
+        assert said in fault.happened
+        assert str(tmp_path / name) in fault.happened
+        assert fault.means
+        assert fault.next_step
+
+
+@needs_git
+def test_a_file_that_git_tracks_is_refused_also_through_a_link(tmp_path: Path) -> None:
+    plain = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
+    repository = tmp_path / "app"
+    repository.mkdir()
+    sink = sink_in(repository, f"{NAME}={OLD}\n")
+    (tmp_path / "link").symlink_to(sink.path)
+    for words in (["init"], ["add", "--force", sink.path.name]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True, capture_output=True, env=plain)
+
+    for file in (sink.path, tmp_path / "link"):
+        assert "tracked by git" in refusal(EnvFile(file, NAME)).happened
+
+    assert sink.serves(OLD)
+
+
+def test_a_writer_that_holds_the_file_for_too_long_is_not_waited_for(tmp_path: Path) -> None:
+    sink = EnvFile(sink_in(tmp_path, f"{NAME}={OLD}\n").path, NAME, patience=timedelta(milliseconds=20))
+    sink.publish(OLD)
+    lock = tmp_path / ".env.local.opsflows-lock.local"
+
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        fault = refusal(sink)
+
+    assert isinstance(fault, Unavailable)
+    assert "Another process has been writing" in fault.happened
+    assert sink.serves(OLD)
+    EnvFile(sink.path, NAME).publish(NEW)
+    assert sink.serves(NEW)
+
+
+def test_what_lies_beside_the_file_is_for_its_owner_and_only_the_lock_stays(tmp_path: Path) -> None:
+    sink = sink_in(tmp_path)
+
+    sink.publish(NEW)
+
+    assert {file.name: mode_of(file) for file in tmp_path.iterdir()} == {
+        ".env.local": OWNER_ONLY,
+        ".env.local.opsflows-lock.local": OWNER_ONLY,
+    }
+
+
+def test_killed_at_any_line_it_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    old, new = f"# ours\n{NAME}={OLD}\nB=2\n", f"# ours\n{NAME}={NEW}\nB=2\n"
+    left_drafts, ends = 0, set()
+    line = 1
+    while True:
+        folder = tmp_path / str(line)
+        folder.mkdir()
+        sink = sink_in(folder, old, 0o644)
+        was_killed = killed_at_line(sink, NEW, line)
+        if not was_killed:
+            break
+        drafts = [file for file in folder.iterdir() if ".opsflows-draft-" in file.name]
+        left_drafts += len(drafts)
+        ends.add(sink.path.read_text())
+        assert sink.path.read_text() in {old, new}
+        assert [mode_of(file) for file in drafts] == [OWNER_ONLY] * len(drafts)
+
+        sink.publish(NEW)
+
+        assert sink.path.read_text() == new
+        assert not [file for file in folder.iterdir() if ".opsflows-draft-" in file.name]
+        line += 1
+
+    assert sink.path.read_text() == new
+    assert ends == {old, new}
+    assert left_drafts > 3
+    assert line > 40
+
+
+def test_two_processes_that_write_one_file_lose_nothing(tmp_path: Path) -> None:
+    file = sink_in(tmp_path, f"# ours\nA='{OLD}' # a\nB={OLD}\n").path
+    sinks = [EnvFile(file, "A"), EnvFile(file, "B")]
+
+    ends = published_side_by_side(sinks, [f"value{number}" for number in range(30)])
+
+    assert ends == [0, 0]
+    assert file.read_text() == "# ours\nA=value29 # a\nB=value29\n"
