@@ -1,7 +1,7 @@
 """Credentials as Prefect blocks: one per target, environment and purpose, read and written in complete sets."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prefect.blocks.core import Block
 from pydantic import SecretStr
@@ -18,18 +18,12 @@ def block_types(integration: str) -> Mapping[Purpose, type[Block]]:
 
 
 def load_values(integration: Integration, target: Target, environment: str) -> dict[str, str] | None:
-    """Return the stored values by variable name; None where the environment has no block for the target."""
-    values: dict[str, str] = {}
-    for purpose, block_type in block_types(integration.name).items():
-        block = _load(block_type, block_name(target, environment, purpose))
-        if block is None:
-            continue
-        for row in _rows(integration, purpose):
-            value = getattr(block, row.field)
-            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
-            if text:
-                values[row.name] = text
-    return values or None
+    """Return the stored values by variable name; None where the environment has no block for the target.
+
+    Manage credentials are left where they are: they create and revoke, and nothing but a rotation needs them.
+    """
+    purposes = [purpose for purpose in block_types(integration.name) if purpose is not Purpose.MANAGE]
+    return _load_values(integration, target, environment, purposes) or None
 
 
 def save_values(
@@ -42,7 +36,8 @@ def save_values(
     Raises:
         BadInput: the set is incomplete or a value malformed; nothing is stored.
     """
-    merged = {**(load_values(integration, target, environment) or {}), **{k: v for k, v in given.items() if v}}
+    stored = _load_values(integration, target, environment, block_types(integration.name))
+    merged = {**stored, **{k: v for k, v in given.items() if v}}
     fields = checked_values(integration, merged)
     saved = []
     for purpose, block_type in block_types(integration.name).items():
@@ -53,6 +48,22 @@ def save_values(
         block_type(**own).save(name, overwrite=True)
         saved.append(name)
     return tuple(saved)
+
+
+def _load_values(
+    integration: Integration, target: Target, environment: str, purposes: Iterable[Purpose]
+) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for purpose in purposes:
+        block = _load(block_types(integration.name)[purpose], block_name(target, environment, purpose))
+        if block is None:
+            continue
+        for row in _rows(integration, purpose):
+            value = getattr(block, row.field)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+            if text:
+                values[row.name] = text
+    return values
 
 
 def _rows(integration: Integration, purpose: Purpose) -> list[Variable]:

@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.errors import BadInput
 from domain.names import REHEARSAL, Target
+from domain.rotation_sections import CredentialRotation, RotationDefaults, SinkSection, rotation_faults
 
 
 class EnvironmentKind(StrEnum):
@@ -30,6 +32,9 @@ def _target(text: str, info: ValidationInfo) -> str:
         raise ValueError(f"{target.integration!r} is none of {', '.join(known)}")
     return str(target)
 
+
+# The type of an error whose message names each key itself, because it concerns several sections.
+_TOLD_BY_KEY = "told_by_key"
 
 TargetName = Annotated[str, AfterValidator(_target)]
 
@@ -94,6 +99,9 @@ class Config(_Section):
     verify: Verify = Verify()
     diagnosis: Diagnosis = Diagnosis()
     people: People = People()
+    rotation: RotationDefaults = RotationDefaults()
+    credentials: Mapping[str, CredentialRotation] = Field(default_factory=dict)
+    sinks: Mapping[str, SinkSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_rehearsal(self) -> "Config":
@@ -104,6 +112,14 @@ class Config(_Section):
                 raise ValueError(
                     f"environment {name!r}: kind 'rehearsal' belongs to the environment of that name alone"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _rotation_can_be(self) -> "Config":
+        in_scope = {name: environment.targets for name, environment in self.environments.items()}
+        faults = [*rotation_faults(self.rotation, self.credentials, self.sinks, in_scope)]
+        if faults:
+            raise PydanticCustomError(_TOLD_BY_KEY, "{faults}", {"faults": "; ".join(faults)})
         return self
 
     def environment(self, name: str) -> Environment:
@@ -136,6 +152,8 @@ def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
 
 
 def _fault(row: Mapping[str, Any]) -> str:
+    if row["type"] == _TOLD_BY_KEY:
+        return str(row["msg"])
     key = ".".join(str(part) for part in row["loc"]) or "the file"
     # What stands under a key we do not know may be a secret that was pasted into the wrong file.
     hidden = row["type"] == "extra_forbidden" or isinstance(row["input"], (dict, BaseModel))

@@ -26,7 +26,7 @@ class Evidence:
     """What was seen just now of one rotation whose credential is to be retired.
 
     `old` is None where the vendor has no last use. `own_uses` are our own probes of the old credential, `own_uses_of_new`
-    those of the new one. `worker_at` and `vendor_at` are None where they were not compared.
+    those of the new one.
     """
 
     now: datetime
@@ -38,8 +38,6 @@ class Evidence:
     acknowledged: frozenset[str] = frozenset()
     held_open: tuple[str, ...] = ()
     waived: bool = False
-    worker_at: datetime | None = None
-    vendor_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +68,20 @@ def why_it_stays(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop
     """Return the first reason to keep the credential, None where it may go."""
     return (
         why_not_yet(evidence, policy, manifest)
-        or _clocks(evidence)
         or _held_open(evidence)
         or (None if evidence.waived else _still_used(evidence, policy, manifest) or _consumers(evidence, policy))
     )
+
+
+def clocks_disagree(now: datetime, worker_at: datetime, vendor_at: datetime) -> Stop | None:
+    """Return which clock is not the database's, None where all three agree; the other two as they were at an answer just now."""
+    for whose, told in (("this machine's", worker_at), ("the vendor's", vendor_at)):
+        if abs(told - now) > CLOCKS_AGREE_WITHIN:
+            return Stop(
+                Wait.BLOCKED_CLOCKS,
+                f"The database says {now:%Y-%m-%d %H:%M:%S} UTC and {whose} clock {told:%Y-%m-%d %H:%M:%S} UTC.",
+            )
+    return None
 
 
 def last_use_by_others(reading: Reading, own_uses: tuple[datetime, ...]) -> datetime | None:
@@ -82,16 +90,6 @@ def last_use_by_others(reading: Reading, own_uses: tuple[datetime, ...]) -> date
     if used is None or any(abs(used - own) <= OWN_USE_TOLERANCE for own in own_uses):
         return None
     return used
-
-
-def _clocks(evidence: Evidence) -> Stop | None:
-    for whose, told in (("this machine's", evidence.worker_at), ("the vendor's", evidence.vendor_at)):
-        if told is not None and abs(told - evidence.now) > CLOCKS_AGREE_WITHIN:
-            return Stop(
-                Wait.BLOCKED_CLOCKS,
-                f"The database says {evidence.now:%Y-%m-%d %H:%M:%S} UTC and {whose} clock {told:%Y-%m-%d %H:%M:%S} UTC.",
-            )
-    return None
 
 
 def _held_open(evidence: Evidence) -> Stop | None:

@@ -95,7 +95,18 @@ _EDGES: Mapping[State, frozenset[State]] = MappingProxyType(
         State.DISABLING: frozenset({State.DISABLED, State.REVOKING, State.PUBLISHED, State.ROLLING_BACK}),
         State.DISABLED: frozenset({State.REVOKING, State.ROLLING_BACK}),
         State.REVOKING: frozenset({State.DONE, State.ABORTED, State.PUBLISHED}),
-        State.ROLLING_BACK: frozenset({State.PUBLISHED, State.REVOKING, State.ABORTED}),
+        # Forward again, where the old credential turns out to be lost: to where it had come.
+        State.ROLLING_BACK: frozenset(
+            {
+                State.PUBLISHED,
+                State.REVOKING,
+                State.ABORTED,
+                State.PLANNED,
+                State.CREATING,
+                State.CREATED,
+                State.VERIFIED,
+            }
+        ),
         State.DONE: frozenset(),
         State.ABORTED: frozenset(),
     }

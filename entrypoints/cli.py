@@ -30,6 +30,28 @@ _COMMANDS = {
     "blocks": ("entrypoints.connect", "blocks", "Credentials from a file into blocks."),
     "confirm": ("entrypoints.confirm", "confirm", "Answer a question that only a person can answer."),
     "questions": ("entrypoints.confirm", "questions", "List the questions that wait for a person."),
+    "rotate": (
+        "entrypoints.rotate",
+        "rotate",
+        "Rotate credentials: the plan, with --apply the rotation; followed to its end.",
+    ),
+    "rotations": ("entrypoints.rotations", "rotations", "List rotations: state in words, due moment, next action."),
+    "rotation": (
+        "entrypoints.rotations",
+        "rotation",
+        "One rotation: show, resume, rollback, waive, ack, enter.",
+    ),
+    "adopt": ("entrypoints.adopt", "adopt", "Bind a credential that existed before to its entry at the vendor."),
+    "emergency": (
+        "entrypoints.emergency",
+        "emergency",
+        "A compromise: replace every exposed credential of a scope, now.",
+    ),
+    "freeze": (
+        "entrypoints.freeze",
+        "freeze",
+        "Stop every change at a vendor but those of an emergency; --lift ends it.",
+    ),
     "go-live": ("entrypoints.go_live", "go_live", "Record when an environment went live."),
     "deploy": ("entrypoints.deploy", "deploy", "Make Prefect hold what the catalog says; --check only looks."),
     "audit": ("entrypoints.audit", "audit", "Recompute the audit chain and every bundle."),

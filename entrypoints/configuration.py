@@ -1,8 +1,9 @@
 """Finds and reads opsflows.toml for commands."""
 
 from domain.config import Config
+from domain.rotation_config import check_purposes
 from ledger.config_file import config_path, read_config
-from vendors.registry import INTEGRATIONS
+from vendors.registry import INTEGRATIONS, ROTATIONS
 
 
 def read() -> Config:
@@ -11,4 +12,6 @@ def read() -> Config:
     Raises:
         BadInput: it cannot be read, or says something that cannot be; names file, key and value.
     """
-    return read_config(config_path(), INTEGRATIONS)
+    config = read_config(config_path(), INTEGRATIONS)
+    check_purposes(config, ROTATIONS, str(config_path()))
+    return config

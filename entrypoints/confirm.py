@@ -5,8 +5,9 @@ import click
 from entrypoints.day_one import quiet_prefect
 from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import is_there
-from ledger.questions import Seen, open_questions
-from steps.answering import still_waiting, take_answer
+from entrypoints.stepping import step_now
+from ledger.questions import Question, Seen, open_questions
+from steps.answering import asks_for_value, rotation_asked_about, still_waiting, take_answer
 from steps.audited_run import open_own_ledger
 
 
@@ -16,14 +17,18 @@ from steps.audited_run import open_own_ledger
 @click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who saw it (claimed).")
 @click.option("--note", default="", help="Anything the next operator should know.")
 def confirm(question: int, seen: bool, by: str, note: str) -> None:  # noqa: FBT001 (click passes a flag)
-    """Answer a question; the last answer of a step starts the day-1 run that goes on."""
+    """Answer a question; the last answer of a step starts the day-1 run that goes on, that of a rotation steps it."""
     ledger = open_own_ledger()
     try:
         answered = take_answer(ledger, question, by, Seen.YES if seen else Seen.NO, note)
-        click.echo(f"Kept: {answered.integration} in {answered.environment}, {'seen' if seen else 'not seen'} by {by}.")
+        rotation = rotation_asked_about(answered)
+        subject = f"rotation {rotation}" if rotation else answered.integration
+        click.echo(f"Kept: {subject} in {answered.environment}, {'seen' if seen else 'not seen'} by {by}.")
         waiting = still_waiting(ledger, answered)
         if waiting:
             click.echo(f"Still open: {', '.join(str(other.id) for other in waiting)} (opsflows questions).")
+        elif rotation:
+            click.echo(step_now(ledger, rotation, f"confirm:{answered.id}"))
         elif answered.step == 0:
             click.echo("Kept for that verification alone; the next one sends a new event and asks again.")
         elif is_there():
@@ -48,13 +53,27 @@ def questions(environment: str) -> None:
     finally:
         ledger.close()
     for question in found:
-        step = f"step {question.step}" if question.step else "verification"
         click.echo(
-            f"{question.id:>4}  {question.environment} {step}, {question.integration}, until {question.deadline:%Y-%m-%d %H:%M} UTC\n"
-            f"      {question.question}\n      opsflows confirm {question.id} --seen --by NAME"
+            f"{question.id:>4}  {question.environment} {_asker(question)}, until {question.deadline:%Y-%m-%d %H:%M} UTC\n"
+            f"      {question.question}\n      {_commands(question)}"
         )
     if not found:
         click.echo("No question waits for a person.")
+
+
+def _asker(question: Question) -> str:
+    rotation = rotation_asked_about(question)
+    if rotation:
+        return f"rotation {rotation}"
+    return f"{f'step {question.step}' if question.step else 'verification'}, {question.integration}"
+
+
+def _commands(question: Question) -> str:
+    """Return the command that answers; a value is best entered, which answers as well."""
+    answer = f"opsflows confirm {question.id} --seen --by NAME"
+    if asks_for_value(question):
+        return f"opsflows rotation enter {rotation_asked_about(question)} (hidden prompt), or put it into the block and: {answer}"
+    return answer
 
 
 def _by_hand(environment: str) -> str:

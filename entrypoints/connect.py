@@ -29,7 +29,7 @@ def connect(integration: str, environment: str, instance: str, only: tuple[str, 
     click.echo(f"{entry.title} for {environment}, about {entry.setup_minutes} minutes:")
     for number, click_path in enumerate(entry.clicks, start=1):
         click.echo(f"  {number}. {click_path}")
-    given = {row.name: _ask(row) for row in asked}
+    given = {row.name: ask(row) for row in asked}
     _store(entry, target, environment, given)
     click.echo(f"After set-up: {entry.after_set_up}")
     click.echo(f"Next: opsflows verify {integration} --environment {environment}")
@@ -76,7 +76,8 @@ def _asked_for(entry: Integration, only: tuple[str, ...]) -> list[Variable]:
     return [row for row in entry.variables if not only or row.name in only]
 
 
-def _ask(row: Variable) -> str:
+def ask(row: Variable) -> str:
+    """Return the value typed at a prompt, hidden where it is a secret, checked; asks again until it fits."""
     click.echo(f"\n{row.name} ({'required' if row.required else 'optional, Enter skips it'})")
     click.echo(f"  where: {row.where}\n  least scopes: {row.scopes}")
     while True:

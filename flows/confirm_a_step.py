@@ -1,4 +1,4 @@
-"""Takes a person's answer from the Prefect UI; the last answer of a step starts the run that goes on."""
+"""Takes a person's answer from the Prefect UI; the last answer of a step or a rotation starts the run that goes on."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,10 +13,10 @@ from domain.errors import OpsError
 from domain.names import CONFIRM_STEP
 from domain.verdicts import Judgement, Verdict, World
 from ledger.questions import Seen
-from steps.answering import still_waiting, take_answer
+from steps.answering import rotation_asked_about, still_waiting, take_answer
 from steps.audited_run import audited_run
 from tasks.concluding import refused
-from tasks.continuing import continue_day_one
+from tasks.continuing import continue_after
 from tasks.preparing import own_ledger
 
 _NAME = CONFIRM_STEP.partition("/")[0]
@@ -36,7 +36,7 @@ def confirm_a_step(
     by: Annotated[str, Field(min_length=1, max_length=100)],
     note: Annotated[str, Field(max_length=1000)] = "",
 ) -> State[None]:
-    """Answer a question that only a person can answer: did the notification arrive where people look?
+    """Answer a question that only a person can answer: did the notification arrive where people look, was a value put in place?
 
     When it fails: the question does not exist or was answered already; the first answer stays.
 
@@ -54,15 +54,23 @@ def confirm_a_step(
         ) as run:  # fmt: skip
             answered = take_answer(ledger, question, by, said, note)
             waiting = still_waiting(ledger, answered)
-            started = "" if waiting or answered.step == 0 else continue_day_one(ledger, answered, by)
+            started = "" if waiting or answered.step == 0 else continue_after(ledger, answered, by)
             words = f"{answered.integration} in {answered.environment}: {answer} by {by}. " + (
                 f"{len(waiting)} questions of the step are open."
                 if waiting
                 else f"Goes on in run {started}."
                 if started
-                else "Start day-1 wiring again to go on."
+                else _not_started(rotation_asked_about(answered))
             )
             run.conclude(Judgement(Verdict.GREEN, World.REAL), f"# {words}\n\n{note}\n")
     except OpsError as error:
         return refused(error)
     return Completed(message=words)
+
+
+def _not_started(rotation: str) -> str:
+    return (
+        f"The sweeper steps rotation {rotation} within a quarter of an hour."
+        if rotation
+        else "Start day-1 wiring again to go on."
+    )

@@ -32,9 +32,8 @@ from tasks.rotation import (
 )
 from vendors.registry import ROTATIONS
 
-CredentialChoice = StrEnum(
-    "CredentialChoice", {f"{name}_{purpose}": f"{name} {purpose}" for name, purpose in ROTATIONS}
-)  # type: ignore[misc]  # choices of the form
+_CHOICES = [(f"{name}_{purpose}", f"{name} {purpose}") for name, purpose in ROTATIONS]
+CredentialChoice = StrEnum("CredentialChoice", _CHOICES)  # type: ignore[misc]  # choices of the form
 
 _NAME = ROTATE.partition("/")[0]
 

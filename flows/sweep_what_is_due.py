@@ -16,7 +16,7 @@ from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, st
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
-from tasks.rotation_sweep import clear_stale_alerts, put_back_what_drifted, step_what_is_due, sweep_recent_orphans
+from tasks.rotation_sweep import put_back_what_drifted, step_what_is_due, sweep_recent_orphans
 from tasks.sweeping import sweep_one
 
 _NAME = SWEEPER.partition("/")[0]
@@ -76,4 +76,4 @@ def _sweep_rotations(run: AuditedRun, config: Config, failed: list[str]) -> list
             ("orphans", sweep_recent_orphans),
         ):
             said.extend(sweep_one(what, lambda act=act: act(desk), failed))  # type: ignore[misc]  # mypy cannot type a default of a lambda
-    return [*said, *clear_stale_alerts(run.ledger)]
+    return said

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Text, select, type_coerce
 
 from domain.errors import BadInput
 from ledger import chain
+from ledger.auditing_rotations import Differs, RotationStory, compared_rotations
 from ledger.bundles import AUDIT, MANIFEST, bundle_path
 from ledger.chain import Checkpoint, Fault, Link
 from ledger.opening import Ledger
@@ -27,6 +28,7 @@ class Where(Enum):
     CHECKPOINT = "checkpoint"
     RUN = "run"
     BUNDLE = "bundle"
+    ROTATION = "rotation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ class Break:
     differs: str
     run_id: str = ""
     file: str = ""
+    rotation: str = ""
 
     def __str__(self) -> str:
         run = f", run {self.run_id}" if self.run_id else ""
         file = f", {self.file}" if self.file else ""
-        return f"entry {self.seq} ({self.where.value}{run}{file}): {self.differs}"
+        rotation = f" {self.rotation}" if self.rotation else ""
+        return f"entry {self.seq} ({self.where.value}{rotation}{run}{file}): {self.differs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class AuditReport:
 
     entries: int
     bundles: int
+    rotations: int
     breaks: tuple[Break, ...]
     unsealed: tuple[str, ...]
     intact_since: Checkpoint | None
@@ -93,6 +98,7 @@ class _Story:
     runs: dict[str, _Told] = field(default_factory=dict)
     hashes: dict[int, str] = field(default_factory=dict)
     breaks: list[Break] = field(default_factory=list)
+    rotations: RotationStory = field(default_factory=RotationStory)
 
     def following(self, links: Iterable[Link], wanted: frozenset[int]) -> Iterator[Link]:
         """Pass the links on, keeping what they say."""
@@ -109,10 +115,12 @@ class _Story:
             self.runs[run_id] = _Told(link, said)
             return
         if kind not in {OPENED, SEALED, SEALED_LATE}:
+            if not self.rotations.take(link.seq, said):
+                self.breaks.append(_not_following(link))
             return
         told = self.runs.get(run_id)
         if told is None or kind == OPENED or (kind == SEALED) != (told.sealed is None):
-            self.breaks.append(Break(link.seq, Where.CHAIN, "it does not follow from the entries before it"))
+            self.breaks.append(_not_following(link))
             return
         told.bundle, told.bundle_seq = str(said.get("bundle")), link.seq
         if kind == SEALED:
@@ -133,6 +141,7 @@ def verify_audit(ledger: Ledger, home: Path, *, audit_url: str = "", outside: Se
         breaks = [_of_fault(fault) for fault in chain.faults(links, ledger.id, head)]
         breaks += story.breaks
         breaks += _compared_runs(connection, story.runs)
+        breaks += map(_of_difference, compared_rotations(connection, ledger.id, story.rotations))
     breaks += _compared_checkpoints(kept, story.hashes, ledger.id)
     checked = 0
     places = [str(home / AUDIT), *([audit_url] if audit_url else [])]
@@ -144,6 +153,7 @@ def verify_audit(ledger: Ledger, home: Path, *, audit_url: str = "", outside: Se
     return AuditReport(
         entries=head.seq,
         bundles=checked,
+        rotations=len(story.rotations.told),
         breaks=tuple(breaks),
         unsealed=tuple(run_id for run_id, told in story.runs.items() if _vouches_for_nothing(told)),
         intact_since=_intact_since(breaks, kept, story.hashes),
@@ -159,6 +169,14 @@ def _head(connection: Connection) -> Checkpoint:
 
 def _of_fault(fault: Fault) -> Break:
     return Break(fault.seq, Where.CHAIN, fault.differs)
+
+
+def _not_following(link: Link) -> Break:
+    return Break(link.seq, Where.CHAIN, "it does not follow from the entries before it")
+
+
+def _of_difference(found: Differs) -> Break:
+    return Break(found.seq, Where.ROTATION, found.words, rotation=found.rotation)
 
 
 def _vouches_for_nothing(told: _Told) -> bool:

@@ -57,6 +57,10 @@ def faults(links: Iterable[Link], ledger_id: str, head: Checkpoint) -> Iterator[
     """Yield where the chain, in order of seq, does not hold; nothing where it does."""
     seq, previous = 0, genesis(ledger_id)
     for link in links:
+        # SQLite keeps anything in any column, and an edited one may hold what is no number any more.
+        if not isinstance(link.seq, int):
+            yield Fault(seq + 1, _misplaced(link.seq))
+            continue
         if link.seq != seq + 1:
             yield Fault(seq + 1, _missing(seq + 1, link.seq))
         elif link.previous != previous:
@@ -124,6 +128,10 @@ def checkpoints(connection: Connection) -> list[Checkpoint]:
 
 def _missing(first: int, following: int) -> str:
     if following <= first:
-        return f"an entry numbered {following} stands where it cannot be"
+        return _misplaced(following)
     last = following - 1
     return f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
+
+
+def _misplaced(seq: object) -> str:
+    return f"an entry numbered {seq} stands where it cannot be"

@@ -52,7 +52,8 @@ def journal_faults(connection: Connection, ledger_id: str) -> Iterator[tuple[str
         select(ROTATIONS.c.id, ROTATIONS.c.head_seq, ROTATIONS.c.head_hash).order_by(ROTATIONS.c.opened_at)
     )
     for row in heads.all():
-        head = Checkpoint(row.head_seq, row.head_hash)
+        # An edited row may hold what is no number any more.
+        head = Checkpoint(row.head_seq if isinstance(row.head_seq, int) else 0, str(row.head_hash))
         for fault in faults(_links(connection, row.id), _name(ledger_id, row.id), head):
             yield row.id, fault
 

@@ -88,7 +88,7 @@ def open_rotation(
                 "kind": "opened", "credential": str(credential), "as": kind.value, "operator": operator, "reason": reason,
                 "ticket": ticket, "due_window": due_window, "emergency": emergency, "contain_first": contain_first,
             }  # fmt: skip
-            _append(connection, rotation, said, now)
+            _append(connection, rotation, Checkpoint(0, str(values["head_hash"])), said, now)
             chain.append(ledger, connection, {"kind": OPENED, "rotation": rotation, "credential": str(credential)})
         found = connection.execute(select(ROTATIONS).where(ROTATIONS.c.id == rotation)).first()
         if found is None:
@@ -140,8 +140,8 @@ def write(
         if bind is not None:
             set_vendor_id(connection, before.credential, bind)
         told = {"kind": kind, "state": (state or before.state).value, **said}
-        held.record = _append(connection, before.id, told, now, changes)
-        _tell(connection, held.record, now)
+        held.record = _append(connection, before.id, _head(before), told, now, changes)
+        _tell(connection, before, held.record, now)
         if state in CLOSED:
             connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == before.id))
             seal = {"kind": CLOSED_ENTRY, "rotation": before.id, "state": state, "journal": held.record.head_hash}
@@ -174,8 +174,8 @@ def intend(
             merged = None if facts is None else {**before.facts, **facts}
             changes = {**(columns or {}), **_changes(held, now, state, merged, release=False)}
             told = {"kind": "intent", "state": (state or before.state).value, "verb": verb, **said}
-            held.record = _append(connection, before.id, told, now, changes)
-            _tell(connection, held.record, now)
+            held.record = _append(connection, before.id, _head(before), told, now, changes)
+            _tell(connection, before, held.record, now)
     return kept
 
 
@@ -248,8 +248,10 @@ def note(
             changes["facts"] = _json({**before.facts, **facts})
         if bind is not None:
             set_vendor_id(connection, before.credential, bind)
-        after = _append(connection, rotation, {"kind": "word", "state": before.state.value, **said}, now, changes)
-        _tell(connection, after, now)
+        after = _append(
+            connection, rotation, _head(before), {"kind": "word", "state": before.state.value, **said}, now, changes
+        )
+        _tell(connection, before, after, now)
         return after
 
 
@@ -332,25 +334,29 @@ def _changes(
     return changes
 
 
-def _append(
+def _append(  # noqa: PLR0917 (one commit's parts)
     connection: Connection,
     rotation: str,
+    head: Checkpoint,
     said: Mapping[str, object],
     now: datetime,
     changes: Mapping[str, object] | None = None,
 ) -> RotationRecord:
     """Append to the journal and move the row's head with it, by compare-and-set; operators' words may have moved it."""
     rows = ROTATIONS.c
-    head = connection.execute(select(rows.head_seq, rows.head_hash).where(rows.id == rotation)).one()
-    link = rotation_journal.append(connection, rotation, Checkpoint(*head), said, now.isoformat())
+    link = rotation_journal.append(connection, rotation, head, said, now.isoformat())
     moved = connection.execute(
         update(ROTATIONS)
-        .where(rows.id == rotation, rows.head_seq == head.head_seq)
+        .where(rows.id == rotation, rows.head_seq == head.seq)
         .values(head_seq=link.seq, head_hash=link.hash, **(changes or {}))
     )
     if moved.rowcount != 1:
         raise AssertionError("the row is locked, so its head cannot have moved")
     return _one(connection, rotation)
+
+
+def _head(record: RotationRecord) -> Checkpoint:
+    return Checkpoint(record.head_seq, record.head_hash)
 
 
 def _kept_back(connection: Connection, record: RotationRecord, now: datetime, cap: int | None) -> Kept | None:
@@ -374,11 +380,12 @@ def _kept_back(connection: Connection, record: RotationRecord, now: datetime, ca
     return Kept(Wait.CAP, words, used[1] + _HOUR)
 
 
-def _tell(connection: Connection, record: RotationRecord, now: datetime) -> None:
+def _tell(connection: Connection, before: RotationRecord, record: RotationRecord, now: datetime) -> None:
     """Let the alert of what it waits for now stand and no other, in the commit that made it wait: a crash loses none."""
     prefix = f"rotation:{record.id}:"
     if not needs_someone(record.wait):
-        keep_raised(connection, prefix, now)
+        if needs_someone(before.wait):
+            keep_raised(connection, prefix, now)
         return
     text = f"Rotation {record.id} of {record.credential}: {record.wait}. {record.words} {record.next_step}"
     keep_raised(

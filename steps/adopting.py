@@ -72,7 +72,8 @@ def _proven(hands: Hands, version: str, named_id: str) -> tuple[ListedCredential
     if named_id and not found:
         raise _unclear(hands, f"the vendor lists no {named_id} that the value could belong to")
     proof = hands.vendor.prove(stored.value)
-    if proof.outcome is not Proven.PASSED:
+    # What the vendor takes and nobody can read back is at least not refused; what it is, the listing or an operator says.
+    if proof.outcome not in {Proven.PASSED, Proven.UNSEEN}:
         raise _unclear(hands, f"its probe ended as {proof.outcome.value}: {proof.words}")
     if proof.attributed_to:
         attributed = listing.of_id(proof.attributed_to)

@@ -1,12 +1,13 @@
 """A person's answer: kept with who and when; it turns what could not be confirmed into PASS, never into more."""
 
-from domain.names import Target
+from domain.names import ROTATION_STEP, Target
 from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.verdicts import World
 from ledger.alerts import clear_alert
 from ledger.opening import Ledger
 from ledger.questions import Question, Seen, answer, open_questions
 from ledger.verifications import last_verified, record_verifications
+from steps.rotation_people import rotation_of_question, what_is_asked
 from steps.routine import VERIFICATION
 
 
@@ -27,8 +28,23 @@ def take_answer(ledger: Ledger, question_id: int, who: str, seen: Seen, note: st
 
 
 def still_waiting(ledger: Ledger, question: Question) -> list[Question]:
-    """Return the other open questions of the same step; the run goes on when there are none."""
-    return [other for other in open_questions(ledger, question.environment) if other.step == question.step]
+    """Return the other open questions of the same step, or the same rotation; the run goes on when there are none."""
+    return [
+        other
+        for other in open_questions(ledger, question.environment)
+        if other.step == question.step
+        and (question.step != ROTATION_STEP or rotation_asked_about(other) == rotation_asked_about(question))
+    ]
+
+
+def rotation_asked_about(question: Question) -> str:
+    """Return the rotation that asked, empty where it was no rotation."""
+    return rotation_of_question(question.integration) if question.step == ROTATION_STEP else ""
+
+
+def asks_for_value(question: Question) -> bool:
+    """Say whether it asks for a new value that a person makes."""
+    return question.step == ROTATION_STEP and what_is_asked(question.integration) == "create"
 
 
 def _still_unconfirmed(ledger: Ledger, question: Question) -> bool:

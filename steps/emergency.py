@@ -38,13 +38,18 @@ def order_emergency(ledger: Ledger, credentials: Iterable[Credential], order: Or
     Raises:
         BadInput: containing first has no second name, or the same one.
     """
+    check_second_person(order)
+    return [_of_one(ledger, credential, order) for credential in credentials]
+
+
+def check_second_person(order: Order) -> None:
+    """Raise BadInput where containing first has no second name, or the same one."""
     if order.contain_first and order.second.strip().casefold() in {"", order.operator.strip().casefold()}:
         raise BadInput(
             "Containing first needs a second person's name.",
             "It switches a credential off before there is another: what uses it fails until then. Nothing was done.",
             "Name who agreed: --second NAME, another one than --operator.",
         )
-    return [_of_one(ledger, credential, order) for credential in credentials]
 
 
 def renew_exposed(ledger: Ledger) -> list[RotationRecord]:
@@ -68,8 +73,10 @@ def _of_one(ledger: Ledger, credential: Credential, order: Order) -> RotationRec
         "verb": "emergency", "operator": order.operator, "reason": order.reason, "ticket": order.ticket, "second": order.second,
         "compromised_at": order.compromised_at.isoformat(), "contain_first": order.contain_first,
     }  # fmt: skip
+    # A later order without it does not take back that it is contained: somebody may be switching it off right now.
+    contain_first = there.contain_first or order.contain_first
     columns = {
-        "emergency": True, "contain_first": order.contain_first, "compromised_at": order.compromised_at, "failures": 0,
+        "emergency": True, "contain_first": contain_first, "compromised_at": order.compromised_at, "failures": 0,
         "wait": Wait.NOTHING.value, "words": "", "next_step": "",
     }  # fmt: skip
     return note(ledger, there.id, said, columns=columns)

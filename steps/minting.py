@@ -25,7 +25,8 @@ SETTLE = timedelta(minutes=1)
 def plan_creation(hands: Hands, held: Held) -> Stop | None:
     """PLANNED: see that all is there and free, then create; what was created before is never created again."""
     record = held.record
-    other = hold_groups(held, hands.policy.groups)
+    # An emergency waits for nobody: what is exposed goes first, whatever else is under way.
+    other = "" if record.emergency else hold_groups(held, hands.policy.groups)
     if other:
         return Stop(Wait.GROUP, f"Rotation {other} of the same group is first.", hands.ledger.now() + SETTLE)
     if not record.old_version and (stop := keep_old(hands, held)):
@@ -82,6 +83,8 @@ def put_back(hands: Hands, held: Held, version: str) -> Stop | None:
 
 def contain(hands: Hands, held: Held) -> Stop | None:
     """CONTAINING, in an emergency that asks for it: the exposed credential is switched off before there is another."""
+    if hands.manifest.by_hand:
+        return _contained_by_hand(hands, held)
     vendor_id = held.record.old_vendor_id
     if not vendor_id:
         return Stop(Wait.AWAITING_ADOPTION, f"Which credential of the vendor {hands.credential} is, is not known.")
@@ -91,6 +94,18 @@ def contain(hands: Hands, held: Held) -> Stop | None:
     act(vendor_id)
     contained = {"contained_at": hands.ledger.now().isoformat()}
     write(held, "outcome", {"verb": verb, "vendor_id": vendor_id}, state=State.PLANNED, facts=contained)
+    return None
+
+
+def _contained_by_hand(hands: Hands, held: Held) -> Stop | None:
+    """Wait until a person has revoked the exposed credential, which the vendor's refusal shows."""
+    stored = hands.store.read(held.record.old_version)
+    if stored is not None and not hands.vendor.is_refused(stored.value):
+        todo = f"{hands.by_hand.revoke} It is the credential in use: it is contained before there is another."
+        asked(hands, held, "contain", todo)
+        return Stop(Wait.AWAITING_HUMAN_REVOKE, f"{todo} The vendor still accepts it.")
+    contained = {"contained_at": hands.ledger.now().isoformat()}
+    write(held, "decision", {"contained": held.record.old_version, "by": "hand"}, facts=contained)
     return None
 
 
@@ -126,7 +141,9 @@ def verify_new(hands: Hands, held: Held) -> Stop | None:
     if stored is None:
         return give_up(hands, held, "its value document is gone")
     proof = hands.vendor.prove(stored.value)
-    if proof.outcome is Proven.PASSED and proof.attributed_to not in {"", record.new_vendor_id}:
+    # What is made by hand has no id; a reading one never has, and what the vendor names is what the event was sent with.
+    told = proof.attributed_to if record.new_vendor_id else ""
+    if proof.outcome is Proven.PASSED and told not in {"", record.new_vendor_id}:
         return give_up(hands, held, f"the vendor says that its event came with {proof.attributed_to}")
     if proof.outcome is Proven.UNSEEN:
         answer = asked(hands, held, "seen", proof.words)

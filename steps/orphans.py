@@ -1,4 +1,4 @@
-"""What rotations left behind: credentials that nobody has the value of, documents of attempts that are over, drifted blocks.
+"""What rotations left behind: credentials that nobody has the value of, documents of attempts that are over.
 
 Deleted is only what carries our marker, has an intent of ours, and never was handed out. Everything else is somebody's, and is
 told as foreign.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.manifests import ListedCredential
-from domain.names import MARKER_PREFIX, Credential
+from domain.names import MARKER_PREFIX
 from domain.rotation import RotationRecord
 from ledger.freezing import frozen
 from ledger.held_credentials import find_credential, held_credentials
@@ -112,26 +112,3 @@ def _drop_stray_documents(hands: Hands, known: Iterable[RotationRecord]) -> None
 
 def _told(one: ListedCredential) -> str:
     return f"{one.name or '-'} ({one.vendor_id}{f', {one.hint}' if one.hint else ''})"
-
-
-def put_back_drift(hands: Hands) -> str:
-    """Put the current value back into a block that shows an earlier one; return what was done, or what someone must decide.
-
-    For credentials without an open rotation, whose steps look after it themselves. Empty where all is as it should be.
-    """
-    credential: Credential = hands.credential
-    held = find_credential(hands.ledger, credential)
-    if held is None or not held.version:
-        return ""
-    there, current = hands.store.projected(credential), hands.store.read(held.version)
-    if current is None or there == current.value:
-        return ""
-    known = {
-        fact
-        for record in rotations(hands.ledger, credential=credential)
-        for fact in (record.facts.get("old_fingerprint"), record.facts.get("new_fingerprint"))
-    }
-    if there and hands.fingerprint(there) not in known:
-        return f"{credential}: its block holds a value that the ledger does not know; adopt it (opsflows adopt {credential}) or put the ledger's back."
-    hands.store.project(credential, current.value)
-    return f"{credential}: its block showed an earlier value; the current one was put back."

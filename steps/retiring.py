@@ -3,13 +3,14 @@
 The gate is asked just before each change, also after a crash: time has passed since the intent was written.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from domain.errors import OpsError
-from domain.retiring import Evidence, Reading, why_it_stays, why_not_yet
-from domain.rotation import State, Wait
+from domain.retiring import Evidence, Reading, clocks_disagree, why_it_stays, why_not_yet
+from domain.rotation import RotationRecord, State, Wait
 from ledger.rotations import Held, intend, still_held, write
-from steps.minting import used_new, used_old
+from steps.minting import settled_at, used_new, used_old
 from steps.publishing import serve
 from steps.rotation_hands import LOOK_AGAIN, Hands, Listing, Proven, Stop, kept_back
 from steps.rotation_people import asked
@@ -29,13 +30,14 @@ def retire(hands: Hands, held: Held) -> Stop | None:
 def finish_disabling(hands: Hands, held: Held) -> Stop | None:
     """DISABLING, taken up again: look whether it is off; where it is not, ask the gate before trying again."""
     vendor_id = held.record.retiring_id
-    there = hands.vendor.listing().of_id(vendor_id)
-    if there is None:
-        write(held, "outcome", {"verb": "disable", "found": "deleted by somebody"}, state=State.REVOKING)
-        return None
-    if not there.enabled:
-        _disabled(hands, held)
-        return None
+    if hands.manifest.listable:
+        there = hands.vendor.listing().of_id(vendor_id)
+        if there is None:
+            write(held, "outcome", {"verb": "disable", "found": "deleted by somebody"}, state=State.REVOKING)
+            return None
+        if not there.enabled:
+            _disabled(hands, held)
+            return None
     if stop := serve_and_gate(hands, held):
         write(held, "decision", {"stays": stop.words}, state=State.PUBLISHED)
         return stop
@@ -48,17 +50,25 @@ def soak(hands: Hands, held: Held) -> Stop | None:
     ends = (record.disabled_at or record.opened_at) + hands.policy.soak
     if not record.emergency and hands.ledger.now() < ends:
         return Stop(Wait.SOAK, f"Switched off; it can be switched on again until {ends:%Y-%m-%d %H:%M} UTC.", ends)
-    return _delete(hands, held)
+    # What cannot be undone is done beside a credential that works now, not only when the soak began.
+    return _surviving_works(hands, held) or _delete(hands, held)
 
 
 def finish_revoking(hands: Hands, held: Held) -> Stop | None:
     """REVOKING: see that it is gone, delete it where it is not, and see that its value is refused."""
     record = held.record
     if not hands.manifest.by_hand and "revoked_at" not in record.facts:
-        if hands.vendor.listing().of_id(record.retiring_id) is not None:
+        if not _is_seen_gone(hands, held):
             return _delete_after_all(hands, held)
         write(held, "outcome", {"verb": "revoke", "found": "gone"}, facts=_revoked(hands))
     return _see_refused(hands, held)
+
+
+def _is_seen_gone(hands: Hands, held: Held) -> bool:
+    """Say whether the listing shows that it is deleted; one that lags may not even show yet that it was made."""
+    if not hands.manifest.listable or hands.vendor.listing().of_id(held.record.retiring_id) is not None:
+        return False
+    return not held.record.back or hands.ledger.now() >= settled_at(hands, held)
 
 
 def serve_and_gate(hands: Hands, held: Held) -> Stop | None:
@@ -67,8 +77,10 @@ def serve_and_gate(hands: Hands, held: Held) -> Stop | None:
 
 def _delete_after_all(hands: Hands, held: Held) -> Stop | None:
     record = held.record
-    ungated = record.disabled_at is not None or record.facts.get("never_handed_out") is True
-    if not ungated and (stop := serve_and_gate(hands, held)):
+    if record.facts.get("never_handed_out") is True:
+        return _delete(hands, held)
+    asks = serve_and_gate if record.disabled_at is None else _surviving_works
+    if stop := asks(hands, held):
         write(held, "decision", {"stays": stop.words}, state=State.PUBLISHED)
         return stop
     return _delete(hands, held)
@@ -106,8 +118,15 @@ def _surviving_works(hands: Hands, held: Held) -> Stop | None:
     if proof.outcome not in {Proven.PASSED, Proven.UNSEEN}:
         return Stop(Wait.BLOCKED_NEW_FAILS, f"The credential in use does not pass its probe: {proof.words}")
     used = used_old(held, proof) if held.record.back else used_new(held, proof)
-    write(held, "outcome", {"verb": "prove", "version": held.record.surviving_version}, facts=used)
-    return None
+    # The probe's last answer is from just now: only then do the vendor's clock and ours say the same moment.
+    told = hands.vendor.told_at()
+    compared = "compared" if told else "not compared: the vendor tells no time"
+    said = {"verb": "prove", "version": held.record.surviving_version, "clocks": compared}
+    write(held, "outcome", said, facts=used)
+    if told is None or held.record.emergency:
+        return None
+    kept = clocks_disagree(hands.ledger.now(), worker_at=told[1], vendor_at=told[0])
+    return Stop(kept.wait, kept.words) if kept else None
 
 
 def _evidence(hands: Hands, held: Held, served: datetime, *, waived: bool) -> Evidence:
@@ -116,7 +135,6 @@ def _evidence(hands: Hands, held: Held, served: datetime, *, waived: bool) -> Ev
     now = hands.ledger.now()
     listing = hands.vendor.listing() if hands.manifest.last_used_lag is not None else Listing(())
     old, new = listing.of_id(record.retiring_id), listing.of_id(record.surviving_id)
-    told = hands.vendor.told_at()
     own, own_new = ("own_uses_of_new", "own_uses") if record.back else ("own_uses", "own_uses_of_new")
     acknowledged = record.facts.get("acknowledged")
     return Evidence(
@@ -129,8 +147,6 @@ def _evidence(hands: Hands, held: Held, served: datetime, *, waived: bool) -> Ev
         acknowledged=frozenset(acknowledged) if isinstance(acknowledged, dict) else frozenset(),
         held_open=hands.vendor.held_open(record.retiring_id) if record.retiring_id else (),
         waived=waived,
-        vendor_at=told[0] if told else None,
-        worker_at=told[1] if told else None,
     )
 
 
@@ -165,17 +181,18 @@ def _see_refused(hands: Hands, held: Held) -> Stop | None:
     """Close only when the vendor was seen to refuse the value; until it has converged, and a while longer, ask again."""
     record = held.record
     stored = hands.store.read(record.retiring_version)
-    if stored is None:
+    if stored is None and "waived" not in record.facts:
         raise OpsError(
             f"The value document {record.retiring_version} is gone, so it cannot be seen to be refused.",
             "The vendor was told to delete the credential; whether it still works is not known.",
-            "See in the vendor's console that it is gone, then opsflows rotation waive with what you saw.",
+            f"See in the vendor's console that it is gone, then: opsflows rotation waive {record.id} --reason WHAT_YOU_SAW.",
             "rotation.value_gone",
         )
-    if not hands.vendor.is_refused(stored.value):
+    if stored is not None and not hands.vendor.is_refused(stored.value):
         return _still_accepted(hands, held)
-    _drop_documents(hands, held)
-    write(held, "outcome", {"refused": record.retiring_version}, state=record.ends_as)
+    seen = {"refused": record.retiring_version} if stored else {"not_seen_refused": record.retiring_version}
+    write(held, "outcome", seen, state=record.ends_as)
+    _drop_documents(hands, record)
     return None
 
 
@@ -195,13 +212,16 @@ def _still_accepted(hands: Hands, held: Held) -> Stop:
     )
 
 
-def _drop_documents(hands: Hands, held: Held) -> None:
-    """Delete the documents of this rotation but the surviving one: a value that is refused is of no use to anyone."""
-    still_held(held)
-    record = held.record
-    keep = record.surviving_version
-    for name in {record.retiring_version, *(hands.version(record, n) for n in range(record.attempt + 1))} - {keep, ""}:
-        hands.store.drop(name)
+def _drop_documents(hands: Hands, record: RotationRecord) -> None:
+    """Delete the documents of this rotation but the surviving one: a value that is refused is of no use to anyone.
+
+    After the rotation is closed, because without the document the refusal could not be seen again; what a crash leaves
+    here, the next sweep deletes.
+    """
+    mine = {record.retiring_version, *(hands.version(record, n) for n in range(record.attempt + 1))}
+    with suppress(OpsError):
+        for name in sorted(mine - {record.surviving_version, ""}):
+            hands.store.drop(name)
 
 
 def _revoked(hands: Hands) -> dict[str, object]:

@@ -3,7 +3,9 @@
 What was never handed out is deleted at once. What was, goes through the same overlap and gate as an old one.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from domain.names import marker
 from domain.rotation import State, Wait
@@ -14,12 +16,20 @@ from steps.publishing import fill_sink
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
 
 _NOTHING_CREATED = frozenset({State.PLANNED, State.CONTAINING, State.CREATING})
+_MAY_BE_OFF = frozenset({State.CONTAINING, State.DISABLING, State.DISABLED})
+_FORWARD: Mapping[State, State] = MappingProxyType(
+    {State.CONTAINING: State.PLANNED, State.DISABLING: State.PUBLISHED, State.DISABLED: State.PUBLISHED}
+)
 
 
 def roll_back(hands: Hands, held: Held) -> Stop | None:
     """ROLLING_BACK, from wherever the rotation had come."""
     record = held.record
     came_to = State(str(record.facts["rolled_from"]))
+    if record.facts.get("forward") is True:
+        return _go_forward(held, came_to)
+    if hands.ledger.now() < (calls_end := datetime.fromisoformat(str(record.facts["calls_end_at"]))):
+        return Stop(Wait.SETTLING, "A call that was under way when it was ordered may still arrive.", calls_end)
     if stop := _switch_on(hands, held):
         return stop
     if came_to in _NOTHING_CREATED and not record.new_vendor_id:
@@ -30,23 +40,33 @@ def roll_back(hands: Hands, held: Held) -> Stop | None:
     return _hand_back(hands, held)
 
 
+def _go_forward(held: Held, came_to: State) -> Stop | None:
+    """Take up again what was under way, on an operator's word: there is no old credential to go back to."""
+    state = _FORWARD.get(came_to, came_to)
+    columns = {"back": False, "served_at": None}
+    write(held, "decision", {"goes": "forward again"}, state=state, columns=columns, facts={"forward": False})
+    return None
+
+
 def _switch_on(hands: Hands, held: Held) -> Stop | None:
-    """Enable the old credential where we, or somebody, switched it off. One that is gone cannot be gone back to."""
-    record = held.record
-    touched = record.disabled_at is not None or State(str(record.facts["rolled_from"])) is State.DISABLING
-    if not (touched or "contained_at" in record.facts) or not record.old_vendor_id:
+    """Enable the old credential where we may have switched it off; a listing that lags may still show it as enabled.
+
+    One that is gone cannot be gone back to.
+    """
+    record, contained = held.record, "contained_at" in held.record.facts
+    touched = record.disabled_at is not None or str(record.facts["rolled_from"]) in _MAY_BE_OFF or contained
+    if not touched or record.facts.get("enabled_at"):
         return None
-    there = hands.vendor.listing().of_id(record.old_vendor_id)
-    if there is None:
+    manifest = hands.manifest
+    if not manifest.can_disable or (manifest.listable and hands.vendor.listing().of_id(record.old_vendor_id) is None):
         return Stop(Wait.BLOCKED_OLD_FAILS, "The old credential is gone at the vendor; there is nothing to go back to.")
-    if there.enabled:
-        return None
     kept = intend(held, "enable", {"vendor_id": record.old_vendor_id})
     if kept is not None:
         return kept_back(kept)
     still_held(held)
     hands.vendor.enable(record.old_vendor_id)
-    write(held, "outcome", {"verb": "enable", "vendor_id": record.old_vendor_id})
+    enabled = {"enabled_at": hands.ledger.now().isoformat()}
+    write(held, "outcome", {"verb": "enable", "vendor_id": record.old_vendor_id}, facts=enabled)
     return None
 
 

@@ -43,6 +43,7 @@ def advance(hands: Hands, rotation: str) -> RotationRecord:
 
     Raises:
         Unavailable, OutcomeUnknown: the ledger itself does not answer.
+        Rejected: an adoption came to nothing, and is over.
     """
     before = find_rotation(hands.ledger, rotation)
     if before.wait is Wait.HALTED:
@@ -58,6 +59,9 @@ def advance(hands: Hands, rotation: str) -> RotationRecord:
             if error.symptom != _CLAIM_LOST:
                 raise
             return find_rotation(hands.ledger, rotation)
+        # An adoption that came to nothing is over; there is nothing left to stand still.
+        if not held.record.is_open:
+            raise
         _keep_failure(hands, held, error)
     if held.record.is_open:
         hands.schedule(held.record)

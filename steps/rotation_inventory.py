@@ -59,13 +59,14 @@ def take_stock(
 def due_now(
     ledger: Ledger, held: Iterable[HeldCredential], policy_of: Callable[[Credential], Policy], manifest_of: Callable[[Credential], Manifest]
 ) -> list[Due]:  # fmt: skip
-    """Return what is due and has no open rotation, the longest due first."""
+    """Return what is due and has no open rotation, the longest due first; canaries are left to the drill."""
     now = ledger.now()
     open_ones = {record.credential for record in rotations(ledger, open_only=True, limit=100_000)}
     found = [
         Due(one, at)
         for one in held
         if one.credential not in open_ones
+        and not policy_of(one.credential).is_drill
         and (at := due_at(one.credential, one.since, policy_of(one.credential), manifest_of(one.credential))) <= now
     ]
     return sorted(found, key=lambda due: due.at)

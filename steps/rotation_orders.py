@@ -3,23 +3,33 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import datetime
 
 from domain.errors import BadInput, Rejected
 from domain.rotation import RotationRecord, State, Wait, may_roll_back
 from ledger.opening import Ledger
 from ledger.rotation_rows import find_rotation
-from ledger.rotations import note, seize, write
+from ledger.rotations import CALL_TAKES, LEASE, note, seize, write
 from steps.value_store import ValueStore
+
+# In these a call may be under way although nobody has the rotation: its answer was lost.
+_CHANGING = frozenset({State.CONTAINING, State.DISABLING})
 
 
 def resume(ledger: Ledger, rotation: str, operator: str, reason: str) -> RotationRecord:
-    """Let a halted rotation go on; at a conflict it is the word that the ledger's value is to be put back."""
+    """Let a halted rotation go on.
+
+    At a conflict it is the word that the ledger's value is to be put back; where the old credential turned out to be lost,
+    the word that the rotation goes forward again.
+    """
     record = find_rotation(ledger, rotation)
     facts: dict[str, object] = {"reconciled": record.attempt}
     said = {"verb": "resume", "operator": operator, "reason": reason, "stood_at": record.wait.value}
     columns = {"failures": 0, "wait": Wait.NOTHING.value, "words": "", "next_step": ""}
     if record.wait is Wait.BLOCKED_CONFLICT:
         facts["put_back"] = True
+    if record.wait is Wait.BLOCKED_OLD_FAILS:
+        facts["forward"] = True
     return note(ledger, rotation, said, facts, columns=columns)
 
 
@@ -42,9 +52,15 @@ def order_roll_back(ledger: Ledger, rotation: str, operator: str, reason: str) -
         raise Rejected(
             f"Rotation {rotation} moved on just now.", "Nothing was done.", "Look where it stands and order again."
         )
+    now = ledger.now()
     write(
         held, "word", {"verb": "rollback", "operator": operator, "reason": reason}, state=State.ROLLING_BACK,
-        columns={"back": True, "not_before": ledger.now(), "failures": 0}, facts={"rolled_from": record.state.value}, release=True,
+        columns={"back": True, "not_before": now, "failures": 0},
+        facts={
+            "rolled_from": record.state.value, "calls_end_at": _calls_end_at(record, held.record, now).isoformat(),
+            "forward": False, "enabled_at": "",
+        },
+        release=True,
     )  # fmt: skip
     return held.record
 
@@ -64,23 +80,41 @@ def acknowledge(
         BadInput: the proof is not that of the new value.
     """
     record = find_rotation(ledger, rotation)
-    if proof and not _possesses(store, record, proof):
+    if not proof:
+        return take_word(ledger, rotation, consumer, operator)
+    if not _possesses(store, record, proof):
         raise BadInput(
             f"The proof of {consumer} is not that of the new value.",
             "It may have loaded the old one still. Nothing was recorded.",
             f"The proof is the HMAC-SHA256 of {rotation} under the new value, in hex; let {consumer} load the value and try again.",
         )
-    told = "proof of possession" if proof else f"the word of {operator}"
-    known = record.facts.get("acknowledged")
-    acknowledged = {**(known if isinstance(known, Mapping) else {}), consumer: told}
-    return note(
-        ledger, rotation, {"verb": "acknowledge", "consumer": consumer, "by": told}, {"acknowledged": acknowledged}
-    )
+    return _acknowledged(ledger, record, consumer, "proof of possession")
+
+
+def take_word(ledger: Ledger, rotation: str, consumer: str, operator: str) -> RotationRecord:
+    """Record an operator's word that a consumer uses the new value."""
+    return _acknowledged(ledger, find_rotation(ledger, rotation), consumer, f"the word of {operator}")
+
+
+def _calls_end_at(before: RotationRecord, seized: RotationRecord, now: datetime) -> datetime:
+    """Return when whatever was begun outside before the order has arrived: what is looked at sooner may change again."""
+    was_at_work = before.lease_until is not None and before.lease_until > now
+    if was_at_work or seized.fence != before.fence + 1:
+        return now + LEASE
+    return now + CALL_TAKES if before.state in _CHANGING else now
 
 
 def possession(value: str, rotation: str) -> str:
     """Return the proof that a consumer shows: it holds the value, and the value cannot be had from the proof."""
     return hmac.new(value.encode(), rotation.encode(), hashlib.sha256).hexdigest()
+
+
+def _acknowledged(ledger: Ledger, record: RotationRecord, consumer: str, told: str) -> RotationRecord:
+    known = record.facts.get("acknowledged")
+    acknowledged = {**(known if isinstance(known, Mapping) else {}), consumer: told}
+    return note(
+        ledger, record.id, {"verb": "acknowledge", "consumer": consumer, "by": told}, {"acknowledged": acknowledged}
+    )
 
 
 def _possesses(store: ValueStore, record: RotationRecord, proof: str) -> bool:

@@ -1,6 +1,7 @@
 """What only a person can do or say in a rotation: a question with a deadline, in the ledger, answered like any other."""
 
 from domain.names import ROTATION_STEP
+from domain.rotation import RotationRecord
 from ledger.due import schedule
 from ledger.questions import Seen, answers, ask, open_questions
 from ledger.rotations import Held
@@ -14,7 +15,7 @@ def asked(hands: Hands, held: Held, what: str, text: str) -> Seen | None:
     A no to something that is to be done is no end: it is asked again.
     """
     record = held.record
-    subject = f"{record.id}:{what}:{record.attempt}{':back' if record.back else ''}"
+    subject = subject_of(record, what)
     environment = record.credential.environment
     given = answers(hands.ledger, environment, ROTATION_STEP).get(subject)
     if given is not None and (given.seen is Seen.YES or what == "seen"):
@@ -28,6 +29,16 @@ def asked(hands: Hands, held: Held, what: str, text: str) -> Seen | None:
     return None
 
 
+def subject_of(record: RotationRecord, what: str) -> str:
+    """Return the subject of a question about this attempt; `what` is create, seen, revoke or contain."""
+    return f"{record.id}:{what}:{record.attempt}{':back' if record.back else ''}"
+
+
 def rotation_of_question(subject: str) -> str:
     """Return the rotation that a question's subject names."""
     return subject.partition(":")[0]
+
+
+def what_is_asked(subject: str) -> str:
+    """Return what a question's subject is about: create, seen, revoke or contain."""
+    return subject.split(":")[1]

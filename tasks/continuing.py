@@ -1,14 +1,47 @@
-"""Starts the run that goes on after a person has answered."""
+"""Starts the run that goes on after a person has answered, or has ordered something of a rotation."""
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
-from domain.names import DAY1_WIRING
+from blocks.answering import answering
+from domain.errors import OpsError
+from domain.names import DAY1_WIRING, STEP_ROTATION
 from ledger.opening import Ledger
 from ledger.questions import Question
 from ledger.runs import runs
+from steps.answering import rotation_asked_about
 from tasks.reporting import event
+
+
+def continue_after(ledger: Ledger, question: Question, who: str) -> str:
+    """Start what goes on after the last answer: the rotation that asked, or day 1; return its run's name, or empty."""
+    rotation = rotation_asked_about(question)
+    if rotation:
+        return continue_rotation(ledger, rotation, f"confirm:{question.id}")
+    return continue_day_one(ledger, question, who)
+
+
+def continue_rotation(ledger: Ledger, rotation: str, occasion: str) -> str:
+    """Start a run that steps the rotation now, once per occasion; return its name.
+
+    Empty where it cannot be started: what was ordered stands in the ledger, and the sweeper steps it.
+    """
+    try:
+        with answering(changes=True):
+            started = run_deployment(
+                STEP_ROTATION,
+                parameters={"rotation": rotation},
+                timeout=0,
+                as_subflow=False,
+                idempotency_key=f"rotation:{ledger.id}:{rotation}:{occasion}",
+                tags=["rotation", rotation],
+            )
+    except OpsError:
+        return ""
+    name = started.name if isinstance(started, FlowRun) else ""
+    event("run.started", deployment=STEP_ROTATION, run=name)
+    return name
 
 
 def continue_day_one(ledger: Ledger, question: Question, who: str) -> str:

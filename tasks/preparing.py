@@ -12,6 +12,7 @@ from blocks.ledger_identity import claim
 from blocks.store import load_values, save_values
 from domain.config import Config
 from domain.names import Target
+from domain.rotation_config import check_purposes
 from domain.wiring import Mode
 from ledger.config_file import config_path, read_config
 from ledger.fingerprints import fingerprinter
@@ -24,13 +25,15 @@ from steps.context import Context, pace_of
 from steps.verifying import new_nonce
 from steps.version import code_version
 from steps.walk import Walk
-from vendors.registry import INTEGRATIONS
+from vendors.registry import INTEGRATIONS, ROTATIONS
 from vendors.stand_ins import connect as connect_stand_ins
 
 
 def read_own_config() -> Config:
     """Return the configuration this process works with."""
-    return read_config(config_path(), INTEGRATIONS)
+    config = read_config(config_path(), INTEGRATIONS)
+    check_purposes(config, ROTATIONS, str(config_path()))
+    return config
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from steps.rotation_reports import Row, row_of, row_of_failure
 from tasks.preparing_rotation import RotationDesk
 from tasks.reporting import event
 
-_OPTIONS = {"persist_result": False, "cache_policy": NO_CACHE, "tags": ["opsflows", "rotation"]}
+_TAGS = ["opsflows", "rotation"]
 _COMPLETED = {Verdict.GREEN: "Completed", Verdict.WAITING: "Waiting"}
 
 
@@ -40,7 +40,7 @@ class Opening:
 
 
 # Never cached or persisted: the desk can reach values.
-@task(task_run_name="rotate {credential}", **_OPTIONS)
+@task(task_run_name="rotate {credential}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
 def rotate_credential(desk: RotationDesk, credential: Credential, opening: Opening, done: list[Row]) -> State[None]:
     """Open the credential's rotation, or find the one of this window, and step it as far as it goes now."""
 
@@ -55,7 +55,7 @@ def rotate_credential(desk: RotationDesk, credential: Credential, opening: Openi
     return _shown(credential, step, done)
 
 
-@task(task_run_name="step {record.credential}", **_OPTIONS)
+@task(task_run_name="step {record.credential}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
 def step_rotation(desk: RotationDesk, record: RotationRecord, done: list[Row]) -> State[None]:
     """Step an open rotation as far as it goes now."""
 
@@ -66,7 +66,7 @@ def step_rotation(desk: RotationDesk, record: RotationRecord, done: list[Row]) -
     return _shown(record.credential, step, done)
 
 
-@task(task_run_name="plan {credential}", **_OPTIONS)
+@task(task_run_name="plan {credential}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
 def plan_credential(desk: RotationDesk, credential: Credential, done: list[PlanRow]) -> State[None]:
     """Look what a rotation of the credential would do; changes nothing."""
     with desk.hands(credential) as hands:

@@ -1,4 +1,4 @@
-"""The sweeper's part in rotations: step what is due, replace what is exposed, put back what drifted, tidy alerts and orphans."""
+"""The sweeper's part in rotations: step what is due, replace what is exposed, put back what drifted, look for orphans."""
 
 from datetime import timedelta
 
@@ -6,21 +6,17 @@ from domain.drill import is_drill
 from domain.errors import Unavailable
 from domain.names import REHEARSAL, Credential
 from domain.rotation import RotationRecord
-from ledger.alerts import clear_alert, open_alerts
 from ledger.held_credentials import held_credentials
-from ledger.opening import Ledger
 from ledger.rotation_rows import due_rotations, rotations
 from steps.conduct import running_stand_ins
+from steps.drift import put_back_drift
 from steps.emergency import renew_exposed
-from steps.orphans import put_back_drift
-from steps.rotating import alert_key
 from steps.rotation_reports import Row
 from tasks.preparing_rotation import RotationDesk
 from tasks.rotation import step_rotation, sweep_all_orphans
 
 # A worker that was paused in a rotation may wake up after it is over; so long after its end it is looked at once more.
 _LOOKED_AFTER = timedelta(days=2)
-_PREFIX = "rotation:"
 
 
 def step_what_is_due(desk: RotationDesk) -> list[str]:
@@ -57,8 +53,8 @@ def put_back_what_drifted(desk: RotationDesk) -> list[str]:
             and _is_reachable(held.credential)
         ):
             with desk.hands(held.credential) as hands:
-                said.append(put_back_drift(hands))
-    return [line for line in said if line]
+                said.extend(put_back_drift(hands))
+    return said
 
 
 def sweep_recent_orphans(desk: RotationDesk) -> list[str]:
@@ -76,19 +72,6 @@ def sweep_recent_orphans(desk: RotationDesk) -> list[str]:
             " ".join(swept.failed), "The others were looked at.", "The next sweep tries again.", "rotation.not_swept"
         )
     return [f"Orphan deleted: {one}." for one in swept.deleted]
-
-
-def clear_stale_alerts(ledger: Ledger) -> list[str]:
-    """Clear the alerts of waits that their rotations have left: a worker may have died between the two."""
-    waits = {
-        record.id: alert_key(record.id, record.wait) for record in rotations(ledger, open_only=True, limit=100_000)
-    }
-    stale = [
-        alert.key
-        for alert in open_alerts(ledger)
-        if alert.key.startswith(_PREFIX) and waits.get(alert.key.split(":")[1]) != alert.key
-    ]
-    return [f"Alert {key} is over." for key in stale if clear_alert(ledger, key)]
 
 
 def _is_recent(record: RotationRecord, since: float) -> bool:

@@ -71,6 +71,21 @@ def stand_ins(served_stand_ins: StandIns) -> StandIns:
 
 
 @pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    """A Prefect server of this process's own (SQLite), for flows and blocks that run in the tests' process."""
+    # Imported here, because most tests need no Prefect, and its import takes a second.
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415 (as above)
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 (as above)
+
+    # Without a heartbeat a flow run takes a quarter of a second instead of one; nothing here is about heartbeats.
+    with (
+        prefect_test_harness(server_startup_timeout=180),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield
+
+
+@pytest.fixture(scope="session")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A home in which the demo ran, with `opsflows up` in it: the one Prefect server that tests may share."""
     home = Home(tmp_path_factory.mktemp("standing") / "home")

@@ -9,8 +9,10 @@ from urllib.parse import unquote
 import click
 import pytest
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from domain.config import Config, Environment
+from domain.rotation_sections import CredentialRotation, RotationDefaults, SinkSection
 from entrypoints.cli import cli
 from tests.architecture.sources import PACKAGES, ROOT, sources
 
@@ -74,6 +76,15 @@ def test_every_section_and_every_key_is_explained_with_its_default() -> None:
     assert isinstance(alerts, type)
     assert issubclass(alerts, BaseModel)
     assert [key for key in alerts.model_fields if f"\n| `alerts.{key}` |" not in CONFIGURATION] == []
+
+
+@pytest.mark.parametrize(("section", "kind"), [("credentials", CredentialRotation), ("sinks", SinkSection)])
+def test_every_key_of_a_named_section_is_explained_in_it_with_its_default(section: str, kind: type[BaseModel]) -> None:
+    [part] = [part for part in CONFIGURATION.split("\n## ") if part.startswith(f"`[{section}.<name>]`")]
+
+    explained = re.findall(r"\n\| `(\w+)` \| (.+?) \|", part)
+
+    assert explained == [(key, _shown_default(key, row)) for key, row in kind.model_fields.items()]
 
 
 def test_every_variable_of_ours_is_explained_and_no_other() -> None:
@@ -141,6 +152,14 @@ def _fault_of(line: str) -> str:
     known = {option for row in command.params for option in (*row.opts, *row.secondary_opts)} | {"--help"}
     unknown = [option for option in _OPTION.findall(line) if option not in known]
     return f"{command.name} has no option {', '.join(unknown)}" if unknown else ""
+
+
+def _shown_default(key: str, row: FieldInfo) -> str:
+    if row.is_required():
+        return "required"
+    if key in RotationDefaults.model_fields:
+        return "as `[rotation]`"
+    return str(row.default).lower() if row.default not in (None, ()) else "none"
 
 
 def _keys_of_sections() -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Every failure that is not one vendor's has a runbook page of the same shape."""
+"""Every failure that is not one vendor's has a runbook page of one shape, and all that people do about a rotation one of another."""
 
 import re
 from pathlib import Path
@@ -7,9 +7,20 @@ import pytest
 
 from domain.diagnosis import DELIVERED_UNSEEN, FALLBACK, NETWORK, NOT_DELIVERED, SUBSTRATE
 from domain.exchanges import Effect
+from domain.rotation import Wait
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+# At three in the morning what to type comes first.
+ROTATION_SECTIONS = [
+    "Commands",
+    "What you will see",
+    "What it means",
+    "What to do next",
+    "Stop, and call",
+]
+ROTATION_PAGES = ("planned", "compromise", "rollback", "foreign", "break-glass")
+STUCK = "stuck"
 # Raised by procedures, which are no part of domain.
 OF_STEPS = ("probe.left_behind", "several.failed", "run.abandoned", "question.overdue")
 
@@ -30,11 +41,29 @@ def test_a_symptom_has_its_page(symptom: str) -> None:
     text = page.read_text()
 
     assert text.startswith(f"# {symptom}\n")
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    assert _sections(text) == SECTIONS
+
+
+@pytest.mark.parametrize("name", ROTATION_PAGES)
+def test_what_people_do_about_a_rotation_has_its_page(name: str) -> None:
+    text = (RUNBOOKS / f"rotation-{name}.md").read_text()
+
+    assert text.startswith(f"# rotation.{name}\n")
+    assert _sections(text) == ROTATION_SECTIONS
+
+
+def test_every_wait_of_a_rotation_has_a_section_in_the_order_of_the_waits() -> None:
+    text = (RUNBOOKS / f"rotation-{STUCK}.md").read_text()
+
+    sections = _sections(text)
+
+    assert text.startswith(f"# rotation.{STUCK}\n")
+    assert sections == ["Commands", *(wait.value for wait in Wait if wait.value), "Stop, and call"]
 
 
 def test_no_page_speaks_of_a_symptom_that_is_gone() -> None:
     expected = {f"{symptom.replace('.', '-')}.md" for symptom in SYMPTOMS}
+    expected |= {f"rotation-{name}.md" for name in (*ROTATION_PAGES, STUCK)}
 
     pages = {page.name for page in RUNBOOKS.glob("*.md")} - {"README.md"}
 
@@ -42,6 +71,14 @@ def test_no_page_speaks_of_a_symptom_that_is_gone() -> None:
 
 
 def test_the_index_lists_every_page() -> None:
-    listed = re.findall(r"^\| `([^`]+)` \|", (RUNBOOKS / "README.md").read_text(), re.MULTILINE)
+    index = (RUNBOOKS / "README.md").read_text()
+
+    listed = re.findall(r"^\| `([^`]+)` \|", index, re.MULTILINE)
+    rotations = re.findall(r"^\| \[rotation-([a-z-]+)\]", index, re.MULTILINE)
 
     assert listed == list(SYMPTOMS)
+    assert sorted(rotations) == sorted((*ROTATION_PAGES, STUCK))
+
+
+def _sections(text: str) -> list[str]:
+    return re.findall(r"^## (.+)$", text, re.MULTILINE)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 from prefect.variables import Variable
 
 from blocks.store import save_values
@@ -64,16 +62,6 @@ class Desk:
     def sent_to(self, name: str) -> int:
         """Return how many requests a stand-in has received."""
         return len(self.stand_ins.control("GET", f"/{name}/requests"))
-
-
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    # Without a heartbeat a flow run takes a quarter of a second instead of one; nothing here is about heartbeats.
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
 
 
 @pytest.fixture

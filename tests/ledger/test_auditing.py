@@ -12,12 +12,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from domain.names import Credential
+from domain.rotation import Kind, State, rotation_id
 from domain.verdicts import Verdict, World
 from ledger import chain
 from ledger.auditing import AuditReport, Where, verify_audit
 from ledger.bundles import Bundle
 from ledger.chain import Checkpoint
 from ledger.opening import Ledger, open_ledger
+from ledger.rotation_journal import first_hash
+from ledger.rotations import claim, open_rotation, write
 from ledger.runs import abandon_dead_runs, seal_run
 from tests.ledger.recording import complete_run, opened
 from tests.ledger.tampering import tamper
@@ -235,6 +239,137 @@ def test_a_chain_rewritten_as_a_whole_is_shown_by_a_checkpoint_kept_outside(
     assert [(found.seq, found.where) for found in with_checkpoint.breaks] == [(6, Where.CHECKPOINT)]
 
 
+CREDENTIAL = Credential.parse("datadog-default-staging-send")
+
+
+def opened_rotation(ledger: Ledger, window: str) -> str:
+    rotation = rotation_id(CREDENTIAL, window)
+    open_rotation(
+        ledger, rotation, CREDENTIAL, Kind.ADOPTION, operator="ada", reason="found in use", ticket="OPS-1", due_window=window
+    )  # fmt: skip
+    return rotation
+
+
+def closed_rotation(ledger: Ledger, window: str = "first") -> str:
+    """A rotation of three journal entries; the chain has one when it is opened and one when it is over."""
+    rotation = opened_rotation(ledger, window)
+    held = claim(ledger, rotation, "worker")
+    assert held is not None
+    write(held, "decision", {"adopts": str(CREDENTIAL)}, state=State.ADOPTING)
+    write(held, "outcome", {"verb": "adopt", "vendor_id": "key-1"}, state=State.DONE)
+    return rotation
+
+
+def rewritten_journal(ledger: Ledger, rotation: str) -> None:
+    """Change what the rotation's journal says and compute every hash anew, its head included."""
+    with ledger.reading() as connection:
+        query = "SELECT seq, at, payload FROM rotation_journal ORDER BY seq"
+        rows = connection.exec_driver_sql(query).all()
+    previous = first_hash(ledger.id, rotation)
+    for seq, at, payload in rows:
+        changed = payload.replace("key-1", "key-2")
+        fresh = chain.link_hash(seq, previous, at, changed)
+        tamper(
+            ledger, "UPDATE rotation_journal SET previous = :previous, hash = :hash, payload = :payload WHERE seq = :seq",
+            previous=previous, hash=fresh, payload=changed, seq=seq,
+        )  # fmt: skip
+        previous = fresh
+    tamper(ledger, "UPDATE rotations SET head_hash = :hash", hash=previous)
+
+
+def test_rotations_that_nobody_touched_are_intact(ledger: Ledger, tmp_path: Path) -> None:
+    closed_rotation(ledger)
+    opened_rotation(ledger, "second")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert (report.breaks, report.rotations, report.entries) == ((), 2, 3)
+
+
+def test_an_edited_journal_entry_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    rotation = closed_rotation(ledger)
+    tamper(ledger, "UPDATE rotation_journal SET payload = replace(payload, 'key-1', 'key-2') WHERE seq = 3")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.seq, found.where, found.rotation) for found in report.breaks] == [(2, Where.ROTATION, rotation)]
+    assert str(report.first) == (
+        f"entry 2 (rotation {rotation}): journal, entry 3: its content does not give its hash: it was edited after it was written"
+    )
+
+
+@pytest.mark.parametrize(("seq", "missing"), [(2, "entry 2 is missing"), (3, "entry 3 is missing")])
+def test_a_deleted_journal_entry_is_named(ledger: Ledger, tmp_path: Path, seq: int, missing: str) -> None:
+    closed_rotation(ledger)
+    tamper(ledger, "DELETE FROM rotation_journal WHERE seq = :seq", seq=seq)
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert f"journal, entry {seq}: {missing}" in [found.differs for found in report.breaks]
+
+
+def test_a_deleted_rotation_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    rotation = closed_rotation(ledger)
+    tamper(ledger, "DELETE FROM rotations")
+    tamper(ledger, "DELETE FROM rotation_journal")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [str(found) for found in report.breaks] == [f"entry 1 (rotation {rotation}): its row was deleted"]
+
+
+def test_a_rotation_that_was_slipped_in_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    closed_rotation(ledger)
+    tamper(ledger, "UPDATE rotations SET id = 'r00000000000'")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert ("r00000000000", "its row has no entry in the chain") in [
+        (one.rotation, one.differs) for one in report.breaks
+    ]
+
+
+def test_the_journal_of_a_closed_rotation_rewritten_as_a_whole_is_shown_by_the_chain(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    rotation = closed_rotation(ledger)
+    rewritten_journal(ledger, rotation)
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [(found.seq, found.differs) for found in report.breaks] == [
+        (2, "its journal is not the one that was sealed when it was closed")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("operator = 'eve'", "its row was edited: operator"),
+        ("reason = 'none'", "its row was edited: reason"),
+        ("state = 'ABORTED'", "its row was edited: state"),
+        ("credential = 'datadog-default-prod-send'", "its row was edited: credential"),
+        ("closed_at = NULL", "the chain closes it as DONE, and its row says otherwise"),
+    ],
+)
+def test_an_edited_rotation_is_named(ledger: Ledger, tmp_path: Path, change: str, said: str) -> None:
+    closed_rotation(ledger)
+    tamper(ledger, f"UPDATE rotations SET {change}")  # noqa: S608 (the test's own words)
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert said in [found.differs for found in report.breaks]
+
+
+def test_a_rotation_closed_behind_the_chains_back_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    opened_rotation(ledger, "first")
+    tamper(ledger, "UPDATE rotations SET closed_at = opened_at")
+
+    report = verify_audit(ledger, tmp_path)
+
+    assert [found.differs for found in report.breaks] == ["it is over, and no entry of the chain closes it"]
+
+
 @dataclass(frozen=True, slots=True)
 class Original:
     folder: Path
@@ -247,6 +382,9 @@ _UNAUDITED = {
     ("ledger_identity", "created_at"),
     *((table, "only_row") for table in ("chain_head", "ledger_identity")),
 }
+_AUDITED_OF_ROTATIONS = (
+    "id", "credential", "kind", "state", "head_seq", "head_hash", "operator", "reason", "ticket", "due_window",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -258,16 +396,24 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
     chain.checkpoint(ledger)
     opened(ledger, "run-2")
     seal_run(ledger, "run-2", Verdict.HOLD, World.REAL, "")
+    closed_rotation(ledger)
+    opened_rotation(ledger, "second")
     columns: list[tuple[str, str, str]] = []
     with ledger.reading() as connection:
-        for table in ("chain", "chain_head", "runs", "checkpoints", "ledger_identity"):
+        for table in ("chain", "chain_head", "runs", "checkpoints", "ledger_identity", "rotations", "rotation_journal"):
             query = f"SELECT rowid AS at_row, * FROM {table}"  # noqa: S608 (the test's own names)
             rows = connection.exec_driver_sql(query).mappings().all()
-            names = [name for name in rows[0] if name != "at_row" and (table, name) not in _UNAUDITED]
+            names = [name for name in rows[0] if _is_audited(table, name)]
             columns += [(table, name, str(row["at_row"])) for row in rows for name in names]
     ledger.close()
     (folder / "ledger.db-wal").unlink(missing_ok=True)
     return Original(folder, tuple(columns))
+
+
+def _is_audited(table: str, name: str) -> bool:
+    if table == "rotations":
+        return name in _AUDITED_OF_ROTATIONS
+    return name != "at_row" and (table, name) not in _UNAUDITED
 
 
 def audited_after(folder: Path, statement: str, **values: object) -> AuditReport:
@@ -310,7 +456,11 @@ def test_any_single_edit_of_the_recorded_runs_is_found(original: Original, data:
 @given(data=st.data())
 def test_any_deleted_row_of_the_recorded_runs_is_found(original: Original, data: st.DataObject) -> None:
     deletable = sorted(
-        {(table, rowid) for table, _, rowid in original.columns if table in {"chain", "runs", "chain_head"}}
+        {
+            (table, rowid)
+            for table, _, rowid in original.columns
+            if table in {"chain", "runs", "chain_head", "rotations", "rotation_journal"}
+        }
     )
     table, rowid = data.draw(st.sampled_from(deletable))
 

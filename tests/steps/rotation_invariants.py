@@ -58,12 +58,14 @@ class Guard:
     documents: dict[str, StoredValue]
     journal: list[Entered] = field(default_factory=list)
     probes: list[Probed] = field(default_factory=list)
+    adopted: set[str] = field(default_factory=set)
     mutations: int = 0
     _read: int = 0
     _holders: dict[str, tuple[str, datetime | None]] = field(default_factory=dict)
     _states: dict[str, State] = field(default_factory=dict)
     _heads: dict[str, int] = field(default_factory=dict)
     _versions: dict[str, str] = field(default_factory=dict)
+    _were_current: set[str] = field(default_factory=set)
 
     # What the doubles tell.
 
@@ -90,12 +92,10 @@ class Guard:
         if verb == "create":
             self._creates(side, marker)
             return
-        self._is_intended(verb, entry.vendor_id if entry else "")
-        if entry is None:
-            return
-        if not entry.ours and not self._is_adopted(side, entry):
+        if entry is not None and not entry.ours and not self._is_adopted(side, entry):
             raise Broken("I7", f"{verb} of {entry.vendor_id} ({entry.name}), which is somebody's")
-        if verb in _CHANGES:
+        self._is_intended(verb, entry.vendor_id if entry else "")
+        if entry is not None and verb in _CHANGES:
             self._takes_away(side, verb, entry)
 
     def hands_out(self, side: Side, place: Place, value: str) -> None:
@@ -127,7 +127,7 @@ class Guard:
         """I6, of a world in which no rotation is open; and that every place serves the current value."""
         for side in self.world.sides:
             current = self.current_value(side)
-            ours = [one for one in side.standing if one.ours and one.value != current]
+            ours = [one for one in side.standing if self._is_ours(one) and one.value != current]
             if ours:
                 raise Broken("I6", f"{[(one.vendor_id, one.name, one.live.value) for one in ours]} live on")
             for place in side.places:
@@ -156,6 +156,13 @@ class Guard:
         if version and version not in self.documents:
             raise Broken("I1", f"the document of the current version {version} is gone")
         return self.documents[version].value if version else ""
+
+    def open_one(self, side: Side) -> str:
+        """Return the id of the side's open rotation, empty where there is none."""
+        row = self.ledger.execute(
+            "SELECT id FROM rotations WHERE credential = ? AND closed_at IS NULL", (str(side.credential),)
+        ).fetchone()
+        return str(row[0]) if row else ""
 
     def side_named(self, name: str) -> Side:
         return next(side for side in self.world.sides if str(side.credential) == name)
@@ -196,6 +203,7 @@ class Guard:
 
     def _pointer_moved(self, side: Side, before: str) -> None:
         value = self.current_value(side)
+        self._were_current.add(value)
         if not self._is_contained(side):
             entry = side.of_value(value)
             name = "I15" if entry is not None and entry.live is Live.OFF else "I1"
@@ -241,7 +249,7 @@ class Guard:
             raise Broken("I5", f"{verb} of {vendor_id} without an intent")
 
     def _is_adopted(self, side: Side, entry: Entry) -> bool:
-        bound = any(one.told.get("verb") == "adopt" and one.told.get("vendor_id") == entry.vendor_id for one in self.journal)
+        bound = entry.vendor_id in self.adopted or any(one.told.get("verb") == "adopt" and one.told.get("vendor_id") == entry.vendor_id for one in self.journal)
         # Whatever the engine thinks: adopted can only be what our value really opens, or opened before.
         return bound and any(stored.value == entry.value for stored in self.documents.values())
 
@@ -251,11 +259,14 @@ class Guard:
         if entry.value == self.current_value(side) and not contains:
             raise Broken("I1", f"{verb} of {entry.vendor_id}, which is the current credential")
         served = self.last_served(side, entry.value)
-        if served is None or contains or entry.live is not Live.ON:
+        if served is None or contains or entry.live is Live.GONE:
             return
+        if entry.live is Live.ON and not told.get("emergency"):
+            self._overlap_is_over(side, verb, entry, served)
         self._survivor_was_proven(side, verb, entry)
-        if told.get("emergency"):
-            return
+
+    def _overlap_is_over(self, side: Side, verb: str, entry: Entry, served: datetime) -> None:
+        told = self._rotation_now(side)
         if self.world.now - served < self.policy.overlap:
             raise Broken("I2", f"{verb} of {entry.vendor_id}, which could be read {self.world.now - served} ago")
         if side.manifest.last_used_lag is not None and "waived" not in str(told.get("facts")):
@@ -276,6 +287,10 @@ class Guard:
         if used is not None and used[1] != "probe" and used[0] > listed - lag - self.policy.quiet:
             raise Broken("I4", f"{verb} of {entry.vendor_id}, which was seen to be used {listed - used[0]} ago")
 
+    def _is_ours(self, entry: Entry) -> bool:
+        """Say whether we made it, or had it in use once: then a rotation has retired it."""
+        return entry.ours or entry.value in self._were_current
+
     def _was_proven(self, value: str) -> bool:
         return any(one.passed and one.value == value for one in self.probes)
 
@@ -285,7 +300,7 @@ class Guard:
 
     def _rotation_now(self, side: Side) -> dict[str, object]:
         row = self.ledger.execute(
-            "SELECT emergency, contain_first, facts FROM rotations WHERE credential = ? ORDER BY closed_at IS NULL DESC, opened_at DESC",
+            "SELECT emergency, contain_first, facts FROM rotations WHERE credential = ? AND closed_at IS NULL",
             (str(side.credential),),
         ).fetchone()
         return {"emergency": row[0], "contain_first": row[1], "facts": row[2]} if row else {}

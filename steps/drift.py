@@ -1,0 +1,42 @@
+"""Between rotations: a block or sink that shows another value than the current one is put right, or told to someone."""
+
+from ledger.alerts import clear_alert, raise_alert
+from ledger.held_credentials import HeldCredential, find_credential
+from ledger.rotation_rows import rotations
+from steps.rotation_hands import Hands
+
+
+def put_back_drift(hands: Hands) -> list[str]:
+    """Put the current value back where an earlier one stands, as a form that was opened before a flip and saved after it leaves it.
+
+    A value that the ledger does not know is somebody's work: it is left alone and raised as an alert. For credentials without
+    an open rotation, whose steps look after them. Returns what was done, a sentence each.
+    """
+    held = find_credential(hands.ledger, hands.credential)
+    current = hands.store.read(held.version) if held is not None and held.version else None
+    if held is None or current is None:
+        return []
+    there, key = hands.store.projected(hands.credential), f"drift:{hands.credential}"
+    if there and there != current.value and not _was_current(hands, held, there):
+        told = f"The block of {hands.credential} holds a value that the ledger does not know. If it is good: opsflows adopt {hands.credential}."
+        raise_alert(
+            hands.ledger, key, environment=held.credential.environment, target=str(held.credential.target), text=told,
+            runbook="docs/runbooks/rotation-stuck.md",
+        )  # fmt: skip
+        return [told]
+    clear_alert(hands.ledger, key)
+    said: list[str] = []
+    if there != current.value:
+        hands.store.project(hands.credential, current.value)
+        said.append(f"The block of {hands.credential} showed an earlier value; the current one was put back.")
+    for name, sink in hands.sinks.items():
+        if sink.serves(current.value) is False:
+            sink.publish(current.value)
+            said.append(f"Sink {name} did not serve the current value of {hands.credential}; it was put back.")
+    return said
+
+
+def _was_current(hands: Hands, held: HeldCredential, value: str) -> bool:
+    told = hands.fingerprint(value)
+    known = (record.facts for record in rotations(hands.ledger, credential=held.credential))
+    return any(told in {facts.get("old_fingerprint"), facts.get("new_fingerprint")} for facts in known)

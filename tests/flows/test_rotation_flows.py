@@ -1,0 +1,139 @@
+"""A rotation lived through on a real Prefect server: planned, applied, its overlap waited for, the old one revoked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+
+from blocks.store import load_values, save_values
+from domain.names import Credential, Target
+from domain.rotation import State as At
+from domain.rotation import Wait
+from flows.check_credential_ages import check_credential_ages
+from flows.rotate_credentials import CredentialChoice, Mode, Reason, rotate_credentials
+from flows.rotate_what_is_due import rotate_what_is_due
+from flows.step_a_rotation import step_a_rotation
+from flows.sweep_what_is_due import sweep_what_is_due
+from ledger.alerts import open_alerts
+from ledger.held_credentials import find_credential
+from ledger.opening import open_ledger
+from ledger.rotation_rows import rotations
+from ledger.runs import runs
+from tests.flows.conftest import Desk
+from vendors.registry import INTEGRATIONS
+
+DATADOG_SEND = Credential.parse("datadog-default-staging-send")
+
+
+def _rotate(*credentials: str, mode: Mode = Mode.APPLY, **parameters: Any) -> State[Any]:
+    chosen = [CredentialChoice(one) for one in credentials]
+    given = {"environment": "staging", "reason": Reason.TEST, "operator": "ana", "ticket": "OPS-1", **parameters}
+    state: State[Any] = rotate_credentials(chosen, mode=mode, return_state=True, **given)
+    return state
+
+
+def _value(desk: Desk, name: str, variable: str) -> str:
+    return (load_values(INTEGRATIONS[name], Target(name), "staging") or {})[variable]
+
+
+def _keys(desk: Desk) -> dict[str, str]:
+    """Return the names of the organisation's API keys by id, as the stand-in lists them."""
+    import httpx  # noqa: PLC0415 (this test alone asks a stand-in directly)
+
+    given = desk.stand_ins.control("GET", "/datadog/credentials")
+    headers = {"dd-api-key": _value(desk, "datadog", "DD_API_KEY"), "dd-application-key": given["DD_MANAGE_APP_KEY"]}
+    answer = httpx.get(f"{desk.stand_ins.url}/datadog/api/v2/api_keys?page[size]=100", headers=headers)
+    return {row["id"]: row["attributes"]["name"] for row in answer.json()["data"]}
+
+
+@contextmanager
+def _later(desk: Desk, monkeypatch: pytest.MonkeyPatch, offset: timedelta) -> Iterator[None]:
+    """Let this process's ledger and the stand-ins live that much later."""
+    monkeypatch.setenv("OPSFLOWS_LEDGER_OFFSET_S", str(offset.total_seconds()))
+    desk.stand_ins.control("POST", "/clock", {"offset_s": offset.total_seconds()})
+    yield
+
+
+def test_a_plan_changes_nothing_and_says_what_stands_in_the_way(desk: Desk) -> None:
+    desk.store("datadog")
+    before = _keys(desk)
+
+    state = _rotate("datadog send", mode=Mode.PLAN)
+
+    assert (state.is_completed(), state.name) == (True, "Planned")
+    assert _keys(desk) == before
+    assert rotations(desk.ledger) == []
+    plan = next(desk.home.glob("audit/rotate-credentials/*/*/*/*/report.md")).read_text()
+    assert "Not adopted yet; it seems to be first" in plan
+    assert "places; the manage credential may list" in plan
+
+
+def test_a_rotation_goes_as_far_as_published_and_waits_for_its_adoption(desk: Desk) -> None:
+    desk.store("datadog")
+    old = _value(desk, "datadog", "DD_API_KEY")
+
+    state = _rotate("datadog send")
+
+    [record] = rotations(desk.ledger)
+    assert (state.is_failed(), state.name) == (True, "Hold")
+    assert (record.state, record.wait) == (At.PUBLISHED, Wait.AWAITING_ADOPTION)
+    assert f"opsflows adopt {DATADOG_SEND}" in (state.message or "")
+    assert _value(desk, "datadog", "DD_API_KEY") != old
+    assert len(_keys(desk)) == 2
+    assert [alert.key for alert in open_alerts(desk.ledger)] == [f"rotation:{record.id}:AWAITING_ADOPTION"]
+
+
+def test_one_credential_that_fails_does_not_stop_the_others(desk: Desk) -> None:
+    desk.store("datadog", "slack")
+    desk.stand_ins.control("POST", "/datadog/faults", {"times": -1, "status": 500})
+
+    state = _rotate("datadog send", "slack send")
+
+    stands = {str(row.credential): row.wait for row in rotations(desk.ledger)}
+    assert state.name == "Hold"
+    assert stands["slack-default-staging-send"] is Wait.AWAITING_HUMAN_CREATE
+    assert stands[str(DATADOG_SEND)] is Wait.BACKOFF
+    assert "1 CREATING (AWAITING_HUMAN_CREATE)" in (state.message or "")
+
+
+def test_nothing_is_due_right_after_installation_and_everything_is_known(desk: Desk) -> None:
+    desk.store("datadog", "slack")
+
+    state = rotate_what_is_due(return_state=True)
+
+    assert (state.is_completed(), state.name) == (True, "NothingDue")
+    held = find_credential(desk.ledger, DATADOG_SEND)
+    assert held is not None
+    assert held.fingerprint
+    assert check_credential_ages(return_state=True).is_completed()
+
+
+def test_the_sweeper_steps_what_is_due_and_repairs_a_block(desk: Desk) -> None:
+    desk.store("datadog")
+    old = _value(desk, "datadog", "DD_API_KEY")
+    _rotate("datadog send")
+    current = _value(desk, "datadog", "DD_API_KEY")
+    save_values(INTEGRATIONS["datadog"], Target("datadog"), "staging", {"DD_API_KEY": old})
+    [record] = rotations(desk.ledger)
+
+    stepped = step_a_rotation(record.id, return_state=True)
+
+    assert "AWAITING_ADOPTION" in (stepped.name or "") or stepped.name == "Hold"
+    assert _value(desk, "datadog", "DD_API_KEY") == current
+    assert sweep_what_is_due(return_state=True).is_completed()
+    with get_client(sync_client=True) as client:
+        artifacts = {row.key for row in client.read_artifacts()}
+    assert f"rotation-{DATADOG_SEND}" in artifacts
+    assert {run.flow for run in runs(desk.ledger)} >= {"rotate-credentials", "step-rotation", "sweep-due-moments"}
+
+
+def test_a_step_of_a_rotation_that_does_not_exist_is_bad_input(desk: Desk) -> None:
+    state = step_a_rotation("r00000000000", return_state=True)
+
+    assert state.name == "BadInput"
+
+

@@ -1,0 +1,145 @@
+"""Which credentials are rotated to be killed at it, and what people do for those that are made in a vendor's console."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote
+
+from domain.names import Purpose
+from vendors.registry import ROTATIONS
+from vendors.rotation import Rotation
+
+# Does something at the vendor's console: the action and its fields, as the control plane takes them.
+Act = Callable[..., Any]
+Values = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What a person does: makes another value, and revokes the old one, given what was in use by variable name.
+
+    `prepare` may change what is in use beforehand, and returns what is noted for `mint`. `foreign` makes what
+    is somebody else's, where that is not what `mint` makes.
+    """
+
+    mint: Callable[[Act, Values], str]
+    revoke: Callable[[Act, Values], object]
+    prepare: Callable[[Act, Values], Values] = lambda act, values: {}
+    foreign: Callable[[Act, Values], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of credential; `has_sink` where applications read it from a file as well."""
+
+    integration: str
+    purpose: Purpose
+    console: Console | None = None
+    has_sink: bool = False
+
+    @property
+    def row(self) -> Rotation:
+        return ROTATIONS[self.integration, self.purpose]
+
+    def __str__(self) -> str:
+        return f"{self.integration}-{self.purpose}"
+
+
+def retires(row: Mapping[str, Any], token: str) -> bool:
+    """Say whether a request that arrived switches off or deletes what the vendor's path calls `token`."""
+    path, method = unquote(row["path"]), row["method"]
+    switches_off = path.endswith("/disable") or '"isActive":false' in row["body"]
+    return token in path and (method == "DELETE" or (method in {"POST", "PUT"} and switches_off))
+
+
+def _second_app(act: Act, values: Values) -> Values:
+    """As the row says: the webhook is another app's already, so that the old token may end."""
+    app = act("install_app", name="opsflows 2")
+    values["SLACK_WEBHOOK_URL"] = app["webhook_url"]
+    return {"bot_token": app["bot_token"]}
+
+
+CASES: Mapping[str, Case] = MappingProxyType(
+    {
+        str(case): case
+        for case in (
+            Case("datadog", Purpose.SEND, has_sink=True),
+            Case("datadog", Purpose.READ),
+            Case("datadog", Purpose.MANAGE),
+            Case("sentry", Purpose.SEND, has_sink=True),
+            Case("pagerduty", Purpose.SEND),
+            Case("opsgenie", Purpose.SEND),
+            Case("splunk", Purpose.SEND),
+            Case(
+                "slack", Purpose.SEND,
+                Console(
+                    lambda act, noted: str(act("mint_webhook")["url"]),
+                    lambda act, values: act("revoke_webhook", url=values["SLACK_WEBHOOK_URL"]),
+                ),
+                has_sink=True,
+            ),
+            Case(
+                "slack", Purpose.READ,
+                Console(lambda act, noted: noted["bot_token"], lambda act, values: act("rotate_token"), _second_app,
+                    lambda act, noted: str(act("install_app", name="theirs")["bot_token"])),
+            ),
+            Case(
+                "statuspage", Purpose.SEND,
+                Console(
+                    lambda act, noted: str(act("mint_api_key")["api_key"]),
+                    lambda act, values: act("revoke_api_key", api_key=values["STATUSPAGE_API_KEY"]),
+                ),
+            ),
+            Case(
+                "sentry", Purpose.READ,
+                Console(
+                    lambda act, noted: str(act("mint_token", scopes=["project:read", "event:write"])["token"]),
+                    lambda act, values: act("revoke_token", token=values["SENTRY_AUTH_TOKEN"]),
+                ),
+            ),
+            Case(
+                "sentry", Purpose.MANAGE,
+                Console(
+                    lambda act, noted: str(act("mint_token", scopes=["project:admin"])["token"]),
+                    lambda act, values: act("revoke_token", token=values["SENTRY_MANAGE_TOKEN"]),
+                ),
+            ),
+            Case(
+                "pagerduty", Purpose.READ,
+                Console(
+                    lambda act, noted: str(act("mint_api_key", read_only=True)["key"]),
+                    lambda act, values: act("revoke_api_key", key=values["PAGERDUTY_API_KEY"]),
+                ),
+            ),
+            Case(
+                "pagerduty", Purpose.MANAGE,
+                Console(
+                    lambda act, noted: str(act("mint_api_key")["key"]),
+                    lambda act, values: act("revoke_api_key", key=values["PAGERDUTY_MANAGE_KEY"]),
+                ),
+            ),
+            Case(
+                "opsgenie", Purpose.MANAGE,
+                Console(
+                    lambda act, noted: str(act("mint_integration", rights=["read", "write", "remove", "configure"])["key"]),
+                    lambda act, values: act("revoke_integration", id=act("account")["manager_id"]),
+                ),
+            ),
+            Case(
+                "splunk", Purpose.READ,
+                Console(
+                    lambda act, noted: str(act("mint_api_token")["token"]),
+                    lambda act, values: act("revoke_api_token", name="reader"),
+                ),
+            ),
+            Case(
+                "splunk", Purpose.MANAGE,
+                Console(
+                    lambda act, noted: str(act("mint_api_token", may_edit_tokens=True)["token"]),
+                    lambda act, values: act("revoke_api_token", name="manager"),
+                ),
+            ),
+        )
+    }
+)  # fmt: skip

@@ -1,0 +1,189 @@
+"""A rotation's worker as a process of its own, forked after the imports, that is killed or stopped at a chosen point.
+
+A point lies before a ledger write begins, before its commit and after it; before and after each request to a vendor; and
+before and after each write of a value. What happened before a point is durable or at the vendor, what comes after never is.
+"""
+
+import mmap
+import os
+import signal
+import struct
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from signal import Signals
+from typing import Any
+
+from sqlalchemy import Connection
+
+from domain.exchanges import Exchange
+from domain.names import Credential
+from domain.values import StoredValue
+from ledger.opening import Ledger
+from steps.value_store import ValueStore
+from vendors.sinks import Sink
+
+# A child that hangs is ended by the kernel, and the test says so.
+_LIMIT_S = 60
+
+
+@dataclass(slots=True)
+class Points:
+    """The points that one process passes. At the `at`-th, counted from one, it sends itself the signal; 0 is nowhere."""
+
+    at: int = 0
+    signal: Signals = signal.SIGKILL
+    passed: list[str] = field(default_factory=list)
+
+    @property
+    def was_met(self) -> bool:
+        return 0 < self.at <= len(self.passed)
+
+    def reach(self, name: str) -> None:
+        self.passed.append(name)
+        if len(self.passed) == self.at:
+            os.kill(os.getpid(), self.signal)
+
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        self.reach(f"before {what}")
+        yield
+        self.reach(f"after {what}")
+
+    def before_request(self, system: str, verb: str) -> None:
+        self.reach(f"before {verb} of {system}")
+
+    def after_request(self, exchange: Exchange) -> None:
+        self.reach(f"after {exchange.verb} of {exchange.system}")
+
+
+class SharedOffset:
+    """How far the clock of everybody was moved; forked processes see one another's moves."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+
+    @property
+    def offset(self) -> timedelta:
+        return timedelta(seconds=struct.unpack("d", self._memory[:8])[0])
+
+    def move(self, to: timedelta) -> None:
+        self._memory[:8] = struct.pack("d", to.total_seconds())
+
+
+class PointedLedger(Ledger):
+    """The real ledger, whose time is everybody's, with a point before each write, before its commit and after it."""
+
+    def __init__(self, ledger: Ledger, clock: SharedOffset, points: Points) -> None:
+        # A frozen record: its fields are set as its own initialiser sets them.
+        for name, value in (("engine", ledger.engine), ("id", ledger.id), ("_clock", clock), ("_points", points)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def offset(self) -> timedelta:  # type: ignore[override]  # a field of the record; here it moves
+        clock: SharedOffset = object.__getattribute__(self, "_clock")
+        return clock.offset
+
+    @contextmanager
+    def _pointed(self) -> Iterator[Connection]:
+        points: Points = object.__getattribute__(self, "_points")
+        points.reach("before a ledger write")
+        with Ledger.writing(self) as connection:
+            yield connection
+            points.reach("before a commit")
+        points.reach("after a commit")
+
+    def writing(self) -> Any:
+        return self._pointed()
+
+
+@dataclass(frozen=True, slots=True)
+class PointedStore:
+    """A real store; `note` is told what the projection serves from now on, and every value that was kept."""
+
+    kept: ValueStore
+    points: Points
+    note: Callable[[str, str], None]
+
+    def keep(self, name: str, stored: StoredValue) -> None:
+        with self.points.around("keeping a value"):
+            self.kept.keep(name, stored)
+            self.note("document", stored.value)
+
+    def read(self, name: str) -> StoredValue | None:
+        return self.kept.read(name)
+
+    def drop(self, name: str) -> None:
+        with self.points.around("dropping a value"):
+            self.kept.drop(name)
+
+    def names(self, credential: Credential) -> list[str]:
+        return self.kept.names(credential)
+
+    def project(self, credential: Credential, value: str) -> None:
+        with self.points.around("projecting a value"):
+            self.kept.project(credential, value)
+            self.note("projection", value)
+
+    def projected(self, credential: Credential) -> str:
+        return self.kept.projected(credential)
+
+
+@dataclass(frozen=True, slots=True)
+class PointedSink:
+    """A real sink; `note` is told what it serves from now on."""
+
+    name: str
+    sink: Sink
+    points: Points
+    note: Callable[[str, str], None]
+
+    def publish(self, value: str) -> None:
+        with self.points.around(f"publishing to {self.name}"):
+            self.sink.publish(value)
+            self.note(self.name, value)
+
+    def serves(self, value: str) -> bool | None:
+        return self.sink.serves(value)
+
+
+@dataclass(slots=True)
+class Child:
+    """One forked worker."""
+
+    pid: int
+
+    def ended(self) -> int:
+        """Wait for its end; return its exit code, or the signal's number below zero."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def stopped(self) -> bool:
+        """Wait until it stands still or is over; say whether it stands still."""
+        return os.WIFSTOPPED(os.waitpid(self.pid, os.WUNTRACED)[1])
+
+    def go_on(self) -> int:
+        """Let a stopped one go on as if no time had passed; return how it ended."""
+        os.kill(self.pid, signal.SIGCONT)
+        return self.ended()
+
+
+def forked(job: Callable[[], object]) -> Child:
+    """Start the job in a fork of this process; it has this process's modules, and none of its threads."""
+    with warnings.catch_warnings():
+        # Python 3.12 warns where there are threads. Ours serves the stand-ins and waits while nobody asks them anything.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        return Child(pid)
+    code = 1
+    try:
+        signal.alarm(_LIMIT_S)
+        job()
+        code = 0
+    except BaseException:  # noqa: BLE001 (the child ends here, whatever it was; pytest's own code must not run in it)
+        traceback.print_exc()
+    finally:
+        os._exit(code)

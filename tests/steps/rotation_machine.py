@@ -1,0 +1,243 @@
+"""Rotations in a world in which everything that can go wrong does, at any point, in any order; see rotation_invariants.py.
+
+Three rules are here for a reason: without them a search of any length misses what they reach (rotation.md, "Evidence the
+design holds"): `jump_to_overlap_end`, `crash_then_long_outage`, `straggler_uses_old`.
+"""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from domain.errors import OpsError
+from domain.rotation import Kind, State
+from ledger.freezing import freeze, thaw
+from steps.rotation_orders import waive
+from tests.steps.rotation_scene import Scene
+from tests.steps.rotation_workers import FINISH, End, Fate
+from tests.steps.rotation_world import SHAPES, Live, Side, Trouble
+
+_POINTS = 24  # more than any step from one wait to the next has
+_SIDES = st.sampled_from((0, 0, 0, 1))
+_ENDS = st.sampled_from((End.KILLED, End.KILLED, End.STOPPED, End.STOPPED, End.LEDGER_AWAY, End.COMMIT_LOST))
+_FATES = st.one_of(st.just(FINISH), st.just(FINISH), st.builds(Fate, _ENDS, st.integers(0, _POINTS)))
+_SPANS = st.sampled_from(
+    [timedelta(minutes=1), timedelta(minutes=6), timedelta(minutes=20), timedelta(hours=3), timedelta(hours=13), timedelta(days=3)]
+)  # fmt: skip
+
+
+class Rotations(RuleBasedStateMachine):
+    """One example: two credentials, and whatever the draws make of them."""
+
+    scene: Scene
+
+    @initialize(
+        shapes=st.tuples(st.sampled_from(SHAPES), st.sampled_from(SHAPES)),
+        sinks=st.integers(0, 2),
+        has_consumers=st.booleans(),
+        is_bound=st.sampled_from((True, True, False)),
+        lags=st.booleans(),
+        refuses_late=st.booleans(),
+    )
+    def set_the_stage(
+        self, shapes: tuple[object, object], sinks: int, *, has_consumers: bool, is_bound: bool, lags: bool, refuses_late: bool
+    ) -> None:  # fmt: skip
+        self.scene = Scene(shapes, sinks, has_consumers, is_bound)  # type: ignore[arg-type]
+        for side in self.scene.sides:
+            side.lags, side.refuses_late = lags, refuses_late
+        self.scene.open(self.scene.sides[0])
+
+    # Workers.
+
+    @rule(side=_SIDES, fate=_FATES)
+    def step(self, side: int, fate: Fate) -> None:
+        self.scene.step(self.side(side), fate)
+
+    @rule(side=_SIDES, fate=_FATES)
+    def go_on_when_due(self, side: int, fate: Fate) -> None:
+        record = self.scene.record(self.side(side))
+        if record is not None and record.not_before < self.scene.world.now + timedelta(days=400):
+            self.scene.world.go_to(record.not_before)
+        if record is not None and record.lease_until is not None:
+            self.scene.world.go_to(record.lease_until)
+        self.scene.step(self.side(side), fate)
+
+    @rule(side=_SIDES, after=st.integers(0, _POINTS), end=_ENDS)
+    def meet_an_end(self, side: int, after: int, end: End) -> None:
+        """A worker meets its end, and once its lease is over another one takes its place."""
+        self.scene.step(self.side(side), Fate(end, after))
+        self.scene.world.pass_time(timedelta(minutes=6))
+        self.scene.step(self.side(side))
+
+    @rule(which=st.integers(0, 3), fate=_FATES)
+    def wake_a_stopped_worker(self, which: int, fate: Fate) -> None:
+        crew = self.scene.crew
+        if crew.stopped:
+            crew.go_on(crew.stopped[which % len(crew.stopped)], fate)
+
+    @rule(side=_SIDES, fate=_FATES)
+    def sweep(self, side: int, fate: Fate) -> None:
+        self.scene.sweep(self.side(side), fate)
+
+    # Time.
+
+    @rule(span=_SPANS)
+    def let_time_pass(self, span: timedelta) -> None:
+        self.scene.world.pass_time(span)
+
+    @rule(side=_SIDES, early=st.booleans(), fate=_FATES)
+    def jump_to_overlap_end(self, side: int, *, early: bool, fate: Fate) -> None:
+        """Be at the very end of the overlap as the world has it, or a second before."""
+        self._jump(self.side(side), early=early)
+        self.scene.step(self.side(side), fate)
+
+    @rule(side=_SIDES, after=st.integers(0, _POINTS))
+    def crash_then_long_outage(self, side: int, after: int) -> None:
+        """A worker is killed, and for three days nothing runs; then everything does."""
+        self.scene.step(self.side(side), Fate(End.KILLED, after))
+        self.scene.world.pass_time(timedelta(days=3))
+        self.scene.step(self.side(side))
+
+    @rule(side=_SIDES, after=st.integers(0, _POINTS), waits=st.sampled_from((0, 4, 30)))
+    def straggler_uses_old(self, side: int, after: int, waits: int) -> None:
+        """At the end of the overlap a worker is killed on its way through the gate; then something uses the old one."""
+        one = self.side(side)
+        self._jump(one, early=False)
+        self.scene.step(one, Fate(End.KILLED, after))
+        self.scene.use(one, self.scene.old_value(one))
+        self.scene.world.pass_time(timedelta(hours=waits, minutes=6))
+        self.scene.step(one)
+
+    # The vendor.
+
+    @rule(side=_SIDES, trouble=st.sampled_from(Trouble))
+    def trouble_ahead(self, side: int, trouble: Trouble) -> None:
+        self.side(side).troubles.append(trouble)
+
+    @rule(side=_SIDES, trouble=st.sampled_from(Trouble), fate=_FATES, soon=st.booleans())
+    def step_in_trouble(self, side: int, trouble: Trouble, fate: Fate, *, soon: bool) -> None:
+        """A change gets no answer, and the next worker comes by."""
+        self.side(side).troubles[:] = [trouble]
+        self.scene.step(self.side(side))
+        self.scene.world.pass_time(timedelta(seconds=40) if soon else timedelta(minutes=2))
+        self.scene.step(self.side(side), fate)
+
+    @rule(side=_SIDES)
+    def be_away_or_back(self, side: int) -> None:
+        self.side(side).is_away = not self.side(side).is_away
+
+    @rule(side=_SIDES, bad=st.booleans())
+    def mint_badly(self, side: int, *, bad: bool) -> None:
+        self.side(side).next_is_bad, self.side(side).next_is_slow = bad, not bad
+
+    @rule(side=_SIDES)
+    def hold_open_or_close(self, side: int) -> None:
+        self.side(side).held_open = not self.side(side).held_open
+
+    @rule(side=_SIDES)
+    def set_the_vendors_clock(self, side: int) -> None:
+        self.side(side).clock_is_wrong = not self.side(side).clock_is_wrong
+
+    @rule(side=_SIDES, many=st.booleans())
+    def somebody_makes_one(self, side: int, *, many: bool) -> None:
+        one = self.side(side)
+        slots = one.manifest.slots
+        for _ in range(2 if many else 1):
+            if slots is None or len(one.standing) < slots:
+                self.scene.world.mint(one, "somebody's", ours=False)
+
+    @rule(side=_SIDES)
+    def somebody_deletes_one(self, side: int) -> None:
+        for entry in self.scene.foreign(self.side(side)):
+            self.scene.world.set_live(entry, Live.GONE)
+
+    # Applications.
+
+    @rule(side=_SIDES)
+    def applications_load(self, side: int) -> None:
+        self.scene.refresh(self.side(side))
+
+    @rule(side=_SIDES)
+    def applications_use(self, side: int) -> None:
+        for consumer in self.side(side).consumers:
+            self.scene.use(self.side(side), consumer.value)
+
+    @rule(side=_SIDES, which=st.integers(0, 2))
+    def save_a_form_late(self, side: int, which: int) -> None:
+        places = self.side(side).places
+        self.scene.go_back_at(places[which % len(places)], self.side(side))
+
+    # Operators.
+
+    @rule(side=_SIDES, kind=st.sampled_from((Kind.SCHEDULED, Kind.MANUAL)), again=st.booleans())
+    def open(self, side: int, kind: Kind, *, again: bool) -> None:
+        self.scene.open(self.side(side), kind, again=again)
+
+    @rule(side=_SIDES, contain=st.booleans(), fate=_FATES)
+    def emergency(self, side: int, *, contain: bool, fate: Fate) -> None:
+        self.scene.emergency(self.side(side), contain=contain)
+        self.scene.step(self.side(side), fate)
+
+    @rule(side=_SIDES, fate=_FATES, at_once=st.booleans())
+    def roll_back(self, side: int, fate: Fate, *, at_once: bool) -> None:
+        self.scene.roll_back(self.side(side), fate)
+        if at_once:
+            self.scene.step(self.side(side))
+
+    @rule(side=_SIDES)
+    def resume(self, side: int) -> None:
+        self.scene.resume(self.side(side))
+
+    @rule(side=_SIDES)
+    def waive(self, side: int) -> None:
+        self.scene.work(self.side(side), lambda hands, rotation: waive(hands.ledger, rotation, "ada", "it may break"))
+
+    @rule(side=_SIDES)
+    def acknowledge(self, side: int) -> None:
+        self.scene.refresh(self.side(side))
+        self.scene.acknowledge(self.side(side))
+
+    @rule(side=_SIDES, named=st.booleans(), fate=_FATES)
+    def adopt(self, side: int, *, named: bool, fate: Fate) -> None:
+        self.scene.adopt(self.side(side), named=named, fate=fate)
+
+    @rule()
+    def freeze_or_thaw(self) -> None:
+        if not thaw(self.scene.ledger, "ada"):
+            with suppress(OpsError):
+                freeze(self.scene.ledger, "the audit", "ada")
+
+    @rule(side=_SIDES)
+    def people_answer(self, side: int) -> None:
+        self.scene.answer_questions(self.side(side))
+        self.scene.person_revokes(self.side(side))
+
+    # What must hold.
+
+    @invariant()
+    def what_must_hold_now(self) -> None:
+        self.scene.guard.holds_now()
+        self.scene.guard.holds_waiting()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "scene"):
+            return
+        try:
+            self.scene.come_to_rest()
+            self.scene.sweep_all()
+            self.scene.guard.holds_at_rest()
+            self.scene.guard.holds_no_secret()
+        finally:
+            self.scene.close()
+
+    def side(self, number: int) -> Side:
+        return self.scene.sides[number]
+
+    def _jump(self, side: Side, *, early: bool) -> None:
+        record = self.scene.record(side)
+        served = self.scene.guard.last_served(side, self.scene.old_value(side))
+        if record is None or served is None or record.state not in {State.PUBLISHED, State.DISABLING}:
+            return
+        lag = side.manifest.last_used_lag or timedelta(0)
+        self.scene.world.go_to(served + self.scene.policy.overlap + lag - timedelta(seconds=1 if early else 0))
