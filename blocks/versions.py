@@ -155,7 +155,9 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
 def _registered(kind: type[Block], server: str) -> tuple[Any, Any]:
     """Return the ids of a block's type and schema; registered once per process and server."""
     del server
-    kind.register_type_and_schema()
+    # Registering is no change of ours: repeated, it comes to the same.
+    with answering(changes=False):
+        kind.register_type_and_schema()
     return kind._block_type_id, kind._block_schema_id  # noqa: SLF001 (Prefect keeps them nowhere else)
 
 

@@ -15,7 +15,7 @@ from tasks.drill import prepare_canaries, real_canaries, unfinished_drills
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.reporting import show_report
-from tasks.rotation import Opening, rotate_credential, show_rotations
+from tasks.rotation import Opening, keep_journals, rotate_credential, show_rotations
 
 _NAME = ROTATION_DRILL.partition("/")[0]
 
@@ -42,6 +42,7 @@ def drill_rotations() -> State[None]:
                 for credential in canaries:
                     if str(credential) not in unfinished:
                         rotate_credential(desk, credential, opening, rows, return_state=True)
+            keep_journals(run, rows)
             judgement = judge_rotations(rows, World.REHEARSAL)
             report = rotation_report(rows, judgement)
             show_rotations("rotation-drill", rows, str(judgement))

@@ -24,6 +24,7 @@ from tasks.preparing_rotation import RotationDesk, rotation_desk
 from tasks.reporting import show_report
 from tasks.rotation import (
     Opening,
+    keep_journals,
     plan_credential,
     rotate_credential,
     show_rotation_plan,
@@ -134,6 +135,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
                     for credential in chosen:
                         rotate_credential(desk, credential, opening, rows, return_state=True)
                 world = World.REHEARSAL if desk.context(environment).is_rehearsal else World.REAL
+            keep_journals(run, rows)
             judgement = judge_rotations(rows, world)
             report = rotation_report(rows, judgement)
             show_rotations(f"rotations-{environment}", rows, str(judgement))

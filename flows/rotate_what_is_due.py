@@ -17,7 +17,7 @@ from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import is_rotated, manifest_of, policy_for, rotation_desk, value_in_use
 from tasks.reporting import show_report
-from tasks.rotation import Opening, rotate_credential, show_rotations, sweep_all_orphans
+from tasks.rotation import Opening, keep_journals, rotate_credential, show_rotations, sweep_all_orphans
 from vendors.registry import ROTATIONS
 
 _NAME = ROTATE_DUE.partition("/")[0]
@@ -54,6 +54,7 @@ def rotate_what_is_due() -> State[None]:
                 nothing = f"Nothing was due; {len(held)} credentials are known. {swept.summary()}"
                 run.conclude(swept.judgement, "\n".join(["# Nothing was due", "", nothing, "", *swept.lines()]))
                 return Completed(message=nothing, name="NothingDue")
+            keep_journals(run, rows)
             judgement = swept.joined(judge_rotations(rows, World.REAL) if rows else swept.judgement)
             report = rotation_report(rows, judgement) + "\n".join(swept.lines())
             show_rotations("rotations-due", rows, str(judgement))

@@ -17,7 +17,7 @@ from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.reporting import show_report
-from tasks.rotation import show_rotations, step_rotation
+from tasks.rotation import keep_journals, show_rotations, step_rotation
 
 _NAME = STEP_ROTATION.partition("/")[0]
 
@@ -45,6 +45,7 @@ def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")])
                 with rotation_desk(run, config) as desk:
                     step_rotation(desk, record, rows, return_state=True)
                     world = World.REHEARSAL if desk.context(environment).is_rehearsal else World.REAL
+                keep_journals(run, rows)
                 judgement = judge_rotations(rows, world)
                 report = rotation_report(rows, judgement)
                 show_rotations(f"rotation-{record.credential}", rows, str(judgement))

@@ -273,7 +273,9 @@ def _unlistable(hands: Hands, held: Held, stored: StoredValue | None) -> Stop | 
     if stored is not None and stored.vendor_id:
         _created(hands, held, stored.vendor_id, stored)
         return None
-    settled = settled_at(hands, held) + (hands.manifest.native_expiry or timedelta(0))
+    if hands.ledger.now() < (arrived := settled_at(hands, held)):
+        return Stop(Wait.SETTLING, "What was asked for may still arrive; then somebody must look for it.", arrived)
+    settled = arrived + (hands.manifest.native_expiry or timedelta(0))
     expires = hands.manifest.native_expiry is not None and hands.ledger.now() >= settled
     if not expires and record.facts.get("reconciled") != record.attempt:
         return Stop(

@@ -23,9 +23,11 @@ def resume(ledger: Ledger, rotation: str, operator: str, reason: str) -> Rotatio
     the word that the rotation goes forward again.
     """
     record = find_rotation(ledger, rotation)
-    facts: dict[str, object] = {"reconciled": record.attempt}
+    facts: dict[str, object] = {}
     said = {"verb": "resume", "operator": operator, "reason": reason, "stood_at": record.wait.value}
     columns = {"failures": 0, "wait": Wait.NOTHING.value, "words": "", "next_step": ""}
+    if record.wait is Wait.AWAITING_HUMAN_RECONCILE:
+        facts["reconciled"] = record.attempt
     if record.wait is Wait.BLOCKED_CONFLICT:
         facts["put_back"] = True
     if record.wait is Wait.BLOCKED_OLD_FAILS:

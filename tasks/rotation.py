@@ -15,11 +15,13 @@ from domain.rotation import Kind, RotationRecord, rotation_id, verdict_of
 from domain.verdicts import Judgement, Verdict, World
 from ledger.alerts import clear_alert, raise_alert
 from ledger.opening import Ledger
+from ledger.rotation_journal import entries
 from ledger.rotations import open_rotation
+from steps.audited_run import AuditedRun
 from steps.orphans import SweptOrphans, is_marked, sweep_orphans
 from steps.rotating import advance
 from steps.rotation_plan import PlanRow, plan_rotation
-from steps.rotation_reports import Row, row_of, row_of_failure
+from steps.rotation_reports import Row, journal_lines, row_of, row_of_failure
 from tasks.preparing_rotation import RotationDesk
 from tasks.reporting import event
 
@@ -86,6 +88,14 @@ def show_rotations(key: str, rows: Iterable[Row], description: str) -> None:
         for row in rows
     ]  # fmt: skip
     create_table_artifact(table=table, key=key, description=description)
+
+
+def keep_journals(run: AuditedRun, rows: Iterable[Row]) -> None:
+    """Write each rotation's journal, as it is now, into the run's bundle."""
+    for row in rows:
+        if row.rotation:
+            lines = journal_lines(entries(run.ledger, row.rotation))
+            run.bundle.write(f"journal-{row.rotation}.txt", "\n".join([row.credential, "", *lines, ""]))
 
 
 def show_rotation_plan(key: str, rows: Iterable[PlanRow]) -> None:

@@ -53,7 +53,7 @@ def test_credentials_and_verifications_go_through_every_integration_easiest_firs
     for action in (Action.FIND_CREDENTIALS, Action.VERIFY_ONE):
         assert tuple(step.integration for step in CHECKLIST if step.action is action) == ORDER
 
-    assert tuple(INTEGRATIONS) == ORDER
+    assert tuple(INTEGRATIONS)[: len(ORDER)] == ORDER
 
 
 def test_no_integration_is_verified_before_the_rehearsal_and_its_own_credentials() -> None:

@@ -151,6 +151,10 @@ class Scene:
         self.work(side, lambda hands, rotation: order_roll_back(hands.ledger, rotation, "ada", "it hurts"), fate)
 
     def resume(self, side: Side) -> None:
+        """Say that the cause is gone, having done what it waits for."""
+        record = self.record(side)
+        if record is not None and record.wait is Wait.AWAITING_HUMAN_RECONCILE:
+            self._delete_lost(side)
         self.work(side, lambda hands, rotation: resume(hands.ledger, rotation, "ada", "the cause is gone"))
 
     def adopt(self, side: Side, *, named: bool, fate: Fate = FINISH) -> None:
@@ -255,6 +259,13 @@ class Scene:
     def foreign(self, side: Side) -> list[Entry]:
         return [one for one in side.standing if not one.ours and one.name == "somebody's"]
 
+    def _delete_lost(self, side: Side) -> None:
+        """A person finds by its date what nobody has the value of, and deletes it."""
+        kept = {stored.value for stored in self.documents.values()}
+        for entry in side.standing:
+            if entry.ours and entry.value not in kept:
+                self.world.set_live(entry, Live.GONE)
+
     # The end of an example.
 
     def come_to_rest(self) -> None:
@@ -318,15 +329,6 @@ def _make_room(scene: Scene, side: Side) -> None:
     _wait(scene, side)
 
 
-def _reconcile(scene: Scene, side: Side) -> None:
-    """A person finds by its date what nobody has the value of, deletes it, and says so."""
-    kept = {stored.value for stored in scene.documents.values()}
-    for entry in side.standing:
-        if entry.ours and entry.value not in kept:
-            scene.world.set_live(entry, Live.GONE)
-    scene.resume(side)
-
-
 def _adopt(scene: Scene, side: Side) -> None:
     """Name the credential; where the vendor lists nothing it cannot be bound, and the way is back."""
     if side.manifest.listable:
@@ -351,7 +353,7 @@ _HELP: dict[Wait, Callable[[Scene, Side], None]] = {
     Wait.BLOCKED_CONFLICT: Scene.resume,
     Wait.BLOCKED_OLD_FAILS: Scene.resume,
     Wait.BLOCKED_NO_SLOT: _make_room,
-    Wait.AWAITING_HUMAN_RECONCILE: _reconcile,
+    Wait.AWAITING_HUMAN_RECONCILE: Scene.resume,
     Wait.AWAITING_ADOPTION: _adopt,
     Wait.AWAITING_CONSUMERS: _load,
     Wait.BLOCKED_NEW_FAILS: _go_back,

@@ -1,0 +1,87 @@
+"""Between rotations a block or sink that shows another value is put right, or told to someone."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.rotation import State
+from ledger.alerts import open_alerts
+from ledger.rotation_rows import rotations
+from steps.drift import put_back_drift
+from tests.steps.rotation_scene import Scene
+from tests.steps.rotation_world import SHAPES
+
+PLAIN = next(shape for shape in SHAPES if shape.name == "plain")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """A credential whose rotation is over."""
+    made = Scene((PLAIN,))
+    [side] = made.sides
+    made.open(side)
+    made.step(side)
+    made.world.pass_time(timedelta(hours=25))
+    made.step(side)
+    assert rotations(made.ledger)[0].state is State.DONE
+    return made
+
+
+def _put_back(scene: Scene) -> list[str]:
+    return put_back_drift(scene.hands(scene.sides[0], "sweeper"))
+
+
+def test_what_is_as_it_should_be_is_left_alone(scene: Scene) -> None:
+    assert _put_back(scene) == []
+
+
+def test_an_earlier_value_in_the_block_is_put_right(scene: Scene) -> None:
+    [side] = scene.sides
+    now = side.projection.now
+    assert now is not None
+    scene.world.serve(side.projection, side.entries[0].value, by_engine=False)
+
+    said = _put_back(scene)
+
+    assert side.projection.now is not None
+    assert side.projection.now.value == now.value
+    assert "put back" in said[0]
+
+
+def test_a_value_that_nobody_knows_is_left_alone_and_raised(scene: Scene) -> None:
+    [side] = scene.sides
+    scene.world.serve(side.projection, "s3cr3t-somebodys", by_engine=False)
+
+    said = _put_back(scene)
+
+    assert side.projection.now is not None
+    assert side.projection.now.value == "s3cr3t-somebodys"
+    assert f"opsflows adopt {side.credential}" in said[0]
+    assert [alert.key for alert in open_alerts(scene.ledger)] == [f"drift:{side.credential}"]
+
+
+def test_the_alert_is_over_when_the_block_is_right_again(scene: Scene) -> None:
+    [side] = scene.sides
+    right = side.projection.now
+    assert right is not None
+    scene.world.serve(side.projection, "s3cr3t-somebodys", by_engine=False)
+    _put_back(scene)
+    scene.world.serve(side.projection, right.value, by_engine=False)
+
+    _put_back(scene)
+
+    assert open_alerts(scene.ledger) == []
+
+
+def test_a_sink_that_serves_another_value_is_filled_again(scene: Scene) -> None:
+    [side] = scene.sides
+    [sink] = side.sinks.values()
+    right = sink.now
+    assert right is not None
+    scene.world.serve(sink, side.entries[0].value, by_engine=False)
+
+    said = _put_back(scene)
+
+    assert sink.now is not None
+    assert sink.now.value == right.value
+    assert "Sink sink0" in said[0]
