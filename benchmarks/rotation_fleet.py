@@ -4,7 +4,6 @@ All targets of one vendor share one account, as an organisation's do: each listi
 means bound in the ledger; the adoption's own probe is no part of what is measured.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from ledger.fingerprints import fingerprinter
 from ledger.held_credentials import see_credential, set_vendor_id
 from ledger.opening import Ledger
 from ledger.rotations import open_rotation
-from steps.audited_run import AuditedRun, audited_run, open_own_ledger
+from steps.audited_run import audited_run, open_own_ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for
 from steps.live_vendor import LiveVendor
@@ -36,11 +35,13 @@ from steps.value_store import ValueStore
 from tasks.preparing import fingerprint_key_file
 from tasks.preparing_rotation import RotationDesk, rotation_desk
 from vendors.capabilities import Integration
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from vendors.registry import INTEGRATIONS, LIMITS, ROTATIONS
 
 # Whose sending credential can be made by API.
 MADE_BY_API = tuple(name for (name, purpose), row in ROTATIONS.items() if purpose is Purpose.SEND and row.connect)
 _ROOM = 100_000
+# As vendors/datadog_rotation.py quotes them: calls and seconds.
+_DATADOG = {"key_management": (600, 60), "events_search": (300, 3600), "metrics_query": (1600, 3600)}
 _VERDICT_REPORT = "# Benchmark\n"
 
 
@@ -61,11 +62,13 @@ class Console:
             self("DELETE", f"{name}/faults")
             if answer_s:
                 self("POST", f"{name}/faults", times=-1, delay_s=answer_s)
+        self("POST", "sentry/actions/set_propagation_delay", seconds=0)
         self("POST", "datadog/actions/set_key_limits", api_keys=_ROOM, app_keys_per_user=_ROOM)
-        if not limited:
-            for limit in ("key_management", "events_search", "timeseries_query"):
-                self("POST", "datadog/actions/set_rate_limit", name=limit, limit=_ROOM, period_s=1)
-            self("POST", "pagerduty/actions/set_rate_limits", rest_per_minute=_ROOM, events_per_minute=_ROOM)
+        for limit, (calls, period_s) in _DATADOG.items():
+            room = calls if limited else _ROOM
+            self("POST", "datadog/actions/set_rate_limit", name=limit, calls=room, period_s=period_s)
+        rest, events = (960, 120) if limited else (_ROOM, _ROOM)
+        self("POST", "pagerduty/actions/set_rate_limits", rest_per_minute=rest, events_per_minute=events)
 
     def too_many(self, name: str) -> int:
         return sum(1 for row in self("GET", f"{name}/requests") if row["status"] in {420, 429})
@@ -187,7 +190,8 @@ def _minted(console: Console, config: Config, targets: Sequence[Target]) -> list
         row, integration = ROTATIONS[name, Purpose.SEND], INTEGRATIONS[name]
         assert row.connect is not None
         by_field = {one.field: known[name][one.name] for one in integration.variables if known[name].get(one.name)}
-        rotator = row.connect(by_field, f"{console.url}/{name}", conduct)
+        admit = Pacer(LIMITS, Clock().sleep).admit(name, name)
+        rotator = row.connect(by_field, f"{console.url}/{name}", replace(conduct, admit=admit))
         rotator.list_credentials("")  # Splunk's settings of a new token are read off the one in use
         for target in (one for one in targets if one.integration == name):
             minted = rotator.create(f"first of {target.instance}", str(uuid4()))
@@ -219,13 +223,3 @@ def _put_into_blocks(members: Sequence[Member]) -> None:
                             block_type_id=kind._block_type_id, block_schema_id=kind._block_schema_id,  # noqa: SLF001
                         )
                     )  # fmt: skip
-
-
-def run_of(desk: RotationDesk) -> AuditedRun:
-    return desk.run
-
-
-def home_of(folder: str, console_url: str) -> None:
-    """Let this process work in a home of its own, with these stand-ins."""
-    os.environ |= {"OPSFLOWS_HOME": folder, "OPSFLOWS_STAND_INS_URL": console_url}
-    os.environ.pop("OPSFLOWS_DATABASE_URL", None)

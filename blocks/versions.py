@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from typing import Any, ClassVar
 
 from prefect.blocks.core import Block
@@ -24,6 +25,9 @@ from domain.names import Credential, block_name
 from domain.values import TAKEN, StoredValue
 from vendors.capabilities import Integration
 from vendors.rotation import Rotation
+
+
+_REGISTERING = Lock()
 
 
 class CredentialVersion(Block):
@@ -151,9 +155,15 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
         yield client
 
 
-@cache
 def _registered(kind: type[Block], server: str) -> tuple[Any, Any]:
     """Return the ids of a block's type and schema; registered once per process and server."""
+    # Threads that register one type at the same time would find each other's half of it.
+    with _REGISTERING:
+        return _registered_once(kind, server)
+
+
+@cache
+def _registered_once(kind: type[Block], server: str) -> tuple[Any, Any]:
     del server
     # Registering is no change of ours: repeated, it comes to the same.
     with answering(changes=False):

@@ -30,6 +30,7 @@ class Manifest:
     live at once, None where the vendor names no number. `listing_lag` bounds how late a listing shows a change,
     `propagation` how late a new value works or a revoked one fails. `last_used_lag` bounds how late the vendor tells
     a use, None where it never tells. `native_expiry` is the life the vendor gives, None where it is endless.
+    `opens_management`: without this very credential no other can be made, so it cannot go first in an emergency.
     """
 
     mint: Mint
@@ -41,6 +42,7 @@ class Manifest:
     propagation: timedelta = timedelta(seconds=30)
     last_used_lag: timedelta | None = None
     native_expiry: timedelta | None = None
+    opens_management: bool = False
 
     @property
     def by_hand(self) -> bool:

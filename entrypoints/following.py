@@ -42,7 +42,7 @@ _INTERRUPTED = 130
 _WAITS_FOR_ANOTHER = "AwaitingConcurrencySlot"
 
 
-def start_rotation(parameters: Mapping[str, object]) -> FlowRun:
+def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -> FlowRun:
     """Start one run of the deployment and return it; nothing waits for it.
 
     Raises:
@@ -51,10 +51,10 @@ def start_rotation(parameters: Mapping[str, object]) -> FlowRun:
     """
     with answering(changes=True):
         try:
-            started = run_deployment(ROTATE, parameters=dict(parameters), timeout=0, as_subflow=False)
+            started = run_deployment(deployment, parameters=dict(parameters), timeout=0, as_subflow=False)
         except ObjectNotFound:
             raise BadInput(
-                f"The Prefect server has no deployment {ROTATE}.",
+                f"The Prefect server has no deployment {deployment}.",
                 "It was not deployed there yet. Nothing was started.",
                 "Deploy with opsflows deploy, then try again.",
             ) from None
@@ -144,7 +144,7 @@ class _Followed:
             raise Unavailable(
                 f"No worker has picked up run {self.run.name} for a minute.",
                 "It stays scheduled and begins as soon as a worker of this server is there; nothing was done yet.",
-                f"Start one: opsflows up here, or prefect worker start --pool {WORK_POOL}; opsflows rotations shows what became of it.",
+                f"Start one: prefect worker start --pool {WORK_POOL}, or all of it with opsflows up; opsflows rotations shows what became of it.",
             )
 
     def table(self) -> list[Mapping[str, object]]:

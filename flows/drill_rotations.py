@@ -34,10 +34,12 @@ def drill_rotations() -> State[None]:
             ledger, flow=_NAME, environment=REHEARSAL, mode="apply", actor="schedule", reason="rotation drill",
             prefect_run_id=str(flow_run.id or ""), parameters={},
         ) as run:  # fmt: skip
-            rows: list[Row] = list(unfinished_drills(ledger))
+            today = f"drill {ledger.now():%Y-%m-%d}"
+            rows: list[Row] = []
             with rotation_desk(run, config) as desk:
                 canaries = [*prepare_canaries(desk), *real_canaries(config)]
-                opening = Opening(Kind.DRILL, "schedule", "rotation drill", "-", f"drill {ledger.now():%Y-%m-%d}")
+                rows.extend(unfinished_drills(ledger, today))
+                opening = Opening(Kind.DRILL, "schedule", "rotation drill", "-", today)
                 unfinished = {row.credential for row in rows}
                 for credential in canaries:
                     if str(credential) not in unfinished:

@@ -34,7 +34,7 @@ def plan_creation(hands: Hands, held: Held) -> Stop | None:
     if record.kind is Kind.ADOPTION:
         write(held, "decision", {"adopts": str(record.credential)}, state=State.ADOPTING)
         return None
-    if record.contain_first and record.emergency and "contained_at" not in record.facts:
+    if record.contain_first and record.emergency and not {"contained_at", "not_contained"} & record.facts.keys():
         return contain(hands, held)
     if hands.manifest.by_hand:
         columns = {"attempt": record.attempt + 1, "creating_at": hands.ledger.now()}
@@ -85,6 +85,10 @@ def contain(hands: Hands, held: Held) -> Stop | None:
     """CONTAINING, in an emergency that asks for it: the exposed credential is switched off before there is another."""
     if hands.manifest.by_hand:
         return _contained_by_hand(hands, held)
+    if hands.manifest.opens_management:
+        why = "without it no other could be made; it goes as soon as there is another"
+        write(held, "decision", {"not_contained": why}, facts={"not_contained": True})
+        return None
     vendor_id = held.record.old_vendor_id
     if not vendor_id:
         return Stop(Wait.AWAITING_ADOPTION, f"Which credential of the vendor {hands.credential} is, is not known.")

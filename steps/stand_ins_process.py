@@ -1,7 +1,9 @@
 """The stand-ins as a process of their own, started for as long as someone needs them; nothing of ours imports them."""
 
+import fcntl
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +48,38 @@ def started_stand_ins(port: int = 0, state: Path | None = None) -> Iterator[Runn
             process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+@contextmanager
+def kept_stand_ins(state: Path) -> Iterator[Running]:
+    """Start the stand-ins whose state is in this file, at the address where they were before, and stop them at the end.
+
+    One process at a time has them; another one waits here until it is stopped, since two would write one file. What they
+    handed out may hold their address; where another program has taken the port since, they get a new one.
+
+    Raises:
+        Unavailable: they did not start.
+    """
+    file = state.with_suffix(".port")
+    with file.open("a+") as port:
+        fcntl.flock(port, fcntl.LOCK_EX)
+        port.seek(0)
+        before = port.read().strip()
+        with started_stand_ins(int(before) if before.isdigit() and _is_free(int(before)) else 0, state) as running:
+            port.truncate(0)
+            port.write(running.url.rpartition(":")[2])
+            port.flush()
+            yield running
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _ready(process: "subprocess.Popen[str]") -> Running:

@@ -1,17 +1,19 @@
 """The canaries of a drill: those on stand-ins of its own, made ready where they are not, and the real ones of opsflows.toml."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from blocks.store import load_values, save_values
 from domain.config import Config
-from domain.drill import DRILL_INSTANCE, canary_target
-from domain.errors import OpsError
+from domain.drill import DRILL_INSTANCE, canary_target, is_drill
+from domain.errors import OpsError, Unavailable
 from domain.names import REHEARSAL, Credential
-from domain.rotation import Kind, rotation_id
+from domain.rotation import Kind, RotationRecord, State, may_follow, rotation_id
+from domain.verdicts import Verdict
 from ledger.held_credentials import find_credential
 from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
-from ledger.rotations import open_rotation
+from ledger.rotations import claim, open_rotation, write
 from steps.rotating import advance
 from steps.rotation_reports import Row, row_of
 from tasks.preparing_rotation import RotationDesk, is_rotated
@@ -19,12 +21,20 @@ from tasks.reporting import event
 from vendors.registry import INTEGRATIONS, ROTATIONS
 from vendors.stand_ins import connect as connect_stand_ins
 
+_MOVED = "network.refused"
 
-def unfinished_drills(ledger: Ledger) -> Iterator[Row]:
-    """Yield the drills that earlier days began and that are not over."""
+
+def unfinished_drills(ledger: Ledger, today: str) -> Iterator[Row]:
+    """Yield the drills that are under way: today's as they stand, those of earlier days as HOLD."""
     for record in rotations(ledger, open_only=True, limit=10_000):
-        if record.kind is Kind.DRILL:
-            yield row_of(record)
+        if record.kind is not Kind.DRILL:
+            continue
+        row = row_of(record)
+        if record.due_window == today:
+            yield row
+        else:
+            words = f"The drill of an earlier day ({record.due_window}) is not over. {row.words}"
+            yield replace(row, words=words, verdict=Verdict.HOLD)
 
 
 def prepare_canaries(desk: RotationDesk) -> list[Credential]:
@@ -45,6 +55,9 @@ def prepare_canaries(desk: RotationDesk) -> list[Credential]:
             stand_ins.close()
         for target in sorted(strange):
             save_values(INTEGRATIONS[target.integration], target, REHEARSAL, generated[target.integration])
+        for record in rotations(desk.run.ledger, open_only=True, limit=10_000):
+            if is_drill(record.credential) and record.credential.target in strange:
+                _abandon(desk, record)
     for canary in canaries:
         held = find_credential(desk.run.ledger, canary)
         if canary.target in strange or held is None or not held.vendor_id:
@@ -63,7 +76,25 @@ def _works(desk: RotationDesk, canary: Credential) -> bool:
         return False
     with desk.hands(canary) as hands:
         value = hands.store.projected(canary)
-        return bool(value) and not hands.vendor.is_refused(value)
+        try:
+            return bool(value) and not hands.vendor.is_refused(value)
+        except Unavailable as error:
+            # The value holds an address at which the drill's stand-ins are not any more.
+            if error.symptom == _MOVED:
+                return False
+            raise
+
+
+def _abandon(desk: RotationDesk, record: RotationRecord) -> None:
+    """End a rotation whose stand-ins were lost, and with them everything it worked on."""
+    held = claim(desk.run.ledger, record.id, desk.run.run_id)
+    if held is None:
+        return
+    why = {"abandoned": "the stand-ins it worked on are gone, and all that was at them"}
+    if not may_follow(held.record.state, State.ABORTED):
+        write(held, "decision", why, state=State.ROLLING_BACK)
+    write(held, "decision", why, state=State.ABORTED)
+    event("drill.abandoned", rotation=record.id, credential=record.credential)
 
 
 def _adopt(desk: RotationDesk, canary: Credential) -> None:

@@ -28,7 +28,7 @@ from steps.live_vendor import LiveVendor
 from steps.new_values import new_guid
 from steps.pacing import Pacer
 from steps.rotation_hands import Hands
-from steps.stand_ins_process import started_stand_ins
+from steps.stand_ins_process import kept_stand_ins
 from tasks.preparing import context_of, fingerprint_key_file
 from tasks.rotation_schedule import scheduler
 from vendors.registry import INTEGRATIONS, LIMITS, ROTATIONS
@@ -90,7 +90,7 @@ class RotationDesk:
         """Return where the drill's own stand-ins are; started once per run, from the state that the last run left."""
         if not self._drill_url:
             state = resolve_home(os.environ) / DRILL_STATE
-            self._drill_url = self.closing.enter_context(started_stand_ins(state=state)).url
+            self._drill_url = self.closing.enter_context(kept_stand_ins(state)).url
         return self._drill_url
 
     def _context(self, key: str, environment: str, stand_ins_at: Callable[[], str]) -> Context:

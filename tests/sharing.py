@@ -7,8 +7,11 @@ from typing import Any
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-# The folders whose tests use the fixture `standing`; a second one would be a second demo and a second server.
-_ONE_PROCESS = ("tests/deployments/", "tests/entrypoints/")
+# The folders whose tests use one fixture that starts a Prefect server; in a second process it would be a second server.
+_ONE_PROCESS = {
+    "standing": ("tests/deployments/", "tests/entrypoints/"),
+    "prefect": ("tests/flows/", "tests/blocks/"),
+}
 
 
 class BySharedServer(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist ships no types
@@ -16,7 +19,7 @@ class BySharedServer(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "standing" if file.startswith(_ONE_PROCESS) else file
+        return next((name for name, folders in _ONE_PROCESS.items() if file.startswith(folders)), file)
 
 
 def scheduler(config: Any, log: Any) -> BySharedServer:

@@ -6,6 +6,7 @@ Source: https://docs.datadoghq.com/api/latest/key-management/, https://docs.data
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 from domain.errors import BadInput
@@ -130,10 +131,12 @@ _MANIFEST = Manifest(
     propagation=PROPAGATION,
     last_used_lag=LAST_USED_LAG,
 )
+# Key management takes an API key and the manage key together.
+_OF_MANAGEMENT = replace(_MANIFEST, opens_management=True)
 
 ROTATIONS = (
     Rotation(
-        "datadog", Purpose.SEND, "api_key", _MANIFEST,
+        "datadog", Purpose.SEND, "api_key", _OF_MANAGEMENT,
         connect=connect_api_keys,
         check=check_api_key,
         refusals=frozenset({"datadog.api_key_refused"}),
@@ -145,7 +148,7 @@ ROTATIONS = (
         refusals=frozenset({"datadog.application_key_refused"}),
     ),
     Rotation(
-        "datadog", Purpose.MANAGE, "manage_app_key", _MANIFEST,
+        "datadog", Purpose.MANAGE, "manage_app_key", _OF_MANAGEMENT,
         connect=connect_manage_keys,
         check=check_manage_key,
         refusals=frozenset({"datadog.application_key_refused"}),

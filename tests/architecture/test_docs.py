@@ -23,7 +23,9 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _COMMAND = re.compile(r"\bopsflows (?=[a-z])([^`\n;|(]+)")
 _PUNCTUATION = ".,:'\")"
 # Words that follow our name in sentences of the code and are no commands.
-_PROSE = frozenset({"a", "chain", "has", "in", "ledger", "verification"})
+_PROSE = frozenset(
+    {"a", "and", "chain", "credential", "has", "in", "ledger", "made", "verification", "writes", "wrote"}
+)
 _OPTION = re.compile(r"--[a-z][a-z-]+")
 _OURS = re.compile(r"\bOPSFLOWS_[A-Z_]+\b")
 

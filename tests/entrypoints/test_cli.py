@@ -14,7 +14,8 @@ from tests.entrypoints.conftest import Cli
 from vendors.registry import INTEGRATIONS
 
 COMMANDS = (
-    "demo", "up", "setup", "verify", "wire", "connect", "blocks", "confirm", "questions", "go-live", "deploy", "audit", "mocks",
+    "demo", "up", "setup", "verify", "wire", "connect", "blocks", "confirm", "questions", "rotate", "rotations", "rotation",
+    "adopt", "emergency", "freeze", "go-live", "deploy", "audit", "mocks",
 )  # fmt: skip
 SKIP = ("--skip-rehearsal", "a test of what is refused")
 

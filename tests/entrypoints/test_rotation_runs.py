@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.store import save_values
 from domain.errors import BadInput, Unavailable
-from domain.names import ROTATE, STEP_ROTATION
-from domain.rotation import State, Wait
+from domain.names import ROTATE, STEP_ROTATION, Target
+from domain.rotation import State
 from entrypoints.following import follow_all, start_rotation
 from entrypoints.rotations import rotation
 from ledger.opening import Ledger, open_ledger
@@ -22,6 +24,7 @@ from ledger.questions import open_questions
 from ledger.rotation_rows import find_rotation
 from steps.clock import Clock
 from tests.program import Standing, eventually
+from vendors.registry import INTEGRATIONS
 
 DATADOG = "datadog-default-rehearsal-send"
 SLACK = "slack-default-rehearsal-send"
@@ -45,6 +48,14 @@ def ledger_of(standing: Standing) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def store_generated(standing: Standing, name: str) -> None:
+    """Put the credentials of the stand-ins that run now into the rehearsal's blocks, as its day 1 does."""
+    found = re.search(r"^Stand-ins +(\S+)$", standing.output, re.MULTILINE)
+    assert found
+    values = httpx.get(f"{found[1]}/_control/{name}/credentials", trust_env=False).json()
+    save_values(INTEGRATIONS[name], Target(name), "rehearsal", values)
 
 
 @dataclass(slots=True)
@@ -74,14 +85,16 @@ def waiting_run(server: Standing) -> Iterator[FlowRun]:
     server.ask("DELETE", f"/flow_runs/{run.id}")
 
 
-def test_a_credential_is_adopted_by_evidence_and_then_planned_without_a_problem(standing: Standing) -> None:
-    adopted = standing.run("adopt", DATADOG, "--by", "ada", "--ticket", "OPS-1")
-    planned = standing.run("rotate", DATADOG, "--reason", "test", "--ticket", "OPS-1", "--by", "ada")
+def test_a_credential_is_adopted_by_evidence_and_then_planned_without_a_problem(server: Standing) -> None:
+    store_generated(server, "datadog")
+
+    adopted = server.run("adopt", DATADOG, "--by", "ada", "--ticket", "OPS-1")
+    planned = server.run("rotate", DATADOG, "--reason", "test", "--ticket", "OPS-1", "--by", "ada")
 
     assert (adopted.code, adopted.err) == (0, "")
     assert re.search(rf"^{DATADOG} is \S+, because .+ \(rotation r[0-9a-f]{{11}}\)\.$", adopted.out, re.MULTILINE)
     assert (planned.code, planned.err) == (0, "")
-    assert f"{standing.ui}/runs/flow-run/" in planned.out
+    assert f"{server.ui}/runs/flow-run/" in planned.out
     assert "bound to" in planned.out
     assert "PLANNED: 1 credentials planned" in planned.out
     assert planned.out.rstrip().endswith(f"opsflows rotate {DATADOG} --reason test --ticket OPS-1 --apply")
@@ -151,16 +164,27 @@ def test_control_c_ends_the_following_and_not_the_run(
     assert server.ask("GET", f"/flow_runs/{waiting_run.id}")["state"]["type"] == "SCHEDULED"
 
 
-def test_input_that_the_flow_refuses_ends_with_2(server: Standing) -> None:
-    run = start_rotation(
-        {"credentials": [], "environment": "rehearsal", "reason": "test", "operator": "ada", "ticket": "OPS-1"}
-    )
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        ("COMPLETED Waiting", 0),
+        ("COMPLETED Planned", 0),
+        ("FAILED Hold", 1),
+        ("FAILED BadInput", 2),
+        ("CRASHED Crashed", 1),
+    ],
+)
+def test_the_exit_code_is_the_verdict_of_the_run(
+    server: Standing, waiting_run: FlowRun, ended: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, name = ended.split()
+    state = {"type": kind, "name": name, "message": "What it came to."}
+    server.ask("POST", f"/flow_runs/{waiting_run.id}/set_state", {"state": state, "force": True})
 
-    assert follow_all([run]) == 2
+    assert follow_all([waiting_run], Hours().clock()) == code
+    assert "What it came to." in capsys.readouterr().out
 
 
-def test_a_server_without_the_deployment_says_how_to_deploy(server: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrypoints.following.ROTATE", "rotate-credentials/not-there")
-
+def test_a_server_without_the_deployment_says_how_to_deploy(server: Standing) -> None:
     with pytest.raises(BadInput, match="opsflows deploy"):
-        start_rotation({})
+        start_rotation({}, deployment="rotate-credentials/not-there")

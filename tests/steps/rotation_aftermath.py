@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import select
@@ -102,12 +103,20 @@ def _of_store(stage: Stage, hands: Hands, record: RotationRecord) -> Iterator[st
 def _of_ledger(stage: Stage, hands: Hands) -> Iterator[str]:
     with hands.ledger.reading() as connection:
         yield from (f"the journal of {name}: {fault}" for name, fault in journal_faults(connection, hands.ledger.id))
-        text = "".join(str(row) for table in METADATA.sorted_tables for row in connection.execute(select(table)))
-    file = stage.home / "ledger.db"
-    kept = text.encode() + b"".join(part.read_bytes() for part in stage.home.glob("ledger.db*")) if file.exists() else text.encode()
+    kept = _all_bytes(hands)
     for value in {note.value for note in stage.notes()}:
         if value.encode() in kept or quote(value, safe="").encode() in kept:
             yield "a value is in the ledger"
+
+
+def _all_bytes(hands: Hands) -> bytes:
+    """Return all that the ledger holds; of an SQLite file every byte, because what was deleted may still stand there."""
+    file = Path(str(hands.ledger.engine.url.database))
+    if file.is_absolute():
+        return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+    with hands.ledger.reading() as connection:
+        rows = [row for table in METADATA.sorted_tables for row in connection.execute(select(table))]
+    return str(rows).encode()
 
 
 def _of_requests(stage: Stage) -> Iterator[str]:

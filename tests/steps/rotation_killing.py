@@ -4,6 +4,7 @@ A point lies before a ledger write begins, before its commit and after it; befor
 before and after each write of a value. What happened before a point is durable or at the vendor, what comes after never is.
 """
 
+import gc
 import mmap
 import os
 import signal
@@ -26,6 +27,7 @@ from ledger.opening import Ledger
 from steps.value_store import ValueStore
 from vendors.sinks import Sink
 
+BEFORE_COMMIT = "before a commit"
 # A child that hangs is ended by the kernel, and the test says so.
 _LIMIT_S = 60
 
@@ -93,7 +95,7 @@ class PointedLedger(Ledger):
         points.reach("before a ledger write")
         with Ledger.writing(self) as connection:
             yield connection
-            points.reach("before a commit")
+            points.reach(BEFORE_COMMIT)
         points.reach("after a commit")
 
     def writing(self) -> Any:
@@ -180,6 +182,7 @@ def forked(job: Callable[[], object]) -> Child:
         return Child(pid)
     code = 1
     try:
+        gc.disable()  # a collection would write to every page that the fork shares
         signal.alarm(_LIMIT_S)
         job()
         code = 0

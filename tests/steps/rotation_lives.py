@@ -5,8 +5,6 @@ point by another worker, which looks at what is there and carries on.
 """
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from domain.names import Credential, Target
 from domain.policies import Policy
 from domain.rotation import Kind, RotationRecord, State, Wait, rotation_id
 from ledger.fingerprints import FingerprintKey
-from ledger.opening import open_ledger
+from ledger.opening import Ledger
 from ledger.questions import Seen, answer, open_questions
 from ledger.rotation_rows import find_rotation, rotations
 from ledger.rotations import open_rotation
@@ -75,7 +73,7 @@ class Stage:
 
     stand_ins: StandIns
     home: Path
-    url: str
+    ledger: Ledger
     case: Case
     course: Course = Course.ROTATION
     policy: Policy = POLICY
@@ -141,7 +139,7 @@ class Stage:
     def hands(self, worker: str, points: Points | None = None) -> Iterator[Hands]:
         """Give what a worker works with; with `points` its way is told there, and ends where they say."""
         passed = points or Points()
-        ledger = PointedLedger(open_ledger(self.url), self.clock, passed)
+        ledger = PointedLedger(self.ledger, self.clock, passed)
         scene = Scene(self.stand_ins, self.home, ledger, _config(self.stand_ins.url, self.case.integration), ENVIRONMENT, {})
         context = scene.context(pace=QUICK, may_wake=(self.case.integration,))
         context = replace(context, conduct=replace(context.conduct, record=passed.after_request))
@@ -156,7 +154,6 @@ class Stage:
             )  # fmt: skip
         finally:
             vendor.close()
-            ledger.close()
 
 
 def set_up(stage: Stage) -> None:
@@ -184,20 +181,22 @@ def set_up(stage: Stage) -> None:
         _begin(stage)
 
 
-def live(stage: Stage, worker: str, points: Points | None = None) -> RotationRecord:
+def live(
+    stage: Stage, worker: str, points: Points | None = None, until: Callable[[RotationRecord], bool] = lambda _: False
+) -> RotationRecord:
     """Take the life up from wherever it stands and lead it to its end, through overlap and soak, and return the rotation.
 
     A worker that was stopped on the way does not go beyond the step in which it was.
     """
     if stage.course is Course.ROTATION:
-        return _rotated(stage, worker, points)
+        return _rotated(stage, worker, points, until)
     with stage.hands(worker, points) as hands:
         if stage.course is Course.CONTAINED:
             if find(hands, stage.rotation) is None:
                 _order_containment(stage, hands)
         elif not find_rotation(hands.ledger, stage.rotation).back:
             order_roll_back(hands.ledger, stage.rotation, "ada", "it went wrong")
-    return driven(stage, worker, stage.rotation, points)
+    return driven(stage, worker, stage.rotation, points, until)
 
 
 def driven(
@@ -228,26 +227,21 @@ def opened(stage: Stage, kind: Kind, window: str, points: Points | None = None) 
         ).id  # fmt: skip
 
 
-@contextmanager
-def new_home(made: Path) -> Iterator[tuple[Path, str]]:
-    """Give a folder of one life, with an empty ledger in it, and the ledger's URL."""
-    with tempfile.TemporaryDirectory(prefix="opsflows-life-") as folder:
-        shutil.copy(made, Path(folder) / "ledger.db")
-        yield Path(folder), f"sqlite:///{folder}/ledger.db"
-
-
-def _rotated(stage: Stage, worker: str, points: Points | None) -> RotationRecord:
+def _rotated(
+    stage: Stage, worker: str, points: Points | None, until: Callable[[RotationRecord], bool]
+) -> RotationRecord:
     if stage.case.console is None:
-        adopted = driven(stage, worker, opened(stage, Kind.ADOPTION, "adoption", points), points)
-        if points is not None and points.was_met:
+        adopted = driven(stage, worker, opened(stage, Kind.ADOPTION, "adoption", points), points, until)
+        if adopted.is_open or (points is not None and points.was_met):
             return adopted
         assert adopted.state is State.DONE, adopted
-    return driven(stage, worker, opened(stage, Kind.SCHEDULED, "2026-Q1", points), points)
+    return driven(stage, worker, opened(stage, Kind.SCHEDULED, "2026-Q1", points), points, until)
 
 
 def _begin(stage: Stage) -> None:
     """Lead the life, undisturbed, to where the course begins."""
-    assert driven(stage, "before", opened(stage, Kind.ADOPTION, "adoption")).state is State.DONE
+    if stage.case.console is None:
+        assert driven(stage, "before", opened(stage, Kind.ADOPTION, "adoption")).state is State.DONE
     if stage.course is Course.CONTAINED:
         stage.noted["compromised_at"] = stage.now().isoformat()
         stage.move(_SECOND)
@@ -293,7 +287,7 @@ def _do_by_hand(stage: Stage, record: RotationRecord) -> None:
                 stage.note("document", value)
                 stage.store.project(stage.credential, value)
                 stage.note("projection", value)
-            if what == "revoke":
+            if what in {"revoke", "contain"}:
                 stage.note("revoked", stage.first[stage.variable])
                 console.revoke(stage.act, stage.first)
             answer(hands.ledger, question.id, "ada", Seen.YES)

@@ -27,8 +27,8 @@ _SPANS = st.sampled_from(
 )  # fmt: skip
 
 
-class Rotations(RuleBasedStateMachine):
-    """One example: two credentials, and whatever the draws make of them."""
+class Gates(RuleBasedStateMachine):
+    """One example: two credentials whose workers are killed and stopped on their way through overlap and gate."""
 
     scene: Scene
 
@@ -70,16 +70,6 @@ class Rotations(RuleBasedStateMachine):
         self.scene.world.pass_time(timedelta(minutes=6))
         self.scene.step(self.side(side))
 
-    @rule(which=st.integers(0, 3), fate=_FATES)
-    def wake_a_stopped_worker(self, which: int, fate: Fate) -> None:
-        crew = self.scene.crew
-        if crew.stopped:
-            crew.go_on(crew.stopped[which % len(crew.stopped)], fate)
-
-    @rule(side=_SIDES, fate=_FATES)
-    def sweep(self, side: int, fate: Fate) -> None:
-        self.scene.sweep(self.side(side), fate)
-
     # Time.
 
     @rule(span=_SPANS)
@@ -108,6 +98,67 @@ class Rotations(RuleBasedStateMachine):
         self.scene.use(one, self.scene.old_value(one))
         self.scene.world.pass_time(timedelta(hours=waits, minutes=6))
         self.scene.step(one)
+
+    # Applications.
+
+    @rule(side=_SIDES)
+    def applications_load(self, side: int) -> None:
+        self.scene.refresh(self.side(side))
+
+    @rule(side=_SIDES)
+    def applications_use(self, side: int) -> None:
+        for consumer in self.side(side).consumers:
+            self.scene.use(self.side(side), consumer.value)
+
+    @rule(side=_SIDES, which=st.integers(0, 2))
+    def save_a_form_late(self, side: int, which: int) -> None:
+        places = self.side(side).places
+        self.scene.go_back_at(places[which % len(places)], self.side(side))
+
+    # What must hold.
+
+    @invariant()
+    def what_must_hold_now(self) -> None:
+        self.scene.guard.holds_now()
+        self.scene.guard.holds_waiting()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "scene"):
+            return
+        try:
+            self.scene.come_to_rest()
+            self.scene.sweep_all()
+            self.scene.guard.holds_at_rest()
+            self.scene.guard.holds_no_secret()
+        finally:
+            self.scene.close()
+
+    def side(self, number: int) -> Side:
+        return self.scene.sides[number]
+
+    def _jump(self, side: Side, *, early: bool) -> None:
+        record = self.scene.record(side)
+        served = self.scene.guard.last_served(side, self.scene.old_value(side))
+        if record is None or served is None or record.state not in {State.PUBLISHED, State.DISABLING}:
+            return
+        lag = side.manifest.last_used_lag or timedelta(0)
+        self.scene.world.go_to(served + self.scene.policy.overlap + lag - timedelta(seconds=1 if early else 0))
+
+
+class Rotations(Gates):
+    """One example: two credentials, and everything that can happen to them."""
+
+    # Workers.
+
+    @rule(which=st.integers(0, 3), fate=_FATES)
+    def wake_a_stopped_worker(self, which: int, fate: Fate) -> None:
+        crew = self.scene.crew
+        if crew.stopped:
+            crew.go_on(crew.stopped[which % len(crew.stopped)], fate)
+
+    @rule(side=_SIDES, fate=_FATES)
+    def sweep(self, side: int, fate: Fate) -> None:
+        self.scene.sweep(self.side(side), fate)
 
     # The vendor.
 
@@ -151,22 +202,6 @@ class Rotations(RuleBasedStateMachine):
     def somebody_deletes_one(self, side: int) -> None:
         for entry in self.scene.foreign(self.side(side)):
             self.scene.world.set_live(entry, Live.GONE)
-
-    # Applications.
-
-    @rule(side=_SIDES)
-    def applications_load(self, side: int) -> None:
-        self.scene.refresh(self.side(side))
-
-    @rule(side=_SIDES)
-    def applications_use(self, side: int) -> None:
-        for consumer in self.side(side).consumers:
-            self.scene.use(self.side(side), consumer.value)
-
-    @rule(side=_SIDES, which=st.integers(0, 2))
-    def save_a_form_late(self, side: int, which: int) -> None:
-        places = self.side(side).places
-        self.scene.go_back_at(places[which % len(places)], self.side(side))
 
     # Operators.
 
@@ -212,32 +247,3 @@ class Rotations(RuleBasedStateMachine):
     def people_answer(self, side: int) -> None:
         self.scene.answer_questions(self.side(side))
         self.scene.person_revokes(self.side(side))
-
-    # What must hold.
-
-    @invariant()
-    def what_must_hold_now(self) -> None:
-        self.scene.guard.holds_now()
-        self.scene.guard.holds_waiting()
-
-    def teardown(self) -> None:
-        if not hasattr(self, "scene"):
-            return
-        try:
-            self.scene.come_to_rest()
-            self.scene.sweep_all()
-            self.scene.guard.holds_at_rest()
-            self.scene.guard.holds_no_secret()
-        finally:
-            self.scene.close()
-
-    def side(self, number: int) -> Side:
-        return self.scene.sides[number]
-
-    def _jump(self, side: Side, *, early: bool) -> None:
-        record = self.scene.record(side)
-        served = self.scene.guard.last_served(side, self.scene.old_value(side))
-        if record is None or served is None or record.state not in {State.PUBLISHED, State.DISABLING}:
-            return
-        lag = side.manifest.last_used_lag or timedelta(0)
-        self.scene.world.go_to(served + self.scene.policy.overlap + lag - timedelta(seconds=1 if early else 0))

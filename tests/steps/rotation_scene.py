@@ -215,7 +215,7 @@ class Scene:
     def go_back_at(self, place: Place, side: Side) -> None:
         """A form that was opened before the flip is saved now, or a place is restored from a copy: it has the old value."""
         value = self.old_value(side)
-        if value:
+        if any(one.value == value for one in place.history):
             self.world.serve(place, value, by_engine=False)
 
     def answer_questions(self, side: Side) -> None:

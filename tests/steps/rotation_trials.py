@@ -1,45 +1,25 @@
 """One life per point: its worker is killed or stopped there, time passes, another one leads it to its end, and it is judged."""
 
-import multiprocessing
 import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 from domain.errors import OpsError
-from domain.rotation import RotationRecord, State
+from domain.rotation import RotationRecord
 from ledger.rotations import LEASE
-from mocks.app import build
-from mocks.serving import served_in_thread
-from tests.conftest import StandIns
 from tests.steps.rotation_aftermath import faults, swept
-from tests.steps.rotation_consoles import CASES
-from tests.steps.rotation_killing import Child, Points, forked
-from tests.steps.rotation_lives import Course, Stage, driven, live, new_home, set_up
+from tests.steps.rotation_killing import BEFORE_COMMIT, Points, forked
+from tests.steps.rotation_lives import Course, Stage, live
+from tests.steps.rotation_places import Place
 
 _LEASE_OVER = LEASE + timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where lives take place: the stand-ins, and an empty ledger to copy (SQLite) or a cluster to make one in."""
-
-    stand_ins: StandIns
-    made: Path
-
-    @contextmanager
-    def stage(self, case: str, course: Course = Course.ROTATION) -> Iterator[Stage]:
-        with new_home(self.made) as (home, url):
-            stage = Stage(self.stand_ins, home, url, CASES[case], course)
-            set_up(stage)
-            yield stage
-
-
 def points_of(place: Place, case: str, course: Course = Course.ROTATION) -> list[str]:
-    """Lead a life that nothing disturbs; return the points that it passes, and assert that all holds at its end."""
+    """Lead a life that nothing disturbs; return the points that it passes.
+
+    Raises:
+        AssertionError: something does not hold at its end.
+    """
     points = Points()
     with place.stage(case, course) as stage:
         record = live(stage, "undisturbed", points)
@@ -52,10 +32,57 @@ def points_of(place: Place, case: str, course: Course = Course.ROTATION) -> list
 def killed_at(place: Place, case: str, at: int, course: Course = Course.ROTATION) -> list[str]:
     """Kill a worker at its `at`-th point; return what does not hold once another one has finished its work."""
     with place.stage(case, course) as stage:
+        place.ledger.close()
         ended = forked(lambda: live(stage, "killed", Points(at))).ended()
         if ended not in {0, -signal.SIGKILL}:
             return [f"the child ended with {ended}"]
+        return _led_to_its_end(stage)
+
+
+def stopped_at(place: Place, case: str, at: int, point: str, course: Course = Course.ROTATION) -> list[str]:
+    """Stop a worker at its `at`-th point, which is `point`, for longer than its lease; return what does not hold at the end.
+
+    Every other time the second one has finished its work when the first goes on; else it has only taken it over.
+    """
+    with place.stage(case, course) as stage:
+        place.ledger.close()
+        points = Points(at, signal.SIGSTOP)
+        child = forked(lambda: _goes_on(stage, points))
+        if not child.stopped():
+            return [f"the child was over before its point {at}"]
         stage.move(_LEASE_OVER)
-        record = live(stage, "second")
-        swept(stage)
-        return faults(stage, record)
+        if not _keeps_everybody_out(place, point):
+            live(stage, "second", until=_at_once if at % 2 else _never)
+        ended = child.go_on()
+        if ended:
+            return [f"the child ended with {ended}"]
+        return _led_to_its_end(stage)
+
+
+def _keeps_everybody_out(place: Place, point: str) -> bool:
+    """SQLite has one writer, whoever it is: one that stands still in the middle of its write is waited for."""
+    return point == BEFORE_COMMIT and place.ledger.engine.dialect.name == "sqlite"
+
+
+def _at_once(record: RotationRecord) -> bool:
+    return True
+
+
+def _never(record: RotationRecord) -> bool:
+    return False
+
+
+def _led_to_its_end(stage: Stage) -> list[str]:
+    stage.move(_LEASE_OVER)
+    record = live(stage, "third")
+    swept(stage)
+    return faults(stage, record)
+
+
+def _goes_on(stage: Stage, points: Points) -> None:
+    """Live; whatever a worker that woke up too late is told ends its run, as it ends a flow's."""
+    try:
+        live(stage, "stopped", points)
+    except OpsError:
+        if not points.was_met:
+            raise
