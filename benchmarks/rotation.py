@@ -85,10 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ways: list[Measured] = []
         if chosen.credentials:
             ways.append(_in_blocks(console, home, chosen))
+            _tell(ways[-1], chosen.workers)
         if chosen.on_files:
             ways.append(_on_files(console, home, chosen))
-        for way in ways:
-            _tell(way, chosen.workers)
+            _tell(ways[-1], chosen.workers)
         refused = _within_limits(console, chosen) if chosen.limited else 0
     holds = [way.ratio <= AT_MOST_RATIO and way.kb_each <= AT_MOST_KB_EACH for way in ways]
     return 0 if all(holds) and not refused else 1

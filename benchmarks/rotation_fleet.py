@@ -45,11 +45,12 @@ _DATADOG = {"key_management": (600, 60), "events_search": (300, 3600), "metrics_
 _VERDICT_REPORT = "# Benchmark\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Console:
-    """The stand-ins' control plane."""
+    """The stand-ins' control plane. `offset` is how far they, and the ledger, are ahead of the clock; it only grows."""
 
     url: str
+    offset: timedelta = timedelta(0)
 
     def __call__(self, method: str, path: str, **fields: object) -> Any:
         answer = httpx.request(method, f"{self.url}/_control/{path}", json=fields, trust_env=False, timeout=60)
@@ -94,18 +95,17 @@ class Member:
 
 @dataclass(slots=True)
 class Fleet:
-    """Everything that one measurement works on; `offset` is how far ledger and stand-ins are ahead of the clock."""
+    """Everything that one measurement works on."""
 
     console: Console
     config: Config
     ledger: Ledger
     members: list[Member]
-    offset: timedelta = timedelta(0)
 
     def go_on(self, span: timedelta) -> None:
-        self.offset += span
-        self.ledger = replace(self.ledger, offset=self.offset)
-        self.console("POST", "clock", offset_s=self.offset.total_seconds())
+        self.console.offset += span
+        self.ledger = replace(self.ledger, offset=self.console.offset)
+        self.console("POST", "clock", offset_s=self.console.offset.total_seconds())
 
     @contextmanager
     def desk(self, *, paced: bool) -> Iterator[RotationDesk]:
@@ -171,7 +171,8 @@ def made_fleet(console: Console, count: int, prefix: str, *, in_blocks: bool, of
         "the benchmark's configuration", INTEGRATIONS,
     )  # fmt: skip
     console.begin(0, limited=False)
-    fleet = Fleet(console, config, open_own_ledger(), _minted(console, config, targets))
+    ledger = replace(open_own_ledger(), offset=console.offset)
+    fleet = Fleet(console, config, ledger, _minted(console, config, targets))
     if in_blocks:
         _put_into_blocks(fleet.members)
     fingerprint = fingerprinter(fingerprint_key_file())

@@ -11,6 +11,7 @@ from functools import cache
 from threading import Lock
 from typing import Any, ClassVar
 
+import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
@@ -26,8 +27,9 @@ from domain.values import TAKEN, StoredValue
 from vendors.capabilities import Integration
 from vendors.rotation import Rotation
 
-
 _REGISTERING = Lock()
+_TURN = Lock()
+_LONGEST_TURN_S = 30.0
 
 
 class CredentialVersion(Block):
@@ -151,13 +153,32 @@ class BlockStore:
 @contextmanager
 def prefect_client() -> Iterator[SyncPrefectClient]:
     """Give one connection to this process's Prefect server, for any number of stores."""
-    with get_client(sync_client=True) as client:
+    api = PREFECT_API_URL.value() or ""
+    in_turn = {"mounts": {f"http://{httpx.URL(api).host}": _InTurn()}} if api.startswith("http://") else {}
+    with get_client(httpx_settings=in_turn, sync_client=True) as client:
         yield client
+
+
+class _InTurn(httpx.HTTPTransport):
+    """The line to a server that may be on SQLite, which turns a write away that meets another one.
+
+    Prefect's client asks again, but seconds later; so the threads of this process take turns at writing.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" or request.url.path.endswith("/filter"):
+            return super().handle_request(request)
+        if not _TURN.acquire(timeout=_LONGEST_TURN_S):
+            raise httpx.ConnectTimeout("Other threads take too long over their writes; nothing was sent.")
+        try:
+            return super().handle_request(request)
+        finally:
+            _TURN.release()
 
 
 def _registered(kind: type[Block], server: str) -> tuple[Any, Any]:
     """Return the ids of a block's type and schema; registered once per process and server."""
-    # Threads that register one type at the same time would find each other's half of it.
+    # Of two threads that register one type at the same time, each would find the other's half of it.
     with _REGISTERING:
         return _registered_once(kind, server)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from domain.errors import BadInput, OpsError, OutcomeUnknown, Unavailable
@@ -21,6 +21,9 @@ from ledger.schema import IDENTITY, SCHEMA_VERSION, VERSION_TABLE
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
+# No transaction of ours waits for anything outside; so long only a process that stands still keeps one open.
+_STANDS_STILL = "idle_in_transaction_session_timeout"
+_STANDS_STILL_SECONDS = 60
 _WRITES = "ledger_writes"
 _LOST = (OperationalError, InterfaceError, NoConnectionFree)
 _DRIVERS = {
@@ -161,7 +164,10 @@ def _engine(address: URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     bound = {} if "connect_timeout" in address.query else {"connect_timeout": _CONNECT_SECONDS}
-    return create_engine(address, hide_parameters=True, pool_pre_ping=True, connect_args=bound)
+    engine = create_engine(address, hide_parameters=True, pool_pre_ping=True, connect_args=bound)
+    if _STANDS_STILL not in str(address.query.get("options", "")):
+        event.listen(engine, "connect", _set_up_postgresql)
+    return engine
 
 
 def _private_file(file: Path) -> None:
@@ -184,6 +190,12 @@ def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.execute("PRAGMA foreign_keys=ON")
 
 
+def _set_up_postgresql(dbapi_connection: Any, _record: object) -> None:
+    # A worker that is stopped in the middle of a write would keep its rows locked, and nobody could ever take over.
+    dbapi_connection.execute(f"SET {_STANDS_STILL} = '{_STANDS_STILL_SECONDS}s'")
+    dbapi_connection.commit()
+
+
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later cannot be made to wait for the lock; it would fail instead.
     writes = connection.get_execution_options().get(_WRITES)
@@ -197,7 +209,10 @@ def _transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
         with engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
             yield connection
             committing = writes
-    except _LOST as error:
+    except (*_LOST, InternalError) as error:
+        # The last is what psycopg raises for a session that PostgreSQL ended; else it is a fault of ours.
+        if isinstance(error, InternalError) and not error.connection_invalidated:
+            raise
         raise _unreachable(engine, error, committing=committing) from error
 
 

@@ -111,6 +111,8 @@ def _surviving_works(hands: Hands, held: Held) -> Stop | None:
     stored = hands.store.read(held.record.surviving_version)
     if stored is None:
         return Stop(Wait.BLOCKED_NEW_FAILS, f"The value document {held.record.surviving_version} is gone.")
+    if not held.record.emergency and (stop := _clocks_disagree(hands, stored.value)):
+        return stop
     proof = hands.vendor.prove(stored.value)
     if proof.outcome is Proven.NOT_AGREED:
         return Stop(Wait.AWAITING_AGREEMENT, proof.words, next_step=proof.next_step)
@@ -118,12 +120,21 @@ def _surviving_works(hands: Hands, held: Held) -> Stop | None:
     if proof.outcome not in {Proven.PASSED, Proven.UNSEEN}:
         return Stop(Wait.BLOCKED_NEW_FAILS, f"The credential in use does not pass its probe: {proof.words}")
     used = used_old(held, proof) if held.record.back else used_new(held, proof)
-    # The probe's last answer is from just now: only then do the vendor's clock and ours say the same moment.
-    told = hands.vendor.told_at()
-    compared = "compared" if told else "not compared: the vendor tells no time"
+    compared = "compared" if hands.vendor.told_at() else "not compared: the vendor tells no time"
     said = {"verb": "prove", "version": held.record.surviving_version, "clocks": compared}
     write(held, "outcome", said, facts=used)
-    if told is None or held.record.emergency:
+    return None
+
+
+def _clocks_disagree(hands: Hands, value: str) -> Stop | None:
+    """Ask the vendor something harmless, and compare what its clock says in the answer with ours.
+
+    Before the probe: an event with a wrong time on it would only seem to be lost.
+    """
+    if hands.vendor.is_refused(value):
+        return Stop(Wait.BLOCKED_NEW_FAILS, "The vendor refuses the credential in use.")
+    told = hands.vendor.told_at()
+    if told is None:
         return None
     kept = clocks_disagree(hands.ledger.now(), worker_at=told[1], vendor_at=told[0])
     return Stop(kept.wait, kept.words) if kept else None

@@ -24,7 +24,7 @@ _NEXT_STEP: Mapping[Wait, str] = MappingProxyType(
         Wait.BLOCKED_NEW_FAILS: "Go back: opsflows rotation rollback {id} --reason WHY; the old credential still works.",
         Wait.BLOCKED_OLD_FAILS: "If the old credential is lost, go forward again: opsflows rotation resume {id} --reason WHY; otherwise it is looked at again by itself.",
         Wait.BLOCKED_CLOCKS: "Set the clock that is wrong (timedatectl); it is looked at again by itself.",
-        Wait.BLOCKED_CONFLICT: "If somebody put a good value there: opsflows adopt {credential}; to put the ledger's value back: opsflows rotation resume {id} --reason WHY.",
+        Wait.BLOCKED_CONFLICT: "To put the ledger's value back: opsflows rotation resume {id} --reason WHY. To keep what stands there, note it down, let this rotation end first, then enter it again and opsflows adopt {credential}.",
         Wait.STILL_ACCEPTED: "See in the vendor's console whether it is gone; it is looked at again by itself.",
         Wait.AWAITING_ADOPTION: "Bind the old credential: opsflows adopt {credential}, with --vendor-id where it cannot be told.",
         Wait.AWAITING_AGREEMENT: "Declare a low-urgency target in opsflows.toml, or start with --may-page.",

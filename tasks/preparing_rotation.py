@@ -6,9 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from domain.rotation_config import policy_of
 from prefect.client.orchestration import SyncPrefectClient
-from steps.sinks import open_sinks
 
 from blocks.versions import BlockStore, prefect_client
 from domain.config import Config
@@ -17,6 +15,7 @@ from domain.errors import BadInput
 from domain.manifests import Manifest
 from domain.names import REHEARSAL, Credential
 from domain.policies import Policy
+from domain.rotation_config import policy_of
 from ledger.fingerprints import fingerprinter
 from ledger.places import resolve_home
 from ledger.rotation_rows import open_rotation_of
@@ -28,6 +27,7 @@ from steps.live_vendor import LiveVendor
 from steps.new_values import new_guid
 from steps.pacing import Pacer
 from steps.rotation_hands import Hands
+from steps.sinks import open_sinks
 from steps.stand_ins_process import kept_stand_ins
 from tasks.preparing import context_of, fingerprint_key_file
 from tasks.rotation_schedule import scheduler

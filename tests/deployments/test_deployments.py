@@ -7,10 +7,22 @@ from typing import Any
 import pytest
 
 from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY
-from domain.names import CONFIRM_STEP, DAY1_WIRING, SWEEPER, VERIFY_DUE
+from domain.names import (
+    CONFIRM_STEP,
+    CREDENTIAL_AGES,
+    DAY1_WIRING,
+    ROTATE,
+    ROTATE_DUE,
+    ROTATION_DRILL,
+    STEP_ROTATION,
+    SWEEPER,
+    VERIFY_DUE,
+)
 from tests.program import Standing, eventually
 
-ALL = {DAY1_WIRING, CONFIRM_STEP, VERIFY_DUE, SWEEPER}
+ALL = {
+    DAY1_WIRING, CONFIRM_STEP, VERIFY_DUE, SWEEPER, ROTATE, ROTATE_DUE, STEP_ROTATION, CREDENTIAL_AGES, ROTATION_DRILL,
+}  # fmt: skip
 
 
 def ours(standing: Standing) -> list[dict[str, Any]]:

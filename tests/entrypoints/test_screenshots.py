@@ -5,34 +5,26 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from domain.checklist import CHECKLIST
-from tests.program import ROOT, Standing, program
+from tests.entrypoints.browsing import browser_page
+from tests.program import ROOT, Standing
 
 PICTURE = ROOT / "docs" / "images" / "day-1-run.png"
-# Nothing but this machine: the pages would otherwise ask the internet for news.
-_ARGUMENTS = (
-    "--no-sandbox", "--headless", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
 
 
 @pytest.fixture
 def page(standing: Standing) -> Iterator[Page]:
     """The page of the demo's run, its artifacts open."""
-    browser = program("chromium", "chromium-browser", "google-chrome")
     (run,) = standing.ask(
         "POST",
         "/flow_runs/filter",
         {"flow_runs": {"name": {"like_": "day 1 rehearsal"}}, "limit": 1, "sort": "START_TIME_ASC"},
     )
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=list(_ARGUMENTS))
-        expect.set_options(timeout=60_000)
-        page = chromium.new_page(viewport={"width": 1280, "height": 860})
-        page.goto(f"{standing.ui}/v2/runs/flow-run/{run['id']}?tab=Artifacts", timeout=60_000)
+    with browser_page() as page:
+        page.goto(f"{standing.ui}/v2/runs/flow-run/{run['id']}?tab=Artifacts")
         yield page
-        chromium.close()
 
 
 def test_the_run_shows_its_name_its_verdict_and_its_steps(page: Page) -> None:

@@ -135,5 +135,3 @@ def test_a_step_of_a_rotation_that_does_not_exist_is_bad_input(desk: Desk) -> No
     state = step_a_rotation("r00000000000", return_state=True)
 
     assert state.name == "BadInput"
-
-

@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Where set-up keeps the keys, and nothing else does.
 KEEPS_KEYS = ("env", "fingerprint.key")
+# The memory of stand-ins that a drill starts: what they generated works nowhere else, and only their owner can read it.
+KEEPS_GENERATED = ("drill-stand-ins.json",)
 _SEPARATOR = b"\x00\n"
 
 
@@ -13,7 +15,7 @@ def left_in(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (place, content) of every file below the folder, and of every column where the file is a database."""
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         where = str(file.relative_to(folder))
-        if where in KEEPS_KEYS:
+        if where in (*KEEPS_KEYS, *KEEPS_GENERATED):
             continue
         yield where, file.read_bytes()
         if file.suffix == ".db":

@@ -30,10 +30,12 @@ from ledger.wiring import go_live, note
 from steps.audited_run import audited_run, open_own_ledger
 from steps.conduct import stand_ins_url
 from tasks.preparing import context_of, own_ledger, read_own_config
+from tests.leaks.rotating import fail_everywhere, minted, rotate_everything
 from tests.leaks.world import (
     FAULTS,
     FROM_FILE,
     LEAKED,
+    LIVE,
     MALFORMED,
     NAMES,
     PASSWORD,
@@ -49,14 +51,13 @@ from vendors.registry import INTEGRATIONS
 _ROOT = Path(__file__).parents[2]
 _WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-1", "reason": "to see what is left behind", "mode": "apply"}
 _CONFIG = "OPSFLOWS_CONFIG"
-_LIVE = "live"
 
 
 def main() -> None:
     """Live through all of it, and keep what each part came to and which secrets there were."""
     place = Place(Path(sys.argv[1]))
     control = Control(stand_ins_url())
-    patient, short = write_configurations(place, control.url, ("staging", _LIVE))
+    patient, short = write_configurations(place, control.url, ("staging", LIVE))
     # A heartbeat makes each run wait a second for its thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         os.environ[_CONFIG] = str(patient)
@@ -65,23 +66,25 @@ def main() -> None:
         outcomes["blocks after the plan"] = "some" if stored else "none"
         converge()
         outcomes["rehearsal"] = _named(wire_day_one(**_WHO, return_state=True))
-        minted = secrets_in(load_values(INTEGRATIONS["slack"], Target("slack"), REHEARSAL) or {})
+        saved = secrets_in(load_values(INTEGRATIONS["slack"], Target("slack"), REHEARSAL) or {})
         given = control.credentials()
         _store(given)
         outcomes |= _day_one_for_real()
         outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
+        outcomes |= rotate_everything(control)
         os.environ[_CONFIG] = str(short)
         outcomes |= _failing(control)
+        outcomes |= fail_everywhere(control)
         outcomes |= _from_the_command_line(place)
         outcomes["a bug of ours"] = _named(_a_bug_of_ours(return_state=True))
         _leak_on_purpose(LEAKED, return_state=True)
-    place.keep(Kept(outcomes, _canaries(given, minted), given, control.asked()))
+    place.keep(Kept(outcomes, {**_canaries(given, saved), **minted()}, given, control.asked()))
 
 
-def _canaries(given: Mapping[str, Mapping[str, str]], minted: Mapping[str, str]) -> dict[str, str]:
+def _canaries(given: Mapping[str, Mapping[str, str]], saved: Mapping[str, str]) -> dict[str, str]:
     return {
         **{f"{name} of the stand-ins": text for values in given.values() for name, text in secrets_in(values).items()},
-        **{f"{name} minted in step 27": text for name, text in minted.items()},
+        **{f"{name} minted in step 27": text for name, text in saved.items()},
         **{f"{name} from a file": text for name, text in secrets_in(FROM_FILE).items()},
         **{f"{name} malformed": text for name, text in secrets_in(MALFORMED).items()},
         "password of proxy and database": PASSWORD,
@@ -95,7 +98,7 @@ def _store(given: Mapping[str, Mapping[str, str]]) -> None:
     """Save the stand-ins' credentials as those of real environments; once Slack's webhook alone, so that people are asked."""
     for name in NAMES:
         values = given[name]
-        save_values(INTEGRATIONS[name], Target(name), _LIVE, values)
+        save_values(INTEGRATIONS[name], Target(name), LIVE, values)
         unread = {"SLACK_WEBHOOK_URL": values["SLACK_WEBHOOK_URL"]} if name == "slack" else values
         save_values(INTEGRATIONS[name], Target(name), "staging", unread)
 
@@ -123,7 +126,7 @@ def _failing(control: Control) -> dict[str, str]:
         control.break_with(fault)
         outcomes[f"due {fault.name}"] = _named(verify_what_is_due(return_state=True))
         if fault.name in {"echo401", "reset"}:
-            real: dict[str, Any] = {**_WHO, "environment": _LIVE, "wiring_mode": "real_all"}
+            real: dict[str, Any] = {**_WHO, "environment": LIVE, "wiring_mode": "real_all"}
             outcomes[f"real {fault.name}"] = _named(wire_day_one(**real, return_state=True))
             outcomes[f"sweep {fault.name}"] = _named(sweep_what_is_due(return_state=True))
         control.mend()
@@ -134,7 +137,7 @@ def _let_a_day_pass() -> None:
     """Make the live environment due, and its alerts unsent, as they would be tomorrow."""
     ledger = open_own_ledger()
     try:
-        go_live(ledger, _LIVE, datetime.now(UTC).date() - timedelta(days=1), "a test")
+        go_live(ledger, LIVE, datetime.now(UTC).date() - timedelta(days=1), "a test")
         with ledger.writing() as connection:
             connection.execute(delete(VERIFICATIONS))
             connection.execute(delete(ALERTS))
@@ -159,6 +162,10 @@ def _from_the_command_line(place: Place) -> dict[str, str]:
         ("cli far", ["verify", "--environment", "far"], far),
         ("cli broken proxy", ["verify", "--environment", "far"], broken),
         ("cli lost ledger", ["verify", "--mode", "mock"], lost),
+        ("cli rotations", ["rotations"], {}),
+        ("cli rotate", ["rotate", "datadog", "--environment", "far", "--apply", "--no-follow"], {}),
+        ("cli adopt", ["adopt", "datadog-default-far-send"], far),
+        ("cli freeze", ["freeze", "a test"], {}),
         ("cli audit", ["audit", "verify"], {}),
     ]
     return {name: str(_opsflows(arguments, extra)) for name, arguments, extra in commands}

@@ -16,18 +16,23 @@ from vendors.registry import INTEGRATIONS
 NAMES = tuple(INTEGRATIONS)
 PASSWORD = "pr0xy+Pa%ss/w=ord&Kq7"
 _KEPT = "kept.json"
+LIVE = "live"
 LEAKED = "l3aked-0n.purpose/Zx81Vb"
 FROM_FILE = {
     "DD_API_KEY": "c0ffee11223344556677889900aabbcc",
     "DD_APP_KEY": "c0ffee1122334455667788990011223344556677",
     "SENTRY_DSN": "https://c0ffeeaabbccddeeff00112233445566@o77.ingest.us.sentry.io/42",
+    "DD_MANAGE_APP_KEY": "c0ffee7766554433221100998877665544332211",
     "SENTRY_AUTH_TOKEN": "sntrys_c0ffeeCanaryTokenOfNobody1234567890abcdef",
+    "SENTRY_MANAGE_TOKEN": "sntrys_c0ffeeManageTokenOfNobody1234567890abc",
     "SENTRY_ORG": "acme",
     "SENTRY_PROJECT": "web",
     "PAGERDUTY_ROUTING_KEY": "c0ffee99887766554433221100ffeedd",
     "PAGERDUTY_API_KEY": "u+C0ffeeCanary-Key_Q",
+    "PAGERDUTY_MANAGE_KEY": "u+C0ffeeManage-Key_Q",
     "PAGERDUTY_SERVICE_ID": "PCANARY",
     "OPSGENIE_API_KEY": "c0ffee00-1111-4222-8333-444455556666",
+    "OPSGENIE_MANAGE_KEY": "c0ffee77-1111-4222-8333-444455556666",
     "OPSGENIE_TEAM": "ops",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/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",
     "SLACK_BOT_TOKEN": "xoxb-100000000001-100000000002-c0ffeeCanaryOfNobody1234",
@@ -35,6 +40,7 @@ FROM_FILE = {
     "SPLUNK_HEC_TOKEN": "c0ffee22-3333-4444-8555-666677778888",
     "SPLUNK_HEC_URL": "https://http-inputs-acme.splunkcloud.com/services/collector",
     "SPLUNK_TOKEN": "eyJjMGZmZWUiOiJDYW5hcnkifQ.c0ffeeCanaryOfNobody.c0ffee1234567890",
+    "SPLUNK_MANAGE_TOKEN": "eyJjMGZmZWUiOiJNYW5hZ2UifQ.c0ffeeManageOfNobody.c0ffee0987654321",
     "SPLUNK_API_URL": "https://acme.splunkcloud.com:8089",
     "STATUSPAGE_API_KEY": "c0ffee3344556677889900aabbccddeeff00112233445566778899aabbccddee",
     "STATUSPAGE_PAGE_ID": "c0ffeecanary",
@@ -92,7 +98,12 @@ class Place:
     @property
     def left(self) -> tuple[Path, ...]:
         """Everything a run may leave something in."""
-        return self.home, self.root / "out", self.root / "tmp"
+        return self.home, self.root / "out", self.root / "tmp", self.sink.parent
+
+    @property
+    def sink(self) -> Path:
+        """The one place outside that a value is published to; it stands there in the clear, for the application."""
+        return self.root / "app" / ".env.local"
 
     def create(self) -> None:
         for folder in (self.secret, *self.left):
@@ -145,6 +156,11 @@ class Control:
             order = {**fault.order, **({"body": echo} if fault.order.get("body") == "{secrets}" else {})}
             self._ask("POST", f"/{vendor}/faults", order)
 
+    def act(self, vendor: str, action: str) -> dict[str, Any]:
+        """Do something in the vendor's console."""
+        told: dict[str, Any] = self._ask("POST", f"/{vendor}/actions/{action}", {})
+        return told
+
     def mend(self) -> None:
         for vendor in NAMES:
             self._ask("DELETE", f"/{vendor}/faults")
@@ -161,11 +177,19 @@ def write_configurations(place: Place, stand_ins: str, environments: tuple[str, 
     sections = "\n".join(_environment(name, stand_ins) for name in environments)
     rehearsal = f"[environments.rehearsal]\nkind = 'rehearsal'\nin_scope = {list(NAMES)}\n"
     far = f"[environments.far]\nkind = 'dev'\nin_scope = {list(NAMES)}\n" + _low_urgency("far")
+    sections += _sink(place)
     patient.write_text(f"{rehearsal}{far}{sections}\n[verify]\nsend_seconds = 10\nconfirm_seconds = 20\n")
     short.write_text(
         f"{rehearsal}{far}{sections}\n[verify]\nsend_seconds = 2\nconfirm_seconds = 0.3\nclean_up_seconds = 0.3\nattempts = 1\n"
     )
     return patient, short
+
+
+def _sink(place: Place) -> str:
+    return (
+        "\n[credentials.datadog-default-staging-send]\nsinks = ['app_env']\n"
+        f"[sinks.app_env]\nkind = 'env_file'\npath = '{place.sink}'\nvariable = 'DD_API_KEY'\n"
+    )
 
 
 def _environment(name: str, stand_ins: str) -> str:

@@ -5,11 +5,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _SUPERUSER = "postgres"
+_DATA = "data"
 # Durability is what a cluster that lives for a minute does not need.
 _SETTINGS = (
     "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c timezone=Asia/Tokyo"
@@ -42,18 +43,38 @@ def cluster() -> Iterator[str]:
     """Give the URL of a running cluster's database `postgres`; its clock is UTC, its sessions are elsewhere."""
     # A short path: a socket's name has a limit of about a hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="opsflows-pg-", dir="/tmp"))
-    data = folder / "data"
+    data = folder / _DATA
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, _SUPERUSER)
         _run("initdb", "-D", str(data), "-U", _SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        _run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", f"{_SETTINGS} -k {folder}", "start")
+        _start(folder)
         try:
             yield f"postgresql+psycopg://{_SUPERUSER}@/postgres?host={folder}"
         finally:
-            _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            _stop(folder, "immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def interrupted(url: str) -> Iterator[Callable[[], None]]:
+    """Give what stops the cluster of that URL; at the end it runs again."""
+    folder = Path(url.partition("host=")[2].partition("&")[0])
+    try:
+        # Not at once: without synchronous commits the last ones would be lost, as no real ledger may lose them.
+        yield lambda: _stop(folder, "fast")
+    finally:
+        _start(folder)
+
+
+def _start(folder: Path) -> None:
+    options = f"{_SETTINGS} -k {folder}"
+    _run("pg_ctl", "-D", str(folder / _DATA), "-l", str(folder / "log"), "-w", "-o", options, "start")
+
+
+def _stop(folder: Path, how: str) -> None:
+    _run("pg_ctl", "-D", str(folder / _DATA), "-m", how, "-w", "stop")
 
 
 def _run(name: str, *arguments: str) -> None:

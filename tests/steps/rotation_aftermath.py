@@ -1,6 +1,7 @@
 """What must hold once a life is over and the sweeper has come by once, whatever happened to its workers. Faults are sentences."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +11,14 @@ from sqlalchemy import select
 
 from domain.names import MARKER_PREFIX
 from domain.rotation import RotationRecord, State
-from ledger.held_credentials import find_credential
+from ledger.held_credentials import find_credential, held_credentials
 from ledger.rotation_journal import journal_faults
 from ledger.schema import METADATA
 from steps.drift import put_back_drift
 from steps.orphans import sweep_orphans
 from steps.rotation_hands import Hands
 from tests.steps.rotation_consoles import retires
-from tests.steps.rotation_lives import Course, Stage
+from tests.steps.rotation_lives import MARKED_ELSEWHERE, Course, Stage
 from vendors.sentry_dsn import parse_dsn
 
 _MARKER = re.compile(rf"{MARKER_PREFIX}r[0-9a-f]{{11}}-[0-9]+")
@@ -46,6 +47,12 @@ def faults(stage: Stage, record: RotationRecord) -> list[str]:
     return [*found, *_of_requests(stage), *_of_overlap(stage, record)]
 
 
+def creates(stage: Stage) -> Counter[str]:
+    """Return how many requests at the vendor made something under each marker of ours; those of somebody else's left out."""
+    found = [_MARKER.search(row["body"]) for row in stage.arrived() if row["method"] == "POST"]
+    return Counter(marked[0] for marked in found if marked and marked[0] != MARKED_ELSEWHERE)
+
+
 def _of_state(stage: Stage, record: RotationRecord) -> Iterator[str]:
     wanted = State.DONE if stage.course in {Course.ROTATION, Course.CONTAINED} else State.ABORTED
     if record.state is not wanted:
@@ -56,7 +63,8 @@ def _of_vendor(stage: Stage, hands: Hands, record: RotationRecord) -> Iterator[s
     if hands.manifest.by_hand:
         return
     listed = {one.vendor_id: one for one in hands.vendor.listing().credentials}
-    ours = {one.vendor_id for one in listed.values() if _MARKER.fullmatch(one.name)} - set(stage.foreign)
+    others = {one.vendor_id for one in held_credentials(hands.ledger) if one.credential != hands.credential}
+    ours = {one.vendor_id for one in listed.values() if _MARKER.fullmatch(one.name)} - {*stage.foreign, *others}
     marked = set() if record.back else {record.surviving_id}
     if ours != marked:
         yield f"{len(ours)} credentials of ours are at the vendor: {sorted(listed[one].name for one in ours)}"
@@ -120,11 +128,7 @@ def _all_bytes(hands: Hands) -> bytes:
 
 
 def _of_requests(stage: Stage) -> Iterator[str]:
-    made: dict[str, int] = {}
-    for row in stage.arrived():
-        for marker in {*_MARKER.findall(row["body"])} if row["method"] == "POST" else ():
-            made[marker] = made.get(marker, 0) + 1
-    yield from (f"{count} requests made {marker}" for marker, count in made.items() if count > 1)
+    yield from (f"{count} requests made {marker}" for marker, count in creates(stage).items() if count > 1)
 
 
 def _of_overlap(stage: Stage, record: RotationRecord) -> Iterator[str]:

@@ -33,9 +33,9 @@ class Witness(Protocol):
 
     def changes(self, side: Side, verb: str, entry: Entry | None, marker: str) -> None: ...
 
-    def hands_out(self, side: Side, place: Place, value: str) -> None: ...
+    def hands_out(self, place: Place, value: str) -> None: ...
 
-    def proved(self, side: Side, value: str, *, passed: bool) -> None: ...
+    def proved(self, value: str, *, passed: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class WatchedLedger(Ledger):
         assert self.world is not None
         return self.world.now
 
-    def now_in(self, connection: Connection) -> datetime:
+    def now_in(self, connection: Connection) -> datetime:  # noqa: ARG002 (the world's clock needs none)
         return self.now()
 
     def writing(self) -> AbstractContextManager[Connection]:
@@ -94,7 +94,7 @@ class WorldStore:
 
     def project(self, credential: Credential, value: str) -> None:
         side = self._side(credential)
-        self.witness.hands_out(side, side.projection, value)
+        self.witness.hands_out(side.projection, value)
         self.world.serve(side.projection, value, by_engine=True)
         self.crew.point(Point.DONE)
 
@@ -119,7 +119,7 @@ class WorldSink:
     place: Place
 
     def publish(self, value: str) -> None:
-        self.witness.hands_out(self.side, self.place, value)
+        self.witness.hands_out(self.place, value)
         self.world.serve(self.place, value, by_engine=True)
         self.crew.point(Point.DONE)
 
@@ -169,7 +169,7 @@ class WorldVendor:
     def revoke(self, vendor_id: str) -> None:
         self._set(vendor_id, "revoke", Live.GONE)
 
-    def held_open(self, vendor_id: str) -> tuple[str, ...]:
+    def held_open(self, vendor_id: str) -> tuple[str, ...]:  # noqa: ARG002 (the same of all)
         self._reachable()
         return ("alert 17",) if self.side.held_open else ()
 
@@ -183,7 +183,7 @@ class WorldVendor:
     def prove(self, value: str) -> Proof:
         self._reachable()
         passed = self.world.use(self.side, value, "probe")
-        self.witness.proved(self.side, value, passed=passed)
+        self.witness.proved(value, passed=passed)
         at = self.world.now
         self.crew.point(Point.LOOKED)
         if not passed:

@@ -92,18 +92,18 @@ class Guard:
         if verb == "create":
             self._creates(side, marker)
             return
-        if entry is not None and not entry.ours and not self._is_adopted(side, entry):
+        if entry is not None and not entry.ours and not self._is_adopted(entry):
             raise Broken("I7", f"{verb} of {entry.vendor_id} ({entry.name}), which is somebody's")
         self._is_intended(verb, entry.vendor_id if entry else "")
         if entry is not None and verb in _CHANGES:
             self._takes_away(side, verb, entry)
 
-    def hands_out(self, side: Side, place: Place, value: str) -> None:
+    def hands_out(self, place: Place, value: str) -> None:
         self._holds(f"writing to {place.name}")
         if not self._was_proven(value) and not any(one.value == value for one in place.history):
             raise Broken("I3", f"{place.name} is given a value that never passed a probe")
 
-    def proved(self, side: Side, value: str, *, passed: bool) -> None:
+    def proved(self, value: str, *, passed: bool) -> None:
         self.probes.append(Probed(value, self.world.now, passed))
 
     # What is asked of it after every rule, and at the end.
@@ -150,6 +150,10 @@ class Guard:
             for row in self.ledger.execute(f"SELECT * FROM {table}"):  # noqa: S608 (a name from the database itself)
                 if any(isinstance(cell, str) and SECRET in cell for cell in row):
                     raise Broken("I12", f"a value stands in table {table}")
+
+    def reached(self) -> set[str]:
+        """Return the states that rotations came to, and the waits at which they stood."""
+        return {str(one.told[what]) for one in self.journal for what in ("state", "wait") if what in one.told}
 
     def current_value(self, side: Side) -> str:
         version = self._versions.get(str(side.credential), "")
@@ -248,8 +252,10 @@ class Guard:
         if not found:
             raise Broken("I5", f"{verb} of {vendor_id} without an intent")
 
-    def _is_adopted(self, side: Side, entry: Entry) -> bool:
-        bound = entry.vendor_id in self.adopted or any(one.told.get("verb") == "adopt" and one.told.get("vendor_id") == entry.vendor_id for one in self.journal)
+    def _is_adopted(self, entry: Entry) -> bool:
+        bound = entry.vendor_id in self.adopted or any(
+            one.told.get("verb") == "adopt" and one.told.get("vendor_id") == entry.vendor_id for one in self.journal
+        )
         # Whatever the engine thinks: adopted can only be what our value really opens, or opened before.
         return bound and any(stored.value == entry.value for stored in self.documents.values())
 

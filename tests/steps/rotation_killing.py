@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from signal import Signals
 from typing import Any
 
 from sqlalchemy import Connection
@@ -32,22 +31,29 @@ BEFORE_COMMIT = "before a commit"
 _LIMIT_S = 60
 
 
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stand_still() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 @dataclass(slots=True)
 class Points:
-    """The points that one process passes. At the `at`-th, counted from one, it sends itself the signal; 0 is nowhere."""
+    """The points that one worker passes. At the `at`-th, counted from one, or at the first called `named`, it meets its fate."""
 
     at: int = 0
-    signal: Signals = signal.SIGKILL
+    named: str = ""
+    fate: Callable[[], object] = die
     passed: list[str] = field(default_factory=list)
-
-    @property
-    def was_met(self) -> bool:
-        return 0 < self.at <= len(self.passed)
+    was_met: bool = False
 
     def reach(self, name: str) -> None:
         self.passed.append(name)
-        if len(self.passed) == self.at:
-            os.kill(os.getpid(), self.signal)
+        if not self.was_met and (len(self.passed) == self.at or name == self.named):
+            self.was_met = True
+            self.fate()
 
     @contextmanager
     def around(self, what: str) -> Iterator[None]:

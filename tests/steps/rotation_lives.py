@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.config import Config
-from domain.names import Credential, Target
+from domain.names import DEFAULT_INSTANCE, Credential, Target
 from domain.policies import Policy
 from domain.rotation import Kind, RotationRecord, State, Wait, rotation_id
 from ledger.fingerprints import FingerprintKey
@@ -34,7 +34,7 @@ from tests.conftest import StandIns
 from tests.steps.file_store import FileStore
 from tests.steps.rehearsal_context import QUICK, Scene, config_of
 from tests.steps.rotation_consoles import Case
-from tests.steps.rotation_killing import PointedLedger, Points, PointedSink, PointedStore, SharedOffset
+from tests.steps.rotation_killing import PointedLedger, PointedSink, PointedStore, Points, SharedOffset
 from vendors.env_file import EnvFile
 from vendors.registry import INTEGRATIONS
 
@@ -81,10 +81,11 @@ class Stage:
     first: dict[str, str] = field(default_factory=dict)
     noted: dict[str, str] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
+    instance: str = DEFAULT_INSTANCE
 
     @property
     def credential(self) -> Credential:
-        return Credential(Target(self.case.integration), ENVIRONMENT, self.case.purpose)
+        return Credential(Target(self.case.integration, self.instance), ENVIRONMENT, self.case.purpose)
 
     @property
     def variable(self) -> str:

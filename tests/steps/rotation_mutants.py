@@ -1,7 +1,8 @@
 """Defects of a rotation engine, each put into ours by one edit of its source, in a process of its own; each must be noticed.
 
 `python -m tests.steps.rotation_mutants NAME` searches the engine with that defect and exits 1 when an invariant breaks, 0 when
-none does; `none` searches the engine as it is. The engine itself knows nothing of this: the edits are made as it is imported.
+none does; `gate` and `wide` make the same searches of the engine as it is. The engine knows nothing of this: the edits are made as
+it is imported.
 """
 
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 ROOT = Path(__file__).parents[2]
-NONE = "none"
+GATE, WIDE = "gate", "wide"
 NOTICED, CLEAN = 1, 0
 
 
@@ -35,90 +36,89 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One defect, what it does, and the invariants that may notice it first."""
+    """One defect, what it does, the search that meets it, and the invariants that may notice it first."""
 
     name: str
     does: str
+    search: str
     noticed_by: frozenset[str]
     edits: tuple[Edit, ...]
 
 
-def _mutant(name: str, does: str, noticed_by: str, *edits: tuple[str, str, str]) -> Mutant:
-    return Mutant(name, does, frozenset(noticed_by.split()), tuple(Edit(*edit) for edit in edits))
+def _mutant(name: str, does: str, search: str, noticed_by: str, *edits: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, does, search, frozenset(noticed_by.split()), tuple(Edit(*edit) for edit in edits))
 
 
 # The fourteen of rotation.md. Where another invariant than its is named first, the comment says why.
 SEEDED = (
     _mutant(
-        "no_wal", "the vendor is asked before the intent is committed", "I5",
-        ("steps/minting.py", "    kept = intend(\n        held, \"create\",", "    minted = hands.vendor.create(mark, value)\n    kept = intend(\n        held, \"create\","),
+        "no_wal", "the vendor is asked before the intent is committed", GATE, "I5",
+        ("steps/minting.py", '    kept = intend(\n        held, "create",', '    minted = hands.vendor.create(mark, value)\n    kept = intend(\n        held, "create",'),
     ),
     _mutant(
-        "no_reconcile", "after a crash the creation is repeated without looking", "I10",
+        "no_reconcile", "after a crash the creation is repeated without looking", GATE, "I10",
         (
             "steps/minting.py", "    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =",
-            "    write(held, \"decision\", {}, state=State.PLANNED, columns={\"attempt\": record.attempt - 1})\n    return None\n    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =",
+            '    write(held, "decision", {}, state=State.PLANNED, columns={"attempt": record.attempt - 1})\n    return None\n    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =',
         ),
     ),
     _mutant(
-        "no_overlap", "the old one goes as soon as the new one is published", "I2",
+        "no_overlap", "the old one goes as soon as the new one is published", GATE, "I2",
         ("domain/retiring.py", "    over = evidence.served_at + policy.overlap\n", "    over = evidence.served_at\n"),
     ),
     _mutant(
-        "tpub_before_flip", "the overlap counts from before applications could read the new value", "I2",
-        ("steps/publishing.py", "columns={\"served_at\": hands.ledger.now()}", "columns={\"served_at\": record.flipped_at}"),
+        "tpub_before_flip", "the overlap counts from before applications could read the new value", GATE, "I2",
+        ("steps/publishing.py", 'columns={"served_at": hands.ledger.now()}', 'columns={"served_at": record.flipped_at}'),
     ),
     _mutant(
-        "ignore_last_used", "a use of the old one keeps nothing", "I4",
+        "ignore_last_used", "a use of the old one keeps nothing", GATE, "I4",
         ("domain/retiring.py", "    if used is not None and used > seen_until - policy.quiet:", "    if False:"),
     ),
     _mutant(
-        "ignore_watermark", "a reading that does not reach to the end of the overlap is taken for one that does", "I4",
+        "ignore_watermark", "a reading that does not reach to the end of the overlap is taken for one that does", GATE, "I4",
         ("domain/retiring.py", "    covered = over + (manifest.last_used_lag or timedelta(0))", "    covered = over"),
         ("domain/retiring.py", "    if seen_until < evidence.served_at + policy.overlap:", "    if False:"),
     ),
     # The gate that is not asked again neither reads the last use (I4) nor probes (I3): whichever is missed first.
     _mutant(
-        "no_recheck", "an intent to switch off is carried out later without asking the gate again", "I2 I3 I4",
+        "no_recheck", "an intent to switch off is carried out later without asking the gate again", GATE, "I2 I3 I4",
         ("steps/retiring.py", "    if stop := serve_and_gate(hands, held):", "    if stop := None:"),
     ),
     # I3 is broken before I1 can be: a version that was never proven need not be a bad one.
     _mutant(
-        "no_verify", "the new one is published without a probe", "I1 I3",
+        "no_verify", "the new one is published without a probe", WIDE, "I1 I3",
         ("steps/minting.py", "    proof = hands.vendor.prove(stored.value)\n", "    proof = Proof(Proven.PASSED, hands.ledger.now())\n"),
     ),
     _mutant(
-        "delete_oldest", "where no place is free the oldest is deleted, whosever it is", "I1 I7",
+        "delete_oldest", "where no place is free the oldest is deleted, whosever it is", WIDE, "I1 I7",
         (
             "steps/minting.py", "    return _no_slot(hands.vendor.listing(), hands) or _create(hands, held)",
-            "    listing = hands.vendor.listing()\n    if _no_slot(listing, hands):\n        oldest = listing.credentials[0].vendor_id\n"
-            "        intend(held, \"revoke\", {\"vendor_id\": oldest})\n        hands.vendor.revoke(oldest)\n    return _create(hands, held)",
+            '    listing = hands.vendor.listing()\n    if _no_slot(listing, hands):\n        oldest = listing.credentials[0].vendor_id\n        intend(held, "revoke", {"vendor_id": oldest})\n        hands.vendor.revoke(oldest)\n    return _create(hands, held)',
         ),
     ),
     _mutant(
-        "sweep_foreign", "the orphan sweep deletes what it does not know", "I7",
+        "sweep_foreign", "the orphan sweep deletes what it does not know", WIDE, "I7",
         ("steps/orphans.py", "            foreign.append(_told(one))", "            hands.vendor.revoke(one.vendor_id)"),
     ),
     # A change by a worker that does not have the rotation is I8's, before it can be a second creation (I10).
     _mutant(
-        "no_lease_check", "a worker that was stopped past its lease carries out what it had begun", "I8 I10",
+        "no_lease_check", "a worker that was stopped past its lease carries out what it had begun", WIDE, "I8 I10",
         ("ledger/rotations.py", "    _check_held(record_of(row) if row else None, held.record, latest)\n", "    del row, latest\n"),
     ),
     _mutant(
-        "no_fence", "a worker whose rotation another has taken over goes on writing", "I8 I10",
+        "no_fence", "a worker whose rotation another has taken over goes on writing", WIDE, "I8 I10",
         ("ledger/rotations.py", "        or there.fence != before.fence\n", ""),
     ),
     # I15 is I1 at the moment of the flip back: the version that became current is one that is switched off.
     _mutant(
-        "rollback_no_enable", "the old one is gone back to without switching it on", "I1 I15",
-        ("steps/rolling_back.py", "    if not touched or record.facts.get(\"enabled_at\"):", "    if True:"),
+        "rollback_no_enable", "the old one is gone back to without switching it on", WIDE, "I1 I15",
+        ("steps/rolling_back.py", '    if not touched or record.facts.get("enabled_at"):', "    if True:"),
     ),
     _mutant(
-        "early_return", "what is published counts as done", "I6",
+        "early_return", "what is published counts as done", GATE, "I6",
         (
             "steps/rotating.py", "    State.PUBLISHED: retire,",
-            "    State.PUBLISHED: lambda hands, held: (retire(hands, held) if held.record.served_at is None else None)"
-            " or write(held, \"outcome\", {}, state=State.REVOKING) or write(held, \"outcome\", {}, state=held.record.ends_as),",
+            '    State.PUBLISHED: lambda hands, held: (retire(hands, held) if held.record.served_at is None else None) or write(held, "outcome", {}, state=State.REVOKING) or write(held, "outcome", {}, state=held.record.ends_as),',
         ),
         ("steps/rotating.py", "from ledger.rotations import Held, claim, stand", "from ledger.rotations import Held, claim, stand, write"),
     ),
@@ -127,19 +127,19 @@ SEEDED = (
 # Defects of our own design, beside those of rotation.md.
 OURS = (
     _mutant(
-        "sinks_not_read_again", "a sink that went back to the old value is not seen at the gate", "I1 I2",
+        "sinks_not_read_again", "a sink that went back to the old value is not seen at the gate", GATE, "I1 I2",
         ("steps/publishing.py", "        if hands.sinks[name].serves(surviving.value) is False:", "        if False:"),
     ),
     _mutant(
-        "drift_not_repaired", "a projection that went back to the old value is left so", "I1 I2",
+        "drift_not_repaired", "a projection that went back to the old value is left so", GATE, "I1 I2 I11",
         ("steps/publishing.py", "    if there != surviving.value:", "    if record.served_at is None:"),
     ),
     _mutant(
-        "lost_alert", "a wait that needs someone raises no alert", "I11",
+        "lost_alert", "a wait that needs someone raises no alert", WIDE, "I11",
         ("ledger/rotations.py", "    if not needs_someone(record.wait):\n", "    if record.wait is not Wait.HALTED:\n"),
     ),
     _mutant(
-        "rollback_at_once", "a rollback does not wait for a call that is under way", "I1 I15",
+        "rollback_at_once", "a rollback does not wait for a call that is under way", WIDE, "I1 I15",
         ("steps/rolling_back.py", "    if hands.ledger.now() < (calls_end :=", "    if not (calls_end :="),
     ),
 )  # fmt: skip
@@ -154,7 +154,7 @@ class _MutatingLoader(SourceFileLoader):
         super().__init__(fullname, path)
         self._edits = edits
 
-    def get_code(self, fullname: str) -> CodeType | None:
+    def get_code(self, fullname: str) -> CodeType | None:  # noqa: ARG002 (the loader is of one module)
         source = Path(self.path).read_text(encoding="utf-8")
         for edit in self._edits:
             source = edit.applied(source)
@@ -184,17 +184,17 @@ def check_edits(mutant: Mutant) -> None:
 
 
 def main(name: str) -> int:
-    if name != NONE:
-        mutant = MUTANTS[name]
+    mutant = MUTANTS.get(name)
+    if mutant is not None:
         check_edits(mutant)
         changed = {edit.file.removesuffix(".py").replace("/", ".") for edit in mutant.edits}
         if early := changed & set(sys.modules):
             raise LookupError(f"{early} was imported before it could be changed")
         sys.meta_path.insert(0, _Mutating(mutant))
     # Imported here, because the engine must not be before it is changed.
-    from tests.steps.rotation_search import broken_by_search  # noqa: PLC0415
+    from tests.steps.rotation_search import Search, broken_by  # noqa: PLC0415
 
-    broken = broken_by_search()
+    broken = broken_by(Search(mutant.search if mutant else name))
     sys.stdout.write(f"{broken.invariant}\n{broken}\n" if broken else "nothing broke\n")
     return NOTICED if broken else CLEAN
 

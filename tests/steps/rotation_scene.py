@@ -37,6 +37,7 @@ from tests.steps.rotation_world import Consumer, Entry, Live, Place, Shape, Side
 _CREDENTIALS = (Credential.parse("datadog-default-prod-send"), Credential.parse("splunk-default-prod-send"))
 _QUIET_AFTER = 80
 QUARTER_HOUR = timedelta(minutes=15)
+_QUARTER = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class Scene:
         )  # fmt: skip
         for credential, shape in zip(_CREDENTIALS, self.shapes, strict=False):
             self._set_up(Side(credential, shape), names)
+        # What is rotated has been in use for a quarter: no listing is still to show it.
+        self.world.pass_time(_QUARTER)
 
     def close(self) -> None:
         self.guard.ledger.close()
@@ -302,7 +305,7 @@ class Scene:
 
     def _set_up(self, side: Side, sinks: tuple[str, ...]) -> None:
         first = self.world.mint(side, "made by hand", ours=False)
-        self.world.mint(side, "somebody's", ours=False) if side.manifest.slots != 2 else None  # noqa: PLR2004 (no place left)
+        self.world.mint(side, "somebody's", ours=False) if side.manifest.slots != 2 else None
         side.sinks = {name: Place(f"{name} of {side.credential}") for name in sinks}
         side.projection.name = f"projection of {side.credential}"
         self.world.sides.append(side)
@@ -332,6 +335,7 @@ def _make_room(scene: Scene, side: Side) -> None:
 def _adopt(scene: Scene, side: Side) -> None:
     """Name the credential; where the vendor lists nothing it cannot be bound, and the way is back."""
     if side.manifest.listable:
+        _wait(scene, side)
         scene.adopt(side, named=True)
     else:
         scene.roll_back(side)

@@ -7,7 +7,7 @@ from domain.errors import OpsError
 from domain.rotation import RotationRecord
 from ledger.rotations import LEASE
 from tests.steps.rotation_aftermath import faults, swept
-from tests.steps.rotation_killing import BEFORE_COMMIT, Points, forked
+from tests.steps.rotation_killing import BEFORE_COMMIT, Points, forked, stand_still
 from tests.steps.rotation_lives import Course, Stage, live
 from tests.steps.rotation_places import Place
 
@@ -46,7 +46,7 @@ def stopped_at(place: Place, case: str, at: int, point: str, course: Course = Co
     """
     with place.stage(case, course) as stage:
         place.ledger.close()
-        points = Points(at, signal.SIGSTOP)
+        points = Points(at, fate=stand_still)
         child = forked(lambda: _goes_on(stage, points))
         if not child.stopped():
             return [f"the child was over before its point {at}"]

@@ -5,7 +5,7 @@ is in rotation_invariants.py.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -47,17 +47,22 @@ class Shape:
 
 
 _HOUR = timedelta(hours=1)
+_MINTED, _CHOSEN = Manifest(Mint.BY_VENDOR, "name", listable=True), Manifest(Mint.BY_CLIENT, "name", listable=True)
+_STOPPABLE = replace(_MINTED, can_disable=True)
 SHAPES = (
-    Shape("plain", Manifest(Mint.BY_VENDOR, "name", listable=True)),
-    Shape("lists late", Manifest(Mint.BY_VENDOR, "name", True, 3, can_disable=True, listing_lag=timedelta(minutes=4))),
-    Shape("tells use", Manifest(Mint.BY_VENDOR, "name", True, 10, can_disable=True, last_used_lag=timedelta(0))),
-    Shape("tells use late", Manifest(Mint.BY_VENDOR, "name", True, 3, last_used_lag=3 * _HOUR), Fit.LAST_CHARACTERS),
-    Shape("two places", Manifest(Mint.BY_VENDOR, "name", True, 2, can_disable=True, last_used_lag=3 * _HOUR)),
-    Shape("client chooses", Manifest(Mint.BY_CLIENT, "name", True, 10, can_disable=True), attributes=True),
-    Shape("not seen", Manifest(Mint.BY_VENDOR, "name", True, None, can_disable=True), unseen=True),
+    Shape("plain", _MINTED),
+    Shape("lists late", replace(_STOPPABLE, slots=3, listing_lag=timedelta(minutes=4))),
+    Shape("tells use", replace(_STOPPABLE, slots=10, last_used_lag=timedelta(0))),
+    Shape("tells use late", replace(_MINTED, slots=3, last_used_lag=3 * _HOUR), Fit.LAST_CHARACTERS),
+    Shape("two places", replace(_STOPPABLE, slots=2, last_used_lag=3 * _HOUR)),
+    Shape("client chooses", replace(_CHOSEN, slots=10, can_disable=True), attributes=True),
+    Shape("not seen", _STOPPABLE, unseen=True),
     Shape("by hand", Manifest(Mint.BY_HAND)),
-    Shape("cannot list", Manifest(Mint.BY_VENDOR, "", can_disable=True)),
+    Shape("cannot list", Manifest(Mint.BY_VENDOR, can_disable=True)),
 )
+
+# Where nobody is asked for anything, so that a search for what happens at the gate gets there.
+LISTED = tuple(shape for shape in SHAPES if shape.manifest.listable and not shape.unseen)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,120 @@
+"""A rotation as an operator does it in Prefect's own pages: planned and applied from the form, its overlap a scheduled run."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks.store import save_values
+from domain.names import ROTATE, STEP_ROTATION, Target
+from tests.entrypoints.browsing import browser_page
+from tests.program import ROOT, Standing, eventually
+from vendors.registry import INTEGRATIONS
+
+PICTURE = ROOT / "docs" / "images" / "rotation-run.png"
+CREDENTIAL = "opsgenie-default-rehearsal-send"
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@pytest.fixture
+def page(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A browser, beside an opsflows in whose rehearsal the credential works with the stand-ins that run now."""
+    monkeypatch.setenv("PREFECT_API_URL", standing.api)
+    found = re.search(r"^Stand-ins +(\S+)$", standing.output, re.MULTILINE)
+    assert found
+    values = httpx.get(f"{found[1]}/_control/opsgenie/credentials", trust_env=False).json()
+    with temporary_settings({PREFECT_API_URL: standing.api}):
+        save_values(INTEGRATIONS["opsgenie"], Target("opsgenie"), "rehearsal", values)
+    with browser_page() as page:
+        yield page
+
+
+def fill_form(page: Page, standing: Standing, *, ticket: str, mode: str) -> None:
+    """Open the deployment, choose Custom run, fill what must be filled, and submit."""
+    page.goto(f"{standing.ui}/v2/deployments/deployment/{standing.deployment(ROTATE)['id']}")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Custom run").click()
+    page.get_by_label("Select CredentialChoice").click()
+    page.get_by_role("option", name="opsgenie send").click()
+    page.keyboard.press("Escape")
+    page.get_by_label("environment", exact=True).fill("rehearsal")
+    page.get_by_label("Select reason").click()
+    page.get_by_role("option", name="test").click()
+    page.get_by_label("operator", exact=True).fill("ana")
+    page.get_by_label("ticket", exact=True).fill(ticket)
+    if mode != "plan":
+        page.get_by_label("Select mode").click()
+        page.get_by_role("option", name=mode).click()
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("body")).to_contain_text("scheduled to start now")
+
+
+def ended_run(standing: Standing, ticket: str) -> dict[str, Any]:
+    """Return the run of that ticket once it has ended."""
+
+    def look() -> dict[str, Any] | None:
+        runs = standing.runs_of(ROTATE, *ENDED)
+        return next((run for run in runs if run["parameters"].get("ticket") == ticket), None)
+
+    return eventually(look, within_s=120)
+
+
+def bundle_of(standing: Standing, ticket: str) -> Path:
+    """Return the folder of the audit bundle of the run with this ticket."""
+    manifests = standing.home.path.glob("audit/rotate-credentials/*/*/*/*/manifest.json")
+    (found,) = (manifest.parent for manifest in manifests if f'"{ticket}"' in manifest.read_text())
+    return found
+
+
+def test_a_plan_from_the_form_changes_nothing_and_says_so(page: Page, standing: Standing) -> None:
+    fill_form(page, standing, ticket="UI-1", mode="plan")
+
+    run = ended_run(standing, "UI-1")
+    page.goto(f"{standing.ui}/v2/runs/flow-run/{run['id']}?tab=Artifacts")
+    body = page.locator("body")
+    expect(body).to_contain_text("rotation-plan-rehearsal")
+    expect(body).to_contain_text("Planned")
+    assert run["parameters"]["credentials"] == ["opsgenie send"]
+    assert run["state"]["name"] == "Planned", run["state"]["message"]
+    assert CREDENTIAL in (bundle_of(standing, "UI-1") / "report.md").read_text()
+
+
+def test_a_rotation_applied_from_the_form_waits_as_a_scheduled_run_and_can_be_read_afterwards(
+    page: Page, standing: Standing
+) -> None:
+    adopted = standing.run("adopt", CREDENTIAL, "--by", "ana", "--ticket", "UI-2")
+    fill_form(page, standing, ticket="UI-2", mode="apply")
+
+    run = ended_run(standing, "UI-2")
+    report = (bundle_of(standing, "UI-2") / "report.md").read_text()
+    found = re.search(r"rotation: (r[0-9a-f]{11})", report)
+    body = page.locator("body")
+    page.goto(f"{standing.ui}/v2/deployments/deployment/{standing.deployment(STEP_ROTATION)['id']}?tab=Upcoming")
+    expect(body).to_contain_text(f"step {CREDENTIAL} (overlap over)")
+    page.goto(f"{standing.ui}/v2/runs/flow-run/{run['id']}?tab=Artifacts")
+    expect(body).to_contain_text("rotation-report-rehearsal")
+    expect(body).to_contain_text("rotations-rehearsal")
+    expect(body).to_contain_text("Waiting")
+    expect(page.locator("canvas").first).to_be_visible()
+    if os.environ.get("OPSFLOWS_WRITE_SCREENSHOTS") == "1":
+        page.screenshot(path=PICTURE)
+    page.get_by_text("rotations-rehearsal").click()
+    expect(body).to_contain_text(CREDENTIAL)
+    expect(body).to_contain_text("Old and new both work until")
+
+    assert adopted.code == 0, adopted.err
+    assert (run["state"]["type"], run["state"]["name"]) == ("COMPLETED", "Waiting"), run["state"]["message"]
+    assert found
+    assert f"## {CREDENTIAL}" in report
+    assert "Old and new both work until" in report
+    scheduled = [
+        one for one in standing.runs_of(STEP_ROTATION, "SCHEDULED") if one["parameters"] == {"rotation": found[1]}
+    ]
+    assert [one["name"] for one in scheduled] == [f"step {CREDENTIAL} (overlap over)"]
+    assert f"until {scheduled[0]['next_scheduled_start_time'][:16].replace('T', ' ')} UTC" in report

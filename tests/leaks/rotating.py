@@ -1,0 +1,145 @@
+"""Rotations lived through: planned, adopted, applied, entered by hand, replaced in an emergency, drilled; and failing in every way.
+
+What the stand-ins mint on the way is a secret like any other: it is collected at the end from where values are kept.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from click.testing import CliRunner
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+
+from blocks.versions import CredentialVersion
+from domain.config import Config
+from domain.names import Credential, Purpose
+from domain.rotation import RotationRecord, Wait
+from entrypoints.rotations import rotation
+from flows.check_credential_ages import check_credential_ages
+from flows.drill_rotations import drill_rotations
+from flows.rotate_credentials import CredentialChoice, Mode, Reason, rotate_credentials
+from flows.rotate_what_is_due import rotate_what_is_due
+from flows.step_a_rotation import step_a_rotation
+from flows.sweep_what_is_due import sweep_what_is_due
+from ledger.rotation_rows import rotations
+from steps.adoption_order import AdoptionOrder, adopt
+from steps.audited_run import audited_run, open_own_ledger
+from tasks.preparing import own_ledger, read_own_config
+from tasks.preparing_rotation import rotation_desk
+from tests.leaks.world import FAULTS, LIVE, Control
+from vendors.registry import ROTATIONS
+
+BY_API = [(name, purpose) for (name, purpose), row in ROTATIONS.items() if row.connect is not None]
+# Echoing answers are the dangerous ones; the rest shows the other ways of failing.
+_FAULTS = tuple(fault for fault in FAULTS if fault.name in {"echo400", "echo403", "echo500", "garbage", "reset"})
+_WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-2"}
+
+
+def rotate_everything(control: Control) -> dict[str, str]:
+    """Rotate what the environment staging has, as far as it goes now, by every flow that there is."""
+    outcomes = {"rotation plan": _rotated(ROTATIONS, Mode.PLAN)}
+    outcomes["adopted"] = str(_adopt_all("staging"))
+    outcomes["rotation apply"] = _rotated(ROTATIONS, Mode.APPLY)
+    outcomes["entered by hand"] = _enter_by_hand(control)
+    outcomes["rotate due"] = _named(rotate_what_is_due(return_state=True))
+    outcomes["ages"] = _named(check_credential_ages(return_state=True))
+    outcomes["sweep with rotations"] = _named(sweep_what_is_due(return_state=True))
+    outcomes["emergency"] = _rotated([("splunk", Purpose.SEND)], Mode.APPLY, reason=Reason.COMPROMISE)
+    outcomes["drill"] = _named(drill_rotations(return_state=True))
+    outcomes["no such rotation"] = _named(step_a_rotation("r00000000000", return_state=True))
+    return outcomes
+
+
+def fail_everywhere(control: Control) -> dict[str, str]:
+    """Rotate what the live environment has while the stand-ins fail, each time in another way, and once they are mended."""
+    outcomes: dict[str, str] = {}
+    for at, fault in enumerate(_FAULTS):
+        control.break_with(fault)
+        if at == 0:
+            outcomes[f"rotation {fault.name}"] = _rotated(BY_API, Mode.APPLY, environment=LIVE)
+            outcomes[f"plan {fault.name}"] = _rotated(BY_API, Mode.PLAN, environment=LIVE)
+        else:
+            outcomes[f"steps {fault.name}"] = ", ".join(sorted(_stepped(_two_of_live())))
+        if fault.name == "echo500":
+            outcomes[f"emergency {fault.name}"] = _rotated(
+                [("datadog", Purpose.SEND)], Mode.APPLY, environment=LIVE, reason=Reason.COMPROMISE
+            )
+        control.mend()
+    outcomes["steps mended"] = ", ".join(sorted(_stepped(_two_of_live())))
+    return outcomes
+
+
+def minted() -> dict[str, str]:
+    """Return every value that a rotation made or kept, by the name of its document."""
+    with get_client(sync_client=True) as client:
+        rows = client.request(
+            "POST", "/block_documents/filter",
+            json={"block_types": {"slug": {"any_": [CredentialVersion.get_block_type_slug()]}}, "include_secrets": True},
+        ).json()  # fmt: skip
+    values = {str(row["name"]): str(row["data"]["value"]) for row in rows}
+    # Of a secret URL it is the end that is secret; of a DSN the key.
+    ends = {f"{name} (end)": value.rpartition("/")[2] for name, value in values.items() if "hooks.slack.com" in value}
+    keys = {
+        f"{name} (key)": value.partition("//")[2].partition("@")[0] for name, value in values.items() if "@" in value
+    }
+    return {**values, **ends, **keys}
+
+
+def _rotated(chosen: Any, mode: Mode, *, environment: str = "staging", reason: Reason = Reason.TEST) -> str:
+    choices = [CredentialChoice(f"{name} {purpose}") for name, purpose in chosen]
+    state = rotate_credentials(choices, environment, reason, mode=mode, return_state=True, **_WHO)
+    return _named(state)
+
+
+def _adopt_all(environment: str) -> int:
+    """Adopt what can be adopted, and return how many were."""
+    config = read_own_config()
+    done = 0
+    with own_ledger() as ledger, audited_run(
+        ledger, flow="adopt", environment=environment, mode="apply", actor="a test", reason="adoption", parameters={}
+    ) as run, rotation_desk(run, config) as desk:  # fmt: skip
+        for credential in _by_api(config, environment):
+            with desk.hands(credential) as hands:
+                done += not adopt(hands, AdoptionOrder("a test", "T-2", run.run_id)).is_open
+    return done
+
+
+def _by_api(config: Config, environment: str) -> Iterator[Credential]:
+    for target in config.environment(environment).targets:
+        yield from (Credential(target, environment, purpose) for name, purpose in BY_API if name == target.integration)
+
+
+def _enter_by_hand(control: Control) -> str:
+    """Make a webhook in the console and enter it at the prompt, as an operator does; what the command says is searched too."""
+    waiting = next(
+        one
+        for one in _open("staging")
+        if one.credential.target.integration == "slack" and one.wait is Wait.AWAITING_HUMAN_CREATE
+    )
+    value = control.act("slack", "mint_webhook")["url"]
+    entered = CliRunner().invoke(rotation, ["enter", waiting.id, "--by", "a test"], input=f"{value}\n")
+    sys.stdout.write(entered.output)
+    step_a_rotation(waiting.id, return_state=True)
+    return str(entered.exit_code)
+
+
+def _two_of_live() -> list[RotationRecord]:
+    """Return two open rotations that have come to different states: all of them would take minutes."""
+    return [one for one in _open(LIVE) if one.credential.target.integration in {"datadog", "opsgenie"}][:2]
+
+
+def _stepped(records: list[RotationRecord]) -> set[str]:
+    return {_named(step_a_rotation(record.id, return_state=True)) for record in records}
+
+
+def _open(environment: str) -> list[RotationRecord]:
+    ledger = open_own_ledger()
+    try:
+        return rotations(ledger, environment=environment, open_only=True, limit=1000)
+    finally:
+        ledger.close()
+
+
+def _named(state: State[Any]) -> str:
+    return f"{state.type.value} {state.name}"

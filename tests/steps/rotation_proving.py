@@ -1,0 +1,78 @@
+"""Every point of many lives, on two cores: each job has a process, stand-ins and a ledger of its own."""
+
+import multiprocessing
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from uuid import uuid4
+
+from sqlalchemy import create_engine, make_url, text
+
+from tests.steps.rotation_lives import Course
+from tests.steps.rotation_places import Place, place_of_its_own
+from tests.steps.rotation_trials import killed_at, points_of, stopped_at
+
+_CORES = 2
+_FORKS = multiprocessing.get_context("forkserver")
+
+
+class Fate(Enum):
+    KILLED = "killed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One strategy and course, at every `every`-th point; `server` is a PostgreSQL cluster's URL, empty for SQLite."""
+
+    case: str
+    course: Course = Course.ROTATION
+    fate: Fate = Fate.KILLED
+    server: str = ""
+    every: int = 1
+
+
+def proved(jobs: Iterable[Job]) -> list[str]:
+    """Carry out the jobs and return what did not hold, each with its point."""
+    _FORKS.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(_CORES, mp_context=_FORKS) as pool:
+        return [line for lines in pool.map(_lines, jobs) for line in lines]
+
+
+def tried(place: Place, job: Job, at: int, points: list[str]) -> list[str]:
+    """Return what does not hold after the job's fate at that point, counted from one."""
+    if job.fate is Fate.KILLED:
+        found = killed_at(place, job.case, at, job.course)
+    else:
+        found = stopped_at(place, job.case, at, points[at - 1], job.course)
+    told = f"{job.case}, {job.course.value}, {job.fate.value} at {at}, {points[at - 1]}"
+    return [f"{told}: {fault}" for fault in found]
+
+
+def database_in(server: str) -> str:
+    """Return the URL of a new database. A worker that stands still in a transaction is thrown out of it soon."""
+    name = f"lives_{uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    address = make_url(server).set(database=name)
+    address = address.update_query_dict({"options": "-c idle_in_transaction_session_timeout=2000"})
+    return address.render_as_string(hide_password=False)
+
+
+def _lines(job: Job) -> list[str]:
+    with place_of_its_own(database_in(job.server) if job.server else "") as place:
+        try:
+            points = points_of(place, job.case, job.course)
+        except AssertionError as error:
+            return [str(error)]
+        return [line for at in range(1, len(points) + 1, job.every) for line in _judged(place, job, at, points)]
+
+
+def _judged(place: Place, job: Job, at: int, points: list[str]) -> list[str]:
+    try:
+        return tried(place, job, at, points)
+    except Exception as error:  # noqa: BLE001 (one point that goes wrong must not hide the others)
+        return [f"{job.case}, {job.course.value}, {job.fate.value} at {at}, {points[at - 1]}: {type(error).__name__} {error}"]

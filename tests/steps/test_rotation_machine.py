@@ -1,0 +1,37 @@
+"""Whatever happens to workers, vendor, ledger and people, at any point and in any order: the invariants of a rotation hold.
+
+What is searched is in rotation_machine.py, what must hold in rotation_invariants.py; that the search can fail is shown by
+test_rotation_mutants.py.
+"""
+
+import pytest
+
+from domain.rotation import State, Wait
+from tests.steps.rotation_machine import reached
+from tests.steps.rotation_search import Search, search
+
+_ORDINARY = {Search.GATE: 30, Search.WIDE: 60}
+# About four minutes on two cores that have nothing else to do.
+_EXHAUSTIVE = {Search.GATE: 300, Search.WIDE: 900}
+
+# An adoption without a rotation has no place in this world, and agreement is asked of people before an event that wakes them.
+_ELSEWHERE = frozenset({State.ADOPTING, Wait.AWAITING_AGREEMENT, Wait.NOTHING})
+
+
+@pytest.mark.parametrize("what", Search)
+def test_the_invariants_hold_in_a_short_search(what: Search) -> None:
+    search(what, _ORDINARY[what])
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("what", Search)
+def test_the_invariants_hold_in_a_long_search(what: Search) -> None:
+    search(what, _EXHAUSTIVE[what], seeded_with=11)
+
+
+@pytest.mark.prove
+def test_the_long_search_came_to_every_state_and_stood_at_every_wait() -> None:
+    if not reached:
+        pytest.skip("the searches ran in another process; run this file as a whole")
+
+    assert {str(one) for one in (*State, *Wait) if one not in _ELSEWHERE} - set(reached) == set()
