@@ -27,7 +27,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.rotation_fleet import MADE_BY_API, Console, Fleet, Member, Stored, made_fleet, step_all
-from benchmarks.rotation_floor import BLOCK, VENDOR, Bare, Chain, chains_under_other_names, counted, recorded
+from benchmarks.rotation_floor import BLOCK, VENDOR, Bare, chains_under_other_names, counted, recorded
 from domain.rotation import RotationRecord, State
 from domain.rotation_sections import RotationDefaults
 from steps.rotation_hands import Hands
@@ -135,33 +135,38 @@ def _measured(
     fleet.console.begin(ANSWER_S, limited=False)
     for start in range(0, len(fleet.members), chosen.chunk):
         members = fleet.members[start : start + chosen.chunk]
-        way.chunks.append(_chunk(fleet, members, f"{way.what} {start}", bare, chosen.workers, stored))
+        way.chunks.append(
+            _chunk(fleet, members, f"{way.what} {start}", bare=bare, workers=chosen.workers, stored=stored)
+        )
     fleet.ledger.close()
     return way
 
 
 def _chunk(
-    fleet: Fleet, members: Sequence[Member], window: str, bare: Bare, workers: int, stored: Stored | None
+    fleet: Fleet, members: Sequence[Member], window: str, *, bare: Bare, workers: int, stored: Stored | None
 ) -> Chunk:
-    """Take these credentials from PLANNED to DONE, then make bare what went out."""
-    took = 0.0
-    with recorded(fleet.ledger.engine, PREFECT_API_URL.value() or "") as recorder:
-        ids = fleet.open(members, window)
-        records = []
-        for wait in _WAITS:
-            fleet.go_on(wait)
-            with fleet.desk(paced=False) as desk:
-                started = time.perf_counter()
-                records = step_all(desk, members, ids, workers, recorder.around, stored)
-                took += time.perf_counter() - started
+    """Take these credentials from PLANNED to DONE; after each wait's steps, make bare what went out for them."""
+    ours_s = floor_s = busy_s = 0.0
+    waited_s = {VENDOR: 0.0, BLOCK: 0.0}
+    made: Counter[str] = Counter()
+    ids = fleet.open(members, window)
+    records: list[RotationRecord] = []
+    for wait in _WAITS:
+        fleet.go_on(wait)
+        with fleet.desk(paced=False) as desk, recorded(fleet.ledger.engine, PREFECT_API_URL.value() or "") as recorder:
+            started = time.perf_counter()
+            records = step_all(desk, members, ids, workers=workers, around=recorder.around, stored=stored)
+            ours_s += time.perf_counter() - started
+        chains = chains_under_other_names(recorder)
+        floor_s += bare.replay(chains, workers)
+        made += counted(chains)
+        waited_s = {whom: took + recorder.waited_s[whom] for whom, took in waited_s.items()}
+        busy_s += recorder.busy_s
     open_still = [f"{one.id} {one.state} {one.wait} {one.words}" for one in records if one.state is not State.DONE]
     assert not open_still, open_still[:3]
-    chains: list[Chain] = chains_under_other_names(recorder)
-    floor_s = bare.replay(chains, workers)
-    made, busy_s, waited_s = counted(chains), recorder.busy_s, dict(recorder.waited_s)
     del chains, recorder, records
     gc.collect()
-    return Chunk(len(members), took, floor_s, busy_s, waited_s, made, _rss_kb())
+    return Chunk(len(members), ours_s, floor_s, busy_s, waited_s, made, _rss_kb())
 
 
 def _rss_kb() -> int:
@@ -183,7 +188,7 @@ def _within_limits(console: Console, chosen: argparse.Namespace) -> int:
         for wait in _WAITS:
             fleet.go_on(wait)
             with fleet.desk(paced=True) as desk:
-                records = step_all(desk, fleet.members, ids, chosen.workers, _plainly)
+                records = step_all(desk, fleet.members, ids, workers=chosen.workers, around=_plainly)
         over, done = console.too_many(name) - before, sum(1 for one in records if one.state is State.DONE)
         refused += over
         took = time.perf_counter() - started
@@ -219,7 +224,9 @@ def _tell(way: Measured, workers: int) -> None:
     )
     marks = _marks(way)
     flat = "holds" if way.kb_each <= AT_MOST_KB_EACH else "does not hold"
-    print(f"  memory            {marks}; {way.kb_each:.1f} kB for each further rotation, at most {AT_MOST_KB_EACH}: {flat}")
+    print(
+        f"  memory            {marks}; {way.kb_each:.1f} kB for each further rotation, at most {AT_MOST_KB_EACH}: {flat}"
+    )
 
 
 def _floor_per_minute(way: Measured) -> float:
@@ -231,7 +238,9 @@ def _marks(way: Measured) -> str:
     last = len(way.chunks) - 1
     chosen = sorted({0, last // 2, last})
     sizes = [sum(chunk.size for chunk in way.chunks[: at + 1]) for at in chosen]
-    return ", ".join(f"{way.chunks[at].rss_kb / 1024:.0f} MB after {size}" for at, size in zip(chosen, sizes, strict=True))
+    return ", ".join(
+        f"{way.chunks[at].rss_kb / 1024:.0f} MB after {size}" for at, size in zip(chosen, sizes, strict=True)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -240,7 +249,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--chunk", type=int, default=100, help="how many between two looks at the floor")
     parser.add_argument("--workers", type=int, default=RotationDefaults().workers, help="rotations side by side")
     parser.add_argument("--on-files", type=int, default=200, help="how many with values in files; 0 leaves it out")
-    parser.add_argument("--limited", type=int, default=60, help="how many of each vendor within its limits; 0 leaves it out")
+    parser.add_argument(
+        "--limited", type=int, default=60, help="how many of each vendor within its limits; 0 leaves it out"
+    )
     return parser
 
 

@@ -136,7 +136,7 @@ Stored = Callable[[Member, Hands], ValueStore]
 
 
 def step_all(
-    desk: RotationDesk, members: Sequence[Member], ids: Sequence[str], workers: int,
+    desk: RotationDesk, members: Sequence[Member], ids: Sequence[str], *, workers: int,
     around: Callable[[Callable[[], RotationRecord], str], RotationRecord], stored: Stored | None = None,
 ) -> list[RotationRecord]:  # fmt: skip
     """Step every rotation as far as it goes now, as the flows do, without the rows that Prefect shows of each."""

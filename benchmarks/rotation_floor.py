@@ -63,7 +63,7 @@ class Recorder:
 
     block_url: str
     chains: dict[str, Chain] = field(default_factory=dict)
-    waited_s: Counter[str] = field(default_factory=Counter)  # type: ignore[type-arg]  # seconds are no ints
+    waited_s: dict[str, float] = field(default_factory=lambda: {VENDOR: 0.0, BLOCK: 0.0})
     busy_s: float = 0.0
     _local: threading.local = field(default_factory=threading.local)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -95,7 +95,7 @@ class Recorder:
         finally:
             took = time.perf_counter() - started
             with self._lock:
-                self.waited_s[whom] += took  # type: ignore[assignment]
+                self.waited_s[whom] += took
 
     def executed(self, statement: str, parameters: Any) -> None:
         if getattr(self._local, "chain", None) is not None and statement.startswith(_CHANGES):
@@ -124,7 +124,7 @@ def recorded(engine: Engine, block_url: str) -> Iterator[Recorder]:
     def committed(_connection: object) -> None:
         recorder.committed()
 
-    httpcore.ConnectionPool.handle_request = noted  # type: ignore[method-assign]
+    httpcore.ConnectionPool.handle_request = noted  # type: ignore[assignment, method-assign]
     event.listen(engine, "before_cursor_execute", executed)
     event.listen(engine, "commit", committed)
     try:

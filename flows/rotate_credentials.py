@@ -16,8 +16,7 @@ from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import AuditedRun, audited_run
 from steps.emergency import Order, order_emergency
 from steps.rotation_choice import chosen_credentials
-from steps.rotation_plan import PlanRow
-from steps.rotation_reports import Row, counted, judge_rotations, plan_document, rotation_report
+from steps.rotation_reports import counted, judge_rotations, plan_document, rotation_report
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import RotationDesk, rotation_desk
@@ -25,11 +24,11 @@ from tasks.reporting import show_report
 from tasks.rotation import (
     Opening,
     keep_journals,
-    plan_credential,
-    rotate_credential,
+    plan_all,
+    rotate_all,
     show_rotation_plan,
     show_rotations,
-    step_rotation,
+    step_all,
 )
 from vendors.registry import ROTATIONS
 
@@ -114,14 +113,12 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
             with rotation_desk(run, config) as desk:
                 if mode is Mode.PLAN:
                     return _planned(run, desk, chosen, environment)
-                rows: list[Row] = []
                 if reason is Reason.COMPROMISE:
                     until = datetime.fromisoformat(compromised_since) if compromised_since else datetime.now(UTC)
                     order = Order(
                         until, operator, f"compromise: {note}".rstrip(": "), ticket, contain_first, second_person
                     )
-                    for record in order_emergency(ledger, chosen, order):
-                        step_rotation(desk, record, rows, return_state=True)
+                    rows = step_all(desk, order_emergency(ledger, chosen, order))
                 else:
                     kind = Kind.SCHEDULED if reason is Reason.SCHEDULED else Kind.MANUAL
                     opening = Opening(
@@ -132,8 +129,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
                         f"run {flow_run.id or run.run_id}",
                         may_page,
                     )
-                    for credential in chosen:
-                        rotate_credential(desk, credential, opening, rows, return_state=True)
+                    rows = rotate_all(desk, dict.fromkeys(chosen, opening))
                 world = World.REHEARSAL if desk.context(environment).is_rehearsal else World.REAL
             keep_journals(run, rows)
             judgement = judge_rotations(rows, world)
@@ -150,9 +146,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
 
 
 def _planned(run: AuditedRun, desk: RotationDesk, chosen: list[Credential], environment: str) -> State[None]:
-    plans: list[PlanRow] = []
-    for credential in chosen:
-        plan_credential(desk, credential, plans)
+    plans = plan_all(desk, chosen)
     show_rotation_plan(f"rotation-plan-{environment}", plans)
     run.conclude(Judgement(Verdict.PLANNED, World.NONE), plan_document(plans))
     hindered = [row for row in plans if row.problems]

@@ -12,12 +12,12 @@ from domain.rotation import Kind
 from domain.verdicts import World
 from steps.audited_run import audited_run
 from steps.rotation_inventory import credentials_in, due_now, take_stock
-from steps.rotation_reports import Row, counted, judge_rotations, rotation_report
+from steps.rotation_reports import counted, judge_rotations, rotation_report
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import is_rotated, manifest_of, policy_for, rotation_desk, value_in_use
 from tasks.reporting import show_report
-from tasks.rotation import Opening, keep_journals, rotate_credential, show_rotations, sweep_all_orphans
+from tasks.rotation import Opening, keep_journals, rotate_all, show_rotations, sweep_all_orphans
 from vendors.registry import ROTATIONS
 
 _NAME = ROTATE_DUE.partition("/")[0]
@@ -37,7 +37,6 @@ def rotate_what_is_due() -> State[None]:
             ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled rotation",
             prefect_run_id=str(flow_run.id or ""), parameters={},
         ) as run:  # fmt: skip
-            rows: list[Row] = []
             with rotation_desk(run, config) as desk:
                 there = [
                     one
@@ -46,9 +45,13 @@ def rotate_what_is_due() -> State[None]:
                     if is_rotated(config, one)
                 ]
                 held = take_stock(ledger, there, value_in_use(desk), desk.fingerprint)
-                for due in due_now(ledger, held, policy_for(config), manifest_of):
-                    opening = Opening(Kind.SCHEDULED, "schedule", f"due since {due.at:%Y-%m-%d}", "-", due.window)
-                    rotate_credential(desk, due.held.credential, opening, rows, return_state=True)
+                openings = {
+                    due.held.credential: Opening(
+                        Kind.SCHEDULED, "schedule", f"due since {due.at:%Y-%m-%d}", "-", due.window
+                    )
+                    for due in due_now(ledger, held, policy_for(config), manifest_of)
+                }
+                rows = rotate_all(desk, openings)
                 swept = sweep_all_orphans(desk, [one.credential for one in held])
             if not rows and not swept.failed:
                 nothing = f"Nothing was due; {len(held)} credentials are known. {swept.summary()}"

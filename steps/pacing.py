@@ -43,7 +43,11 @@ class Pacer:
         with self._lock:
             now = self.monotonic()
             made = self._made.setdefault(key, deque(maxlen=limit.calls))
-            at = max(now, made[0] + limit.per.total_seconds()) if len(made) == limit.calls else now
+            span = limit.per.total_seconds()
+            # What does not count any more is not kept either: a limit may allow hundreds of thousands.
+            while made and made[0] + span <= now:
+                made.popleft()
+            at = max(now, made[0] + span) if len(made) == limit.calls else now
             if at - now > LONGEST_WAIT.total_seconds():
                 raise _put_off(system, timedelta(seconds=at - now))
             # Taken now, used later: whoever comes next stands behind.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from threading import RLock
 
 from prefect.client.orchestration import SyncPrefectClient
 
@@ -48,6 +49,7 @@ class RotationDesk:
     closing: ExitStack
     _contexts: dict[str, Context] = field(default_factory=dict)
     _drill_url: str = ""
+    _making: RLock = field(default_factory=RLock)
 
     @contextmanager
     def hands(self, credential: Credential) -> Iterator[Hands]:
@@ -57,7 +59,8 @@ class RotationDesk:
         integration = INTEGRATIONS[credential.target.integration]
         policy = DRILL_POLICY if is_drill(credential) else policy_of(self.config, credential)
         store = BlockStore(self.client, integration, row, credential)
-        account = f"{credential.environment}:{credential.target}"
+        # One account per vendor: where there are several, calls wait longer than they would have to, and none is refused.
+        account = f"{REHEARSAL if context.is_rehearsal else 'real'}:{credential.target.integration}"
         vendor = LiveVendor(context, credential, row, store.target_values, self.pacer.admit(account, str(credential)))
         try:
             yield Hands(
@@ -94,6 +97,11 @@ class RotationDesk:
         return self._drill_url
 
     def _context(self, key: str, environment: str, stand_ins_at: Callable[[], str]) -> Context:
+        # One thread makes it, and starts what it needs; the others wait for that.
+        with self._making:
+            return self._made(key, environment, stand_ins_at)
+
+    def _made(self, key: str, environment: str, stand_ins_at: Callable[[], str]) -> Context:
         if key not in self._contexts:
             context = context_of(self.run, self.config, environment, frozenset())
             if context.is_rehearsal:

@@ -1,6 +1,6 @@
 """Each credential of a rotation as a row of the run: opened and stepped, or planned; one that fails never stops the others."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prefect import task
@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from domain.errors import OpsError
-from domain.names import Credential
+from domain.names import Credential, Target
 from domain.rotation import Kind, RotationRecord, rotation_id, verdict_of
 from domain.verdicts import Judgement, Verdict, World
 from ledger.alerts import clear_alert, raise_alert
@@ -22,6 +22,7 @@ from steps.orphans import SweptOrphans, is_marked, sweep_orphans
 from steps.rotating import advance
 from steps.rotation_plan import PlanRow, plan_rotation
 from steps.rotation_reports import Row, journal_lines, row_of, row_of_failure
+from steps.side_by_side import side_by_side
 from tasks.preparing_rotation import RotationDesk
 from tasks.reporting import event
 
@@ -39,6 +40,31 @@ class Opening:
     ticket: str
     due_window: str
     may_page: bool = False
+
+
+def rotate_all(desk: RotationDesk, openings: Mapping[Credential, Opening]) -> list[Row]:
+    """Open and step the rotation of each credential, several at a time; return their rows in the order given."""
+    rows: list[Row] = []
+    _side_by_side(desk, openings, lambda one: rotate_credential(desk, one, openings[one], rows, return_state=True))
+    return _in_order(rows, openings)
+
+
+def step_all(desk: RotationDesk, records: Iterable[RotationRecord]) -> list[Row]:
+    """Step each open rotation, several at a time; return their rows in the order given."""
+    rows: list[Row] = []
+    by_credential = {record.credential: record for record in records}
+    _side_by_side(
+        desk, by_credential, lambda one: step_rotation(desk, by_credential[one], rows, return_state=True)
+    )
+    return _in_order(rows, by_credential)
+
+
+def plan_all(desk: RotationDesk, credentials: Iterable[Credential]) -> list[PlanRow]:
+    """Plan a rotation of each credential, several at a time; return the plans in the order given."""
+    plans: list[PlanRow] = []
+    asked = list(credentials)
+    _side_by_side(desk, asked, lambda one: plan_credential(desk, one, plans))
+    return sorted(plans, key=lambda plan: asked.index(plan.credential))
 
 
 # Never cached or persisted: the desk can reach values.
@@ -109,6 +135,25 @@ def show_rotation_plan(key: str, rows: Iterable[PlanRow]) -> None:
     create_table_artifact(
         table=table, key=key, description="Nothing was sent that anybody would notice, and nothing was changed."
     )
+
+
+def _side_by_side(desk: RotationDesk, credentials: Iterable[Credential], act: Callable[[Credential], object]) -> None:
+    """Do it for each. The credentials of one target follow each other: of their group one is rotated at a time anyway."""
+    by_target: dict[tuple[str, Target], list[Credential]] = {}
+    for one in credentials:
+        by_target.setdefault((one.environment, one.target), []).append(one)
+
+    def one_after_the_other(of_target: list[Credential]) -> None:
+        for one in of_target:
+            act(one)
+
+    side_by_side(one_after_the_other, by_target.values(), desk.config.rotation.workers)
+
+
+def _in_order(rows: list[Row], credentials: Iterable[Credential]) -> list[Row]:
+    """Return the rows in the order of the credentials, whichever was done first."""
+    place = {str(one): at for at, one in enumerate(credentials)}
+    return sorted(rows, key=lambda row: place[str(row.credential)])
 
 
 def _shown(credential: Credential, step: Callable[[], RotationRecord], done: list[Row]) -> State[None]:

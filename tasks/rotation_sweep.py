@@ -11,9 +11,8 @@ from ledger.rotation_rows import due_rotations, rotations
 from steps.conduct import running_stand_ins
 from steps.drift import put_back_drift
 from steps.emergency import renew_exposed
-from steps.rotation_reports import Row
 from tasks.preparing_rotation import RotationDesk
-from tasks.rotation import step_rotation, sweep_all_orphans
+from tasks.rotation import step_all, sweep_all_orphans
 
 # A worker that was paused in a rotation may wake up after it is over; so long after its end it is looked at once more.
 _LOOKED_AFTER = timedelta(days=2)
@@ -25,15 +24,13 @@ def step_what_is_due(desk: RotationDesk) -> list[str]:
     Raises:
         Unavailable: some could not even be looked at.
     """
-    rows: list[Row] = []
     said = [
         f"{record.credential}: exposed, rotation {record.id} was opened." for record in renew_exposed(desk.run.ledger)
     ]
-    for record in due_rotations(desk.run.ledger):
-        if _is_reachable(record.credential):
-            step_rotation(desk, record, rows, return_state=True)
-        else:
-            said.append(f"{record.credential}: waits for the rehearsal's stand-ins.")
+    due = due_rotations(desk.run.ledger)
+    waiting = [record.credential for record in due if not _is_reachable(record.credential)]
+    said.extend(f"{credential}: waits for the rehearsal's stand-ins." for credential in waiting)
+    rows = step_all(desk, (record for record in due if _is_reachable(record.credential)))
     failed = [row for row in rows if not row.rotation]
     if failed:
         words = " ".join(f"{row.credential}: {row.words}" for row in failed)

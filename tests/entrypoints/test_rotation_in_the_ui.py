@@ -72,6 +72,13 @@ def bundle_of(standing: Standing, ticket: str) -> Path:
     return found
 
 
+def artifact_of(standing: Standing, run: dict[str, Any], key: str) -> str:
+    """Return the id of what the run published under this key."""
+    chosen = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}, "key": {"any_": [key]}}}
+    (found,) = standing.ask("POST", "/artifacts/filter", chosen)
+    return str(found["id"])
+
+
 def test_a_plan_from_the_form_changes_nothing_and_says_so(page: Page, standing: Standing) -> None:
     fill_form(page, standing, ticket="UI-1", mode="plan")
 
@@ -101,12 +108,14 @@ def test_a_rotation_applied_from_the_form_waits_as_a_scheduled_run_and_can_be_re
     expect(body).to_contain_text("rotation-report-rehearsal")
     expect(body).to_contain_text("rotations-rehearsal")
     expect(body).to_contain_text("Waiting")
-    expect(page.locator("canvas").first).to_be_visible()
-    if os.environ.get("OPSFLOWS_WRITE_SCREENSHOTS") == "1":
-        page.screenshot(path=PICTURE)
-    page.get_by_text("rotations-rehearsal").click()
+    page.goto(f"{standing.ui}/v2/artifacts/artifact/{artifact_of(standing, run, 'rotations-rehearsal')}")
     expect(body).to_contain_text(CREDENTIAL)
     expect(body).to_contain_text("Old and new both work until")
+    page.goto(f"{standing.ui}/v2/artifacts/artifact/{artifact_of(standing, run, 'rotation-report-rehearsal')}")
+    expect(body).to_contain_text("Rotation: WAITING (rehearsal)")
+    expect(body).to_contain_text(CREDENTIAL)
+    if os.environ.get("OPSFLOWS_WRITE_SCREENSHOTS") == "1":
+        page.screenshot(path=PICTURE)
 
     assert adopted.code == 0, adopted.err
     assert (run["state"]["type"], run["state"]["name"]) == ("COMPLETED", "Waiting"), run["state"]["message"]

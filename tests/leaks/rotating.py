@@ -125,8 +125,9 @@ def _enter_by_hand(control: Control) -> str:
 
 
 def _two_of_live() -> list[RotationRecord]:
-    """Return two open rotations that have come to different states: all of them would take minutes."""
-    return [one for one in _open(LIVE) if one.credential.target.integration in {"datadog", "opsgenie"}][:2]
+    """Return two that no other one of their group goes before: all of them would take minutes."""
+    chosen = {("datadog", Purpose.SEND), ("opsgenie", Purpose.SEND)}
+    return [one for one in _open(LIVE) if (one.credential.target.integration, one.credential.purpose) in chosen]
 
 
 def _stepped(records: list[RotationRecord]) -> set[str]:

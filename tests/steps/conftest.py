@@ -1,5 +1,6 @@
 """Where the steps' tests take place: a scene per environment, on a copied ledger, away from this checkout's files."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from ledger.opening import open_ledger
 from tests.conftest import StandIns
+from tests.ledger import postgres
 from tests.steps.rehearsal_context import Scene, open_scene
+from tests.steps.rotation_places import Place, database_in, opened_place
 from vendors.registry import INTEGRATIONS
 
 # Long enough that a first look comes too early, short enough for hundreds of probes.
@@ -43,6 +46,33 @@ def open_in(
     yield open_one
     for scene in opened:
         scene.ledger.close()
+
+
+@pytest.fixture(scope="module")
+def sqlite_place(served_stand_ins: StandIns) -> Iterator[Place]:
+    """Where rotations live, one after the other, on an SQLite file."""
+    with opened_place(served_stand_ins) as place:
+        yield place
+    served_stand_ins.control("POST", "/reset")
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of a throw-away cluster; without PostgreSQL's programs a skip, under CI a failure."""
+    missing = postgres.why_missing()
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"{missing}; CI must have them")
+    if missing:
+        pytest.skip(missing)
+    with postgres.cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgresql_place(served_stand_ins: StandIns, postgresql: str) -> Iterator[Place]:
+    with opened_place(served_stand_ins, database_in(postgresql)) as place:
+        yield place
+    served_stand_ins.control("POST", "/reset")
 
 
 @pytest.fixture

@@ -160,7 +160,11 @@ def _retired_at(stage: Stage, record: RotationRecord) -> list[float]:
 
 def _retired_value(stage: Stage, record: RotationRecord) -> str:
     old = stage.first[stage.variable]
-    return [note.value for note in stage.notes() if note.where == "document" and note.value != old][-1] if record.back else old
+    return (
+        [note.value for note in stage.notes() if note.where == "document" and note.value != old][-1]
+        if record.back
+        else old
+    )
 
 
 def _serves_since(stage: Stage, place: str, value: str, until: float) -> float | None:

@@ -25,7 +25,7 @@ class Console:
 
     mint: Callable[[Act, Values], str]
     revoke: Callable[[Act, Values], object]
-    prepare: Callable[[Act, Values], Values] = lambda act, values: {}
+    prepare: Callable[[Act, Values], Values] = lambda _act, _values: {}
     foreign: Callable[[Act, Values], str] | None = None
 
 
@@ -74,72 +74,76 @@ CASES: Mapping[str, Case] = MappingProxyType(
             Case(
                 "slack", Purpose.SEND,
                 Console(
-                    lambda act, noted: str(act("mint_webhook")["url"]),
+                    lambda act, _: str(act("mint_webhook")["url"]),
                     lambda act, values: act("revoke_webhook", url=values["SLACK_WEBHOOK_URL"]),
                 ),
                 has_sink=True,
             ),
             Case(
                 "slack", Purpose.READ,
-                Console(lambda act, noted: noted["bot_token"], lambda act, values: act("rotate_token"), _second_app,
-                    lambda act, noted: str(act("install_app", name="theirs")["bot_token"])),
+                Console(lambda _, noted: noted["bot_token"], lambda act, _: act("rotate_token"), _second_app,
+                    lambda act, _: str(act("install_app", name="theirs")["bot_token"])),
             ),
             Case(
                 "statuspage", Purpose.SEND,
                 Console(
-                    lambda act, noted: str(act("mint_api_key")["api_key"]),
+                    lambda act, _: str(act("mint_api_key")["api_key"]),
                     lambda act, values: act("revoke_api_key", api_key=values["STATUSPAGE_API_KEY"]),
                 ),
             ),
             Case(
                 "sentry", Purpose.READ,
                 Console(
-                    lambda act, noted: str(act("mint_token", scopes=["project:read", "event:write"])["token"]),
+                    lambda act, _: str(act("mint_token", scopes=["project:read", "event:write"])["token"]),
                     lambda act, values: act("revoke_token", token=values["SENTRY_AUTH_TOKEN"]),
                 ),
             ),
             Case(
                 "sentry", Purpose.MANAGE,
                 Console(
-                    lambda act, noted: str(act("mint_token", scopes=["project:admin"])["token"]),
+                    lambda act, _: str(act("mint_token", scopes=["project:admin"])["token"]),
                     lambda act, values: act("revoke_token", token=values["SENTRY_MANAGE_TOKEN"]),
                 ),
             ),
             Case(
                 "pagerduty", Purpose.READ,
                 Console(
-                    lambda act, noted: str(act("mint_api_key", read_only=True)["key"]),
+                    lambda act, _: str(act("mint_api_key", read_only=True)["key"]),
                     lambda act, values: act("revoke_api_key", key=values["PAGERDUTY_API_KEY"]),
                 ),
             ),
             Case(
                 "pagerduty", Purpose.MANAGE,
                 Console(
-                    lambda act, noted: str(act("mint_api_key")["key"]),
+                    lambda act, _: str(act("mint_api_key")["key"]),
                     lambda act, values: act("revoke_api_key", key=values["PAGERDUTY_MANAGE_KEY"]),
                 ),
             ),
             Case(
                 "opsgenie", Purpose.MANAGE,
                 Console(
-                    lambda act, noted: str(act("mint_integration", rights=["read", "write", "remove", "configure"])["key"]),
-                    lambda act, values: act("revoke_integration", id=act("account")["manager_id"]),
+                    lambda act, _: str(act("mint_integration", rights=["read", "write", "remove", "configure"])["key"]),
+                    lambda act, _: act("revoke_integration", id=act("account")["manager_id"]),
                 ),
             ),
             Case(
                 "splunk", Purpose.READ,
                 Console(
-                    lambda act, noted: str(act("mint_api_token")["token"]),
-                    lambda act, values: act("revoke_api_token", name="reader"),
+                    lambda act, _: str(act("mint_api_token")["token"]),
+                    lambda act, _: act("revoke_api_token", name="reader"),
                 ),
             ),
             Case(
                 "splunk", Purpose.MANAGE,
                 Console(
-                    lambda act, noted: str(act("mint_api_token", may_edit_tokens=True)["token"]),
-                    lambda act, values: act("revoke_api_token", name="manager"),
+                    lambda act, _: str(act("mint_api_token", may_edit_tokens=True)["token"]),
+                    lambda act, _: act("revoke_api_token", name="manager"),
                 ),
             ),
         )
     }
 )  # fmt: skip
+
+# One for each way in which a vendor lets its credentials be rotated: with a switch, without one, without one and without
+# a last use, with a value that we choose, by hand.
+SHAPES = ("sentry-send", "datadog-send", "pagerduty-send", "splunk-send", "slack-send")

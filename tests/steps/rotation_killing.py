@@ -91,7 +91,7 @@ class PointedLedger(Ledger):
             object.__setattr__(self, name, value)
 
     @property
-    def offset(self) -> timedelta:  # type: ignore[override]  # a field of the record; here it moves
+    def offset(self) -> timedelta:
         clock: SharedOffset = object.__getattribute__(self, "_clock")
         return clock.offset
 

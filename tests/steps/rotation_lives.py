@@ -141,7 +141,9 @@ class Stage:
         """Give what a worker works with; with `points` its way is told there, and ends where they say."""
         passed = points or Points()
         ledger = PointedLedger(self.ledger, self.clock, passed)
-        scene = Scene(self.stand_ins, self.home, ledger, _config(self.stand_ins.url, self.case.integration), ENVIRONMENT, {})
+        scene = Scene(
+            self.stand_ins, self.home, ledger, _config(self.stand_ins.url, self.case.integration), ENVIRONMENT, {}
+        )
         context = scene.context(pace=QUICK, may_wake=(self.case.integration,))
         context = replace(context, conduct=replace(context.conduct, record=passed.after_request))
         vendor = LiveVendor(context, self.credential, self.case.row, self.values, passed.before_request)
@@ -150,7 +152,7 @@ class Stage:
             yield Hands(
                 ledger=ledger, credential=self.credential, policy=replace(self.policy, sinks=tuple(sinks)),
                 manifest=self.case.row.manifest, vendor=vendor, store=PointedStore(self.store, passed, self.note),
-                worker=worker, fingerprint=_FINGERPRINTS.fingerprint, new_value=new_guid, schedule=lambda record: None,
+                worker=worker, fingerprint=_FINGERPRINTS.fingerprint, new_value=new_guid, schedule=lambda _: None,
                 sinks=sinks, by_hand=self.case.row.by_hand,
             )  # fmt: skip
         finally:
@@ -254,7 +256,12 @@ def _begin(stage: Stage) -> None:
 
 def _order_containment(stage: Stage, hands: Hands) -> None:
     order = Order(
-        datetime.fromisoformat(stage.noted["compromised_at"]), "ada", "it leaked", "OPS-2", contain_first=True, second="bob"
+        datetime.fromisoformat(stage.noted["compromised_at"]),
+        "ada",
+        "it leaked",
+        "OPS-2",
+        contain_first=True,
+        second="bob",
     )
     order_emergency(hands.ledger, [hands.credential], order)
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import create_engine, delete, insert, make_url, select, text
 
 from ledger.opening import Ledger, open_ledger
 from ledger.schema import METADATA
@@ -68,6 +69,18 @@ def place_of_its_own(url: str = "") -> Iterator[Place]:
         stand_ins = StandIns(f"http://127.0.0.1:{http}", "", Path())
         with opened_place(stand_ins, url) as place:
             yield place
+
+
+def database_in(server: str) -> str:
+    """Return the URL of a new database. A worker that stands still in a transaction is thrown out of it soon."""
+    name = f"lives_{uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    address = make_url(server).set(database=name)
+    address = address.update_query_dict({"options": "-c idle_in_transaction_session_timeout=2000"})
+    return address.render_as_string(hide_password=False)
 
 
 def _rows(ledger: Ledger) -> _Rows:

@@ -1,16 +1,14 @@
 """Every point of many lives, on two cores: each job has a process, stand-ins and a ledger of its own."""
 
+import gc
 import multiprocessing
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from uuid import uuid4
-
-from sqlalchemy import create_engine, make_url, text
 
 from tests.steps.rotation_lives import Course
-from tests.steps.rotation_places import Place, place_of_its_own
+from tests.steps.rotation_places import Place, database_in, place_of_its_own
 from tests.steps.rotation_trials import killed_at, points_of, stopped_at
 
 _CORES = 2
@@ -50,19 +48,8 @@ def tried(place: Place, job: Job, at: int, points: list[str]) -> list[str]:
     return [f"{told}: {fault}" for fault in found]
 
 
-def database_in(server: str) -> str:
-    """Return the URL of a new database. A worker that stands still in a transaction is thrown out of it soon."""
-    name = f"lives_{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    engine.dispose()
-    address = make_url(server).set(database=name)
-    address = address.update_query_dict({"options": "-c idle_in_transaction_session_timeout=2000"})
-    return address.render_as_string(hide_password=False)
-
-
 def _lines(job: Job) -> list[str]:
+    gc.freeze()  # what was imported is not looked through again and again
     with place_of_its_own(database_in(job.server) if job.server else "") as place:
         try:
             points = points_of(place, job.case, job.course)
@@ -75,4 +62,6 @@ def _judged(place: Place, job: Job, at: int, points: list[str]) -> list[str]:
     try:
         return tried(place, job, at, points)
     except Exception as error:  # noqa: BLE001 (one point that goes wrong must not hide the others)
-        return [f"{job.case}, {job.course.value}, {job.fate.value} at {at}, {points[at - 1]}: {type(error).__name__} {error}"]
+        return [
+            f"{job.case}, {job.course.value}, {job.fate.value} at {at}, {points[at - 1]}: {type(error).__name__} {error}"
+        ]

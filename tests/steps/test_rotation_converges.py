@@ -1,12 +1,12 @@
 """What else may go wrong around a rotation, one thing each: it goes on all the same, and ends as if nothing had been."""
 
-import os
 import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,41 +20,14 @@ from ledger.rotation_rows import due_rotations, find_rotation, rotations
 from ledger.rotations import LEASE
 from steps.orphans import sweep_orphans
 from steps.rotating import advance
-from tests.conftest import StandIns
 from tests.ledger import postgres
 from tests.steps.rotation_aftermath import creates, faults, swept
 from tests.steps.rotation_killing import Points, forked
 from tests.steps.rotation_lives import Stage, driven, live, opened
-from tests.steps.rotation_places import Place, opened_place
-from tests.steps.rotation_proving import database_in
+from tests.steps.rotation_places import Place
 
 _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    missing = postgres.why_missing()
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"{missing}; CI must have them")
-    if missing:
-        pytest.skip(missing)
-    with postgres.cluster() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def sqlite_place(served_stand_ins: StandIns) -> Iterator[Place]:
-    with opened_place(served_stand_ins) as opened_one:
-        yield opened_one
-    served_stand_ins.control("POST", "/reset")
-
-
-@pytest.fixture(scope="module")
-def postgresql_place(served_stand_ins: StandIns, server: str) -> Iterator[Place]:
-    with opened_place(served_stand_ins, database_in(server)) as opened_one:
-        yield opened_one
-    served_stand_ins.control("POST", "/reset")
 
 
 @pytest.fixture(params=["sqlite_place", "postgresql_place"])
@@ -114,10 +87,10 @@ def test_a_ledger_clock_that_jumps_back_retires_nothing_early(sqlite_place: Plac
 
 
 def test_a_worker_whose_ledger_stops_in_the_middle_of_a_step_is_followed_by_another(
-    postgresql_place: Place, server: str
+    postgresql_place: Place, postgresql: str
 ) -> None:
     with postgresql_place.stage("splunk-send") as stage:
-        with postgres.interrupted(server) as stop:
+        with postgres.interrupted(postgresql) as stop:
             points = Points(named="after create of splunk", fate=stop)
             with pytest.raises(Unavailable):
                 live(stage, "without a ledger", points)
@@ -209,14 +182,14 @@ def _sweep_twice(place: Place, several: list[Stage]) -> None:
     place.ledger.close()
     stages = {one.credential: one for one in several}
 
-    def sweep(name: str, order: int) -> None:
-        with several[0].hands(name) as hands:
+    def sweep(order: int) -> None:
+        with several[0].hands("sweeper") as hands:
             due = due_rotations(hands.ledger)
         for record in due[::order]:
-            with stages[record.credential].hands(name) as hands:
+            with stages[record.credential].hands("sweeper") as hands:
                 advance(hands, record.id)
 
-    children = [forked(lambda name=name, order=order: sweep(name, order)) for name, order in (("a", 1), ("b", -1))]
+    children = [forked(partial(sweep, order)) for order in (1, -1)]
     assert [child.ended() for child in children] == [0, 0]
 
 

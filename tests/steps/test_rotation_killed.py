@@ -3,22 +3,14 @@
 `make test` takes a sample, the same every time; `make prove` every point of every strategy.
 """
 
-import os
-from collections.abc import Iterator
-
 import pytest
 
-from tests.conftest import StandIns
-from tests.ledger import postgres
-from tests.steps.rotation_consoles import CASES
+from tests.steps.rotation_consoles import CASES, SHAPES
 from tests.steps.rotation_lives import Course
-from tests.steps.rotation_places import Place, opened_place
-from tests.steps.rotation_proving import Job, database_in, proved
+from tests.steps.rotation_places import Place
+from tests.steps.rotation_proving import Job, proved
 from tests.steps.rotation_trials import killed_at, points_of
 
-# One for each way in which a vendor lets its credentials be rotated: with a switch, without one, without one and without
-# a last use, with a value that we choose, by hand.
-SHAPES = ("sentry-send", "datadog-send", "pagerduty-send", "splunk-send", "slack-send")
 COURSES = (
     ("sentry-send", Course.BACK_FROM_PUBLISHED),
     ("sentry-send", Course.BACK_FROM_DISABLED),
@@ -31,61 +23,37 @@ COURSES = (
 _FEWEST = 60
 
 
-@pytest.fixture(scope="module")
-def place(served_stand_ins: StandIns) -> Iterator[Place]:
-    with opened_place(served_stand_ins) as opened:
-        yield opened
-    served_stand_ins.control("POST", "/reset")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL cluster of this module's; without PostgreSQL's programs a skip, under CI a failure."""
-    missing = postgres.why_missing()
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"{missing}; CI must have them")
-    if missing:
-        pytest.skip(missing)
-    with postgres.cluster() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def place_in_postgresql(served_stand_ins: StandIns, server: str) -> Iterator[Place]:
-    with opened_place(served_stand_ins, database_in(server)) as opened:
-        yield opened
-    served_stand_ins.control("POST", "/reset")
-
-
 @pytest.mark.parametrize("case", CASES)
-def test_a_rotation_killed_at_any_point_converges(place: Place, case: str) -> None:
-    number = list(CASES).index(case)
+def test_a_rotation_killed_at_any_point_converges(sqlite_place: Place, case: str) -> None:
+    number, count = list(CASES).index(case), 1 if CASES[case].console else 2
 
-    found = [fault for at in _some_points(number, 2) for fault in killed_at(place, case, at)]
+    found = [fault for at in _some_points(number, count) for fault in killed_at(sqlite_place, case, at)]
 
     assert found == []
 
 
 @pytest.mark.parametrize("case", SHAPES)
-def test_a_rotation_killed_at_any_point_converges_on_postgresql(place_in_postgresql: Place, case: str) -> None:
+def test_a_rotation_killed_at_any_point_converges_on_postgresql(postgresql_place: Place, case: str) -> None:
     number = SHAPES.index(case)
 
-    found = [fault for at in _some_points(number + 7, 1) for fault in killed_at(place_in_postgresql, case, at)]
+    found = [fault for at in _some_points(number + 7, 1) for fault in killed_at(postgresql_place, case, at)]
 
     assert found == []
 
 
 @pytest.mark.parametrize(("case", "course"), COURSES, ids=lambda part: getattr(part, "name", part))
-def test_a_rollback_or_an_emergency_killed_at_any_point_converges(place: Place, case: str, course: Course) -> None:
+def test_a_rollback_or_an_emergency_killed_at_any_point_converges(
+    sqlite_place: Place, case: str, course: Course
+) -> None:
     number = COURSES.index((case, course))
 
-    found = [fault for at in _some_points(number + 3, 2) for fault in killed_at(place, case, at, course)]
+    found = [fault for at in _some_points(number + 3, 1) for fault in killed_at(sqlite_place, case, at, course)]
 
     assert found == []
 
 
-def test_a_life_passes_a_point_at_every_write_and_request(place: Place) -> None:
-    passed = set(points_of(place, "sentry-send"))
+def test_a_life_passes_a_point_at_every_write_and_request(sqlite_place: Place) -> None:
+    passed = set(points_of(sqlite_place, "sentry-send"))
 
     assert {"before a ledger write", "before a commit", "after a commit"} <= passed
     assert {"before create_client_key of sentry", "after create_client_key of sentry"} <= passed
@@ -100,8 +68,8 @@ def test_every_strategy_survives_a_kill_at_every_point() -> None:
 
 
 @pytest.mark.prove
-def test_every_shape_survives_a_kill_at_every_point_on_postgresql(server: str) -> None:
-    assert proved(Job(case, server=server) for case in SHAPES) == []
+def test_every_shape_survives_a_kill_at_every_point_on_postgresql(postgresql: str) -> None:
+    assert proved(Job(case, server=postgresql) for case in SHAPES) == []
 
 
 @pytest.mark.prove

@@ -344,11 +344,11 @@ def test_rest_keys_are_made_by_hand() -> None:
         assert rotation.manifest.by_hand
 
 
-def test_each_key_has_a_limit_of_its_own() -> None:
+def test_a_routing_key_has_a_limit_of_its_own_and_all_credentials_share_the_rest_key() -> None:
     rest, events = LIMITS["pagerduty"]
 
     assert (rest.calls, events.calls) == (960, 120)
-    assert rest.of is events.of is LimitOf.CREDENTIAL
+    assert (rest.of, events.of) == (LimitOf.ACCOUNT, LimitOf.CREDENTIAL)
     assert {"list_credentials", "create", "revoke", "held_open", "find_change"} <= rest.verbs
     assert {"send_change", "check_routing_key"} <= events.verbs
     assert not rest.verbs & events.verbs
