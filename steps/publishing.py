@@ -63,12 +63,14 @@ def serve(hands: Hands, held: Held) -> Stop | None:
             return Stop(
                 Wait.BLOCKED_CONFLICT, f"The block of {hands.credential} holds a value that the ledger does not know."
             )
+        _note_drift(held, "the block")
         still_held(held)
         hands.store.project(hands.credential, surviving.value)
         repaired = True
     for name in hands.policy.sinks:
         if hands.sinks[name].serves(surviving.value) is False:
             repaired = True
+            _note_drift(held, name)
             if stop := fill_sink(hands, held, name, record.surviving_version, surviving.value):
                 return stop
     if repaired:
@@ -106,6 +108,12 @@ def fill_sink(hands: Hands, held: Held, name: str, version: str, value: str) -> 
         facts={"sinks": {**known, name: told}},
     )
     return None
+
+
+def _note_drift(held: Held, place: str) -> None:
+    """Write down that the overlap begins anew, before anything is put right: whoever comes after a crash finds it right."""
+    if held.record.served_at is not None:
+        write(held, "decision", {"drifted": place}, columns={"served_at": None})
 
 
 def _is_known(hands: Hands, held: Held, value: str) -> bool:

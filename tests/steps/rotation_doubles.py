@@ -29,7 +29,9 @@ _ON_ITS_WAY = timedelta(seconds=50)
 class Witness(Protocol):
     """Who sees everything that the engine does, and says so where it must not."""
 
-    def committed(self) -> None: ...
+    def committed(self) -> bool:
+        """See what was committed, and say whether it was an intent."""
+        ...
 
     def changes(self, side: Side, verb: str, entry: Entry | None, marker: str) -> None: ...
 
@@ -63,8 +65,7 @@ class WatchedLedger(Ledger):
         with Ledger.writing(self) as connection:
             yield connection
         assert self.witness is not None
-        self.witness.committed()
-        self.crew.point(Point.COMMITTED)
+        self.crew.point(Point.INTENDED if self.witness.committed() else Point.COMMITTED)
 
 
 @dataclass(slots=True)

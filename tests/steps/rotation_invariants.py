@@ -69,7 +69,7 @@ class Guard:
 
     # What the doubles tell.
 
-    def committed(self) -> None:
+    def committed(self) -> bool:
         rows = self.ledger.execute(
             "SELECT rowid, rotation, seq, payload FROM rotation_journal WHERE rowid > ? ORDER BY rowid", (self._read,)
         ).fetchall()
@@ -85,6 +85,7 @@ class Guard:
             if version != before:
                 self._versions[name] = version
                 self._pointer_moved(self.side_named(name), before)
+        return bool(rows) and self.journal[-1].told["kind"] == "intent"
 
     def changes(self, side: Side, verb: str, entry: Entry | None, marker: str) -> None:
         self.mutations += 1

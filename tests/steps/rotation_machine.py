@@ -6,6 +6,7 @@ design holds"): `jump_to_overlap_end`, `crash_then_long_outage`, `straggler_uses
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
@@ -16,13 +17,17 @@ from domain.rotation import Kind, State
 from ledger.freezing import freeze, thaw
 from steps.rotation_orders import waive
 from tests.steps.rotation_scene import Scene
-from tests.steps.rotation_workers import FINISH, End, Fate
+from tests.steps.rotation_workers import FINISH, End, Fate, Point
 from tests.steps.rotation_world import LISTED, SHAPES, Live, Shape, Side, Trouble
 
+PAST_LEASE = timedelta(minutes=6)
 _POINTS = 24  # more than any step from one wait to the next has
 _SIDES = st.sampled_from((0, 0, 0, 1))
 _ENDS = st.sampled_from((End.KILLED, End.KILLED, End.STOPPED, End.STOPPED, End.LEDGER_AWAY, End.COMMIT_LOST))
-_FATES = st.one_of(st.just(FINISH), st.just(FINISH), st.builds(Fate, _ENDS, st.integers(0, _POINTS)))
+_AT_WORK = st.sampled_from((Point.INTENDED, Point.DONE))
+# Right where something is about to change outside, or just did: one end in two comes there.
+_SHARP = st.builds(Fate, st.sampled_from((End.KILLED, End.STOPPED)), st.sampled_from((0, 0, 1, 2)), _AT_WORK)
+_FATES = st.one_of(_SHARP, st.just(FINISH), st.just(FINISH), st.builds(Fate, _ENDS, st.integers(0, _POINTS)))
 _SPANS = st.sampled_from(
     [timedelta(minutes=1), timedelta(minutes=6), timedelta(minutes=20), timedelta(hours=3), timedelta(hours=13), timedelta(days=3)]
 )  # fmt: skip
@@ -62,12 +67,32 @@ class Gates(RuleBasedStateMachine):
             self.scene.world.go_to(record.lease_until)
         self.scene.step(self.side(side), fate)
 
-    @rule(side=_SIDES, after=st.integers(0, _POINTS), end=_ENDS)
-    def meet_an_end(self, side: int, after: int, end: End) -> None:
+    @rule(side=_SIDES, fate=_FATES)
+    def meet_an_end(self, side: int, fate: Fate) -> None:
         """A worker meets its end, and once its lease is over another one takes its place."""
-        self.scene.step(self.side(side), Fate(end, after))
-        self.scene.world.pass_time(timedelta(minutes=6))
+        self.scene.step(self.side(side), fate)
+        self.scene.world.pass_time(PAST_LEASE)
         self.scene.step(self.side(side))
+
+    @rule(side=_SIDES, first=_SHARP, second=_SHARP)
+    def be_two_at_once(self, side: int, first: Fate, second: Fate) -> None:
+        """A worker that was stopped past its lease goes on while another one has the rotation."""
+        self._jump(self.side(side), early=False)
+        self.scene.step(self.side(side), replace(first, end=End.STOPPED))
+        self.scene.world.pass_time(PAST_LEASE)
+        self.scene.step(self.side(side), replace(second, end=End.STOPPED))
+        self.scene.wake(0)
+
+    @rule(side=_SIDES)
+    def roll_back_while_a_call_is_under_way(self, side: int) -> None:
+        """The answer to switching off was lost, and it happens a little later than the order to go back."""
+        one = self.side(side)
+        self._jump(one, early=False)
+        one.troubles[:] = [Trouble.LATE]
+        self.scene.step(one)
+        self.scene.roll_back(one)
+        self.scene.step(one)
+        self.scene.world.pass_time(PAST_LEASE)
 
     # Time.
 
@@ -81,21 +106,21 @@ class Gates(RuleBasedStateMachine):
         self._jump(self.side(side), early=early)
         self.scene.step(self.side(side), fate)
 
-    @rule(side=_SIDES, after=st.integers(0, _POINTS))
-    def crash_then_long_outage(self, side: int, after: int) -> None:
+    @rule(side=_SIDES, fate=_FATES)
+    def crash_then_long_outage(self, side: int, fate: Fate) -> None:
         """A worker is killed, and for three days nothing runs; then everything does."""
-        self.scene.step(self.side(side), Fate(End.KILLED, after))
+        self.scene.step(self.side(side), replace(fate, end=End.KILLED))
         self.scene.world.pass_time(timedelta(days=3))
         self.scene.step(self.side(side))
 
-    @rule(side=_SIDES, after=st.integers(0, _POINTS), waits=st.sampled_from((0, 4, 30)))
-    def straggler_uses_old(self, side: int, after: int, waits: int) -> None:
+    @rule(side=_SIDES, fate=_SHARP, waits=st.sampled_from((0, 4, 30)))
+    def straggler_uses_old(self, side: int, fate: Fate, waits: int) -> None:
         """At the end of the overlap a worker is killed on its way through the gate; then something uses the old one."""
         one = self.side(side)
         self._jump(one, early=False)
-        self.scene.step(one, Fate(End.KILLED, after))
+        self.scene.step(one, replace(fate, end=End.KILLED))
         self.scene.use(one, self.scene.old_value(one))
-        self.scene.world.pass_time(timedelta(hours=waits, minutes=6))
+        self.scene.world.pass_time(PAST_LEASE + timedelta(hours=waits))
         self.scene.step(one)
 
     # Applications.
@@ -103,6 +128,11 @@ class Gates(RuleBasedStateMachine):
     @rule(side=_SIDES)
     def applications_load(self, side: int) -> None:
         self.scene.refresh(self.side(side))
+
+    @rule(side=_SIDES)
+    def acknowledge(self, side: int) -> None:
+        self.scene.refresh(self.side(side))
+        self.scene.acknowledge(self.side(side))
 
     @rule(side=_SIDES)
     def applications_use(self, side: int) -> None:
@@ -168,9 +198,7 @@ class Rotations(Gates):
 
     @rule(which=st.integers(0, 3), fate=_FATES)
     def wake_a_stopped_worker(self, which: int, fate: Fate) -> None:
-        crew = self.scene.crew
-        if crew.stopped:
-            crew.go_on(crew.stopped[which % len(crew.stopped)], fate)
+        self.scene.wake(which, fate)
 
     @rule(side=_SIDES, fate=_FATES)
     def sweep(self, side: int, fate: Fate) -> None:
@@ -243,11 +271,6 @@ class Rotations(Gates):
     @rule(side=_SIDES)
     def waive(self, side: int) -> None:
         self.scene.work(self.side(side), lambda hands, rotation: waive(hands.ledger, rotation, "ada", "it may break"))
-
-    @rule(side=_SIDES)
-    def acknowledge(self, side: int) -> None:
-        self.scene.refresh(self.side(side))
-        self.scene.acknowledge(self.side(side))
 
     @rule(side=_SIDES, named=st.booleans(), fate=_FATES)
     def adopt(self, side: int, *, named: bool, fate: Fate) -> None:

@@ -55,8 +55,10 @@ SEEDED = (
         "no_wal", "the vendor is asked before the intent is committed", GATE, "I5",
         ("steps/minting.py", '    kept = intend(\n        held, "create",', '    minted = hands.vendor.create(mark, value)\n    kept = intend(\n        held, "create",'),
     ),
+    # Where the vendor has no place left, the credential that nobody has the value of keeps the rotation from ending (I11) before
+    # another one can be made under its marker (I10).
     _mutant(
-        "no_reconcile", "after a crash the creation is repeated without looking", GATE, "I10",
+        "no_reconcile", "after a crash the creation is repeated without looking", GATE, "I10 I11",
         (
             "steps/minting.py", "    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =",
             '    write(held, "decision", {}, state=State.PLANNED, columns={"attempt": record.attempt - 1})\n    return None\n    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =',
@@ -102,11 +104,11 @@ SEEDED = (
     ),
     # A change by a worker that does not have the rotation is I8's, before it can be a second creation (I10).
     _mutant(
-        "no_lease_check", "a worker that was stopped past its lease carries out what it had begun", WIDE, "I8 I10",
+        "no_lease_check", "a worker that was stopped past its lease carries out what it had begun", GATE, "I8 I10",
         ("ledger/rotations.py", "    _check_held(record_of(row) if row else None, held.record, latest)\n", "    del row, latest\n"),
     ),
     _mutant(
-        "no_fence", "a worker whose rotation another has taken over goes on writing", WIDE, "I8 I10",
+        "no_fence", "a worker whose rotation another has taken over goes on writing", GATE, "I8 I10",
         ("ledger/rotations.py", "        or there.fence != before.fence\n", ""),
     ),
     # I15 is I1 at the moment of the flip back: the version that became current is one that is switched off.
@@ -134,12 +136,17 @@ OURS = (
         "drift_not_repaired", "a projection that went back to the old value is left so", GATE, "I1 I2 I11",
         ("steps/publishing.py", "    if there != surviving.value:", "    if record.served_at is None:"),
     ),
+    # Found by this search in our own engine.
+    _mutant(
+        "drift_not_noted", "what was put right before a crash shortens the overlap after it", GATE, "I2",
+        ("steps/publishing.py", "    if held.record.served_at is not None:\n        write(held", "    if False:\n        write(held"),
+    ),
     _mutant(
         "lost_alert", "a wait that needs someone raises no alert", WIDE, "I11",
         ("ledger/rotations.py", "    if not needs_someone(record.wait):\n", "    if record.wait is not Wait.HALTED:\n"),
     ),
     _mutant(
-        "rollback_at_once", "a rollback does not wait for a call that is under way", WIDE, "I1 I15",
+        "rollback_at_once", "a rollback does not wait for a call that is under way", GATE, "I1 I15",
         ("steps/rolling_back.py", "    if hands.ledger.now() < (calls_end :=", "    if not (calls_end :="),
     ),
 )  # fmt: skip

@@ -127,6 +127,11 @@ class Scene:
             lambda worker: job(self.hands(side, worker.name), rotation), rotation, self.world.event, fate
         )
 
+    def wake(self, which: int, fate: Fate = FINISH) -> None:
+        """Let a stopped worker go on, if there is one."""
+        if self.crew.stopped:
+            self.crew.go_on(self.crew.stopped[which % len(self.crew.stopped)], fate)
+
     # Rotations and what operators do with them.
 
     def open(self, side: Side, kind: Kind = Kind.SCHEDULED, *, again: bool = False) -> None:

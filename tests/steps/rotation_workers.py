@@ -20,6 +20,7 @@ class Point(Enum):
 
     BEFORE_COMMIT = "before a commit"
     COMMITTED = "after a commit"
+    INTENDED = "after the commit of an intent"
     LOOKED = "after a look outside"
     DONE = "after a change outside"
 
@@ -36,14 +37,22 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """Which end, after how many points at which it could have come."""
+    """Which end, after how many points at which it could have come; at points of one kind alone, where one is named."""
 
     end: End = End.NONE
     after: int = 0
+    where: Point | None = None
 
 
 FINISH = Fate()
-_WHERE = {End.LEDGER_AWAY: Point.BEFORE_COMMIT, End.COMMIT_LOST: Point.COMMITTED}
+_COMMITS = frozenset({Point.COMMITTED, Point.INTENDED})
+_WHERE = {
+    End.KILLED: frozenset(Point),
+    # Stopped before a commit is stopped after what came before it.
+    End.STOPPED: frozenset(Point) - {Point.BEFORE_COMMIT},
+    End.LEDGER_AWAY: frozenset({Point.BEFORE_COMMIT}),
+    End.COMMIT_LOST: _COMMITS,
+}
 
 
 class Killed(BaseException):
@@ -100,11 +109,11 @@ class Crew:
         worker = self.current
         if worker is None or worker.fate.end is End.NONE:
             return
-        end = worker.fate.end
-        if _WHERE.get(end, point) is not point or (end is End.STOPPED and point is Point.BEFORE_COMMIT):
+        end, where = worker.fate.end, worker.fate.where
+        if point not in _WHERE[end] or where not in {None, point}:
             return
         if worker.fate.after:
-            worker.fate = Fate(end, worker.fate.after - 1)
+            worker.fate = Fate(end, worker.fate.after - 1, where)
             return
         worker.fate = FINISH
         _meet(end, worker)
