@@ -191,6 +191,7 @@ def _minted(console: Console, config: Config, targets: Sequence[Target]) -> list
         row, integration = ROTATIONS[name, Purpose.SEND], INTEGRATIONS[name]
         assert row.connect is not None
         by_field = {one.field: known[name][one.name] for one in integration.variables if known[name].get(one.name)}
+        # Sentry's stand-in keeps its limit always.
         admit = Pacer(LIMITS, Clock().sleep).admit(name, name)
         rotator = row.connect(by_field, f"{console.url}/{name}", replace(conduct, admit=admit))
         rotator.list_credentials("")  # Splunk's settings of a new token are read off the one in use

@@ -12,6 +12,8 @@ from vendors.rate_limits import Limit, LimitOf
 
 # A longer wait is not sat out: whoever called gives its work back and is called again.
 LONGEST_WAIT = timedelta(seconds=30)
+# A vendor counts when a call arrives. So long after its turn it may do so: the next window begins that much later.
+ARRIVES_WITHIN = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Pacer:
         with self._lock:
             now = self.monotonic()
             made = self._made.setdefault(key, deque(maxlen=limit.calls))
-            span = limit.per.total_seconds()
+            span = (limit.per + ARRIVES_WITHIN).total_seconds()
             # What does not count any more is not kept either: a limit may allow hundreds of thousands.
             while made and made[0] + span <= now:
                 made.popleft()

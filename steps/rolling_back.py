@@ -83,11 +83,35 @@ def _give_up_attempt(hands: Hands, held: Held) -> Stop | None:
                 "Whether the last attempt made a credential is looked up once the listing has settled.",
                 settled,
             )
+    if not hands.manifest.listable and not hands.manifest.by_hand and (stop := _give_up_unlisted(hands, held)):
+        return stop
     still_held(held)
     for attempt in range(1, record.attempt + 1):
         hands.store.drop(hands.version(record, attempt))
     write(held, "outcome", {"given_up": record.attempt}, state=State.ABORTED)
     return None
+
+
+def _give_up_unlisted(hands: Hands, held: Held) -> Stop | None:
+    """Without a listing a kept value says what the attempt made; where there is none, a person must look."""
+    record = held.record
+    stored = hands.store.read(hands.version(record, record.attempt)) if record.attempt else None
+    if stored is not None and stored.vendor_id:
+        kept = intend(held, "revoke", {"vendor_id": stored.vendor_id, "why": "its rotation is given up"})
+        if kept is not None:
+            return kept_back(kept)
+        still_held(held)
+        hands.vendor.revoke(stored.vendor_id)
+        return None
+    was_creating = str(record.facts["rolled_from"]) == State.CREATING
+    if not was_creating or record.facts.get("reconciled") == record.attempt:
+        return None
+    if hands.ledger.now() < (arrived := settled_at(hands, held)):
+        return Stop(Wait.SETTLING, "What was asked for may still arrive; then somebody must look for it.", arrived)
+    return Stop(
+        Wait.AWAITING_HUMAN_RECONCILE,
+        f"The vendor may have made a credential for rotation {record.id}, whose value is lost; it cannot be listed.",
+    )
 
 
 def _hand_back(hands: Hands, held: Held) -> Stop | None:

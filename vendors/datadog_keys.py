@@ -5,7 +5,6 @@ Source: https://docs.datadoghq.com/api/latest/key-management/, https://docs.data
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ from domain.diagnosis import Kind, Symptom, error_of
 from domain.errors import Rejected
 from domain.exchanges import Effect
 from domain.manifests import Fit, ListedCredential, Minted, Page
+from vendors.answers import iso_moment
 from vendors.datadog import row_of
 from vendors.http import Answer, Wire, json_call, succeeded
 from vendors.rotation import HeldOpen
@@ -145,8 +145,8 @@ class DatadogKeys:
             vendor_id=str(row.get("id", "")),
             name=str(said.get("name") or ""),
             hint=last,
-            created_at=_moment(said.get("created_at")),
-            last_used_at=_moment(said.get(self.kind.last_used)),
+            created_at=iso_moment(said.get("created_at")),
+            last_used_at=iso_moment(said.get(self.kind.last_used)),
             fits=partial(_fit, last),
         )
 
@@ -176,11 +176,3 @@ _NOT_FOUND = 404
 
 def _fit(last_characters: str, value: str) -> Fit:
     return Fit.LAST_CHARACTERS if last_characters and value.endswith(last_characters) else Fit.NO
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None

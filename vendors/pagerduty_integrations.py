@@ -8,7 +8,7 @@ the DELETE is not in the public specification, and is what PagerDuty's own Terra
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,6 +17,7 @@ from domain.diagnosis import Kind, Signature
 from domain.errors import BadInput
 from domain.exchanges import Effect
 from domain.manifests import Fit, ListedCredential, Minted, Page
+from vendors.answers import iso_moment
 from vendors.http import Answer, Wire, json_call, succeeded
 from vendors.pagerduty import rest_headers
 from vendors.rotation import HeldOpen
@@ -168,7 +169,7 @@ def _listed(row: Mapping[str, Any]) -> ListedCredential:
         str(row.get("id", "")),
         str(row.get("name") or row.get("summary") or ""),
         hint=key[-SHOWN_CHARACTERS:],
-        created_at=_moment(row.get("created_at")),
+        created_at=iso_moment(row.get("created_at")),
         fits=_fitting(key),
     )
 
@@ -180,14 +181,6 @@ def _fitting(key: str) -> Callable[[str], Fit]:
         return Fit.EXACT if key and compare_digest(key.encode(), value.encode()) else Fit.NO
 
     return fits
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def _lists_integrations(answer: Answer) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from domain.errors import BadInput
 from domain.exchanges import Effect
 from domain.manifests import Fit, ListedCredential, Manifest, Mint, Minted, Page
 from domain.names import Purpose
+from vendors.answers import iso_moment
 from vendors.capabilities import Client, Probe
 from vendors.fields import NOTHING_SENT
 from vendors.http import Answer, Call, Conduct, Wire, json_call, succeeded
@@ -229,7 +230,7 @@ def _listed(vendor_id: str, row: Mapping[str, Any]) -> ListedCredential:
         name=str(row.get("name") or ""),
         enabled=row.get("isActive") is not False,
         hint=public[-HINT_CHARACTERS:],
-        created_at=_moment(row.get("dateCreated")),
+        created_at=iso_moment(row.get("dateCreated")),
         fits=partial(_fit, public),
     )
 
@@ -240,14 +241,6 @@ def _fit(public_key: str, value: str) -> Fit:
     except BadInput:
         same = False
     return Fit.EXACT if same else Fit.NO
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 _DIGEST_CHARACTERS = 24

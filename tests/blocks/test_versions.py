@@ -17,6 +17,7 @@ from blocks.versions import BlockStore, prefect_client
 from domain.errors import OpsError, OutcomeUnknown, Rejected, Unavailable
 from domain.names import Credential, Target
 from domain.values import TAKEN, StoredValue
+from steps.side_by_side import side_by_side
 from vendors.registry import INTEGRATIONS, ROTATIONS
 
 CREDENTIAL = Credential.parse("datadog-default-staging-send")
@@ -67,6 +68,14 @@ def test_a_second_value_of_a_name_is_refused_and_the_first_one_stays(store: Bloc
     assert refusal.value.symptom == TAKEN
     assert SECRET[::-1] not in str(refusal.value)
     assert store.read(NAME) == STORED
+
+
+def test_many_threads_write_at_once_through_one_connection_and_none_is_turned_away(store: BlockStore) -> None:
+    names = [f"{CREDENTIAL}--r00000000002-{number}" for number in range(16)]
+
+    side_by_side(lambda name: store.keep(name, STORED), names, 8)
+
+    assert set(store.names(CREDENTIAL)) == set(names)
 
 
 def test_of_two_workers_that_write_one_name_at_once_one_wins_and_the_other_is_told(store: BlockStore) -> None:

@@ -272,7 +272,5 @@ def policy_said(text: str) -> Policy | str:
 
 def test_the_sections_defaults_are_the_policys() -> None:
     assert (
-        merged_policy(RotationDefaults(), None)
-        == merged_policy(RotationDefaults(), CredentialRotation())
-        == Policy()
+        merged_policy(RotationDefaults(), None) == merged_policy(RotationDefaults(), CredentialRotation()) == Policy()
     )

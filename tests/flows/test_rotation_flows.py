@@ -20,7 +20,6 @@ from flows.step_a_rotation import step_a_rotation
 from flows.sweep_what_is_due import sweep_what_is_due
 from ledger.alerts import open_alerts
 from ledger.held_credentials import find_credential
-from ledger.opening import open_ledger
 from ledger.rotation_rows import rotations
 from ledger.runs import runs
 from tests.flows.conftest import Desk

