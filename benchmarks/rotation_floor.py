@@ -164,11 +164,17 @@ class Bare:
                 _write(ledger, step)
 
     def _ask(self, client: httpx.Client, step: Asked) -> None:
-        """Ask, and at once again where Prefect's own work was in the way; its client would wait for seconds."""
+        """Ask, and at once again where Prefect's own work was in the way, or a connection broke.
+
+        Ours is asked again by Prefect's client, seconds later.
+        """
         status = 503
         for _ in range(_TRIES):
-            with self._turn if step.changes_block else nullcontext():
-                answer = client.request(step.method, step.url, headers=step.headers, content=step.body or None)
+            try:
+                with self._turn if step.changes_block else nullcontext():
+                    answer = client.request(step.method, step.url, headers=step.headers, content=step.body or None)
+            except httpx.NetworkError:
+                continue
             status = answer.status_code
             if status != httpx.codes.SERVICE_UNAVAILABLE:
                 break

@@ -57,6 +57,15 @@ def earliest_retirement(published: datetime, policy: Policy, manifest: Manifest)
     return published + policy.overlap_for(manifest)
 
 
+def in_words(span: timedelta) -> str:
+    """Return e.g. `24 h` or `10 min`, as people read it."""
+    minutes = span.total_seconds() / 60
+    return f"{minutes:g} min" if 0 < minutes < _MINUTES_PER_HOUR else f"{minutes / _MINUTES_PER_HOUR:g} h"
+
+
+_MINUTES_PER_HOUR = 60
+
+
 def _share(name: str) -> float:
     """Return a number in [0, 1) that looks random and is the same for one name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48

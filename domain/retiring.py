@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.manifests import Manifest
-from domain.policies import Policy
+from domain.policies import Policy, in_words
 from domain.rotation import Wait
 
 # Retiring compares moments told by three clocks: this machine's, the database's, the vendor's.
@@ -58,7 +58,7 @@ def why_not_yet(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop 
     if evidence.now < covered and not evidence.waived:
         return Stop(
             Wait.VENDOR_LAG,
-            f"The vendor tells uses up to {manifest.last_used_lag} late; what happened in the overlap is known at {covered:%Y-%m-%d %H:%M} UTC.",
+            f"The vendor tells uses up to {in_words(manifest.last_used_lag or timedelta(0))} late; what happened in the overlap is known at {covered:%Y-%m-%d %H:%M} UTC.",
             covered,
         )
     return None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from domain.errors import BadInput, Rejected, Unavailable
+from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.exchanges import Exchange
 from domain.manifests import ListedCredential, Minted
 from domain.names import Credential
@@ -98,7 +98,7 @@ class LiveVendor:
                 return Proof(
                     Proven.PASSED if accepted else Proven.REFUSED, at, "" if accepted else "the vendor refuses it"
                 )
-            return self._carried_out(probes, at)
+            return self._carried_out(probes, at, value)
         finally:
             client.close()
 
@@ -112,15 +112,15 @@ class LiveVendor:
             self._opened[1].close()
             self._opened = None
 
-    def _carried_out(self, probes: tuple[Probe, ...], at: datetime) -> Proof:
+    def _carried_out(self, probes: tuple[Probe, ...], at: datetime, value: str) -> Proof:
         attributed: list[str] = []
         jobs = [Job(self.credential.target, _noting(probe, attributed), self.context.new_nonce()) for probe in probes]
         open_intents(self.context, [(job.nonce, job.target, job.probe.name) for job in jobs])
         results = [carry_out(job, self.context.pace, self.context.clock) for job in jobs]
         close_intents(self.context, results)
-        return self._proof_of(results, attributed[-1] if attributed else "", at)
+        return self._proof_of(results, attributed[-1] if attributed else "", at, value)
 
-    def _proof_of(self, results: list[ProbeResult], attributed: str, at: datetime) -> Proof:
+    def _proof_of(self, results: list[ProbeResult], attributed: str, at: datetime, value: str) -> Proof:
         failed = [row for row in results if row.outcome is Outcome.FAIL and row.symptom != "probe.left_behind"]
         if not failed:
             unseen = [row for row in results if row.outcome is Outcome.SENT_NOT_CONFIRMED]
@@ -129,10 +129,17 @@ class LiveVendor:
             words = f"{person} (nonce {nonces})" if unseen else ""
             return Proof(Proven.UNSEEN if unseen else Proven.PASSED, at, words, attributed_to=attributed)
         first = failed[0]
-        if first.symptom in self.row.refusals:
+        # A probe's own refusal may have another name than the check's: where one is not known, the check is asked.
+        if first.symptom in self.row.refusals or self._is_surely_refused(value):
             return Proof(Proven.REFUSED, at, f"{first.happened} {first.means}", first.next_step)
         # It says nothing about the credential: a network that is away, an event that did not arrive.
         raise Unavailable(first.happened, first.means, first.next_step, first.symptom)
+
+    def _is_surely_refused(self, value: str) -> bool:
+        try:
+            return self.is_refused(value)
+        except OpsError:
+            return False
 
     def _rotator(self) -> Rotator:
         """Return the key management, connected with the values in use: after a flip that is another credential."""

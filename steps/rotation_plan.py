@@ -7,7 +7,7 @@ from datetime import datetime
 from domain.errors import OpsError
 from domain.manifests import Manifest
 from domain.names import Credential
-from domain.policies import earliest_retirement
+from domain.policies import earliest_retirement, in_words
 from ledger.freezing import frozen
 from ledger.held_credentials import HeldCredential, find_credential
 from ledger.rotation_rows import open_rotation_of
@@ -92,14 +92,14 @@ def _sinks(hands: Hands, value: str, seen: list[str]) -> None:
 
 def _would(hands: Hands, earliest: datetime) -> tuple[str, ...]:
     manifest = hands.manifest
-    gate = [f"the overlap of {hands.policy.overlap}"]
+    gate = [f"the overlap of {in_words(hands.policy.overlap)}"]
     if manifest.last_used_lag is not None:
         gate.append(
-            f"no use of the old one for {hands.policy.quiet} (the vendor tells uses up to {manifest.last_used_lag} late)"
+            f"no use of the old one for {in_words(hands.policy.quiet)} (the vendor tells uses up to {in_words(manifest.last_used_lag)} late)"
         )
     if hands.policy.consumers:
         gate.append(f"evidence that {', '.join(hands.policy.consumers)} uses the new one")
-    off = [f"switch the old one off, soak {hands.policy.soak}"] if manifest.can_disable else []
+    off = [f"switch the old one off, soak {in_words(hands.policy.soak)}"] if manifest.can_disable else []
     return (
         "wait for a person's new value" if manifest.by_hand else f"create a new one, made by {manifest.mint.value}",
         "prove it by a probe",
