@@ -192,7 +192,8 @@ def forked(job: Callable[[], object]) -> Child:
         signal.alarm(_LIMIT_S)
         job()
         code = 0
-    except BaseException:  # noqa: BLE001 (the child ends here, whatever it was; pytest's own code must not run in it)
-        traceback.print_exc()
     finally:
+        # The child ends here, whatever it was: pytest's own code must not run in it.
+        if code:
+            traceback.print_exc()
         os._exit(code)
