@@ -377,7 +377,7 @@ def _kept_back(connection: Connection, record: RotationRecord, now: datetime, ca
     if used[0] < cap:
         return None
     words = f"{cap} credentials of {record.credential.target.integration} were begun within the last hour, as many as policy allows."
-    return Kept(Wait.CAP, words, used[1] + _HOUR)
+    return Kept(Wait.CAP, words, (used[1] or now) + _HOUR)
 
 
 def _tell(connection: Connection, before: RotationRecord, record: RotationRecord, now: datetime) -> None:

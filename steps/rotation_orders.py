@@ -9,7 +9,7 @@ from domain.errors import BadInput, Rejected
 from domain.rotation import RotationRecord, State, Wait, may_roll_back
 from ledger.opening import Ledger
 from ledger.rotation_rows import find_rotation
-from ledger.rotations import CALL_TAKES, LEASE, note, seize, write
+from ledger.rotations import CALL_TAKES, LEASE, Held, note, seize, stand, write
 from steps.value_store import ValueStore
 
 # In these a call may be under way although nobody has the rotation: its answer was lost.
@@ -50,7 +50,9 @@ def order_roll_back(ledger: Ledger, rotation: str, operator: str, reason: str) -
             f"opsflows rotation show {rotation} prints where it stands; a new rotation is the way forward.",
         )
     held = seize(ledger, rotation, f"operator {operator}")
-    if held is None or held.record.state is not record.state:
+    if held is None or (held.record.state, held.record.back) != (record.state, False):
+        if held is not None:
+            _give_back(held)
         raise Rejected(
             f"Rotation {rotation} moved on just now.", "Nothing was done.", "Look where it stands and order again."
         )
@@ -65,6 +67,12 @@ def order_roll_back(ledger: Ledger, rotation: str, operator: str, reason: str) -
         release=True,
     )  # fmt: skip
     return held.record
+
+
+def _give_back(held: Held) -> None:
+    """Release what was seized for nothing, as it stood."""
+    there = held.record
+    stand(held, there.wait, there.words, there.next_step, there.not_before)
 
 
 def waive(ledger: Ledger, rotation: str, operator: str, reason: str) -> RotationRecord:

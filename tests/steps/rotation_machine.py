@@ -253,6 +253,14 @@ class Rotations(Gates):
                 self.scene.world.mint(one, "somebody's", ours=False)
 
     @rule(side=_SIDES)
+    def somebody_puts_one_into_the_block(self, side: int) -> None:
+        """Somebody rotated in the vendor's console: a value that works, and that the ledger does not know."""
+        one = self.side(side)
+        if not one.manifest.by_hand and (one.manifest.slots is None or len(one.standing) < one.manifest.slots):
+            entry = self.scene.world.mint(one, "made in the console", ours=False)
+            self.scene.world.serve(one.projection, entry.value, by_engine=False)
+
+    @rule(side=_SIDES)
     def somebody_deletes_one(self, side: int) -> None:
         for entry in self.scene.foreign(self.side(side)):
             self.scene.world.set_live(entry, Live.GONE)

@@ -332,8 +332,11 @@ def _wait(scene: Scene, side: Side) -> None:
 
 
 def _make_room(scene: Scene, side: Side) -> None:
-    for entry in scene.foreign(side):
-        scene.world.set_live(entry, Live.GONE)
+    """A person deletes what nobody uses: neither ours, nor a value that we keep."""
+    kept = {stored.value for stored in scene.documents.values()}
+    for entry in side.standing:
+        if not entry.ours and entry.value not in kept:
+            scene.world.set_live(entry, Live.GONE)
     _wait(scene, side)
 
 

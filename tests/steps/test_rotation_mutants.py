@@ -13,7 +13,7 @@ from tests.steps.rotation_mutants import CLEAN, GATE, MUTANTS, NOTICED, OURS, RO
 
 # Noticed within seconds, and by different invariants.
 _QUICK = ("no_wal", "no_overlap")
-_AT_MOST_SECONDS = 600
+_AT_MOST_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,13 @@ def test_a_worker_that_stands_still_in_the_middle_of_a_write_is_taken_over_on_po
     assert tried(postgresql_place, Job("splunk-send", fate=Fate.STOPPED), at, points) == []
 
 
+def test_a_rollback_that_is_ordered_twice_at_once_happens_once(sqlite_place: Place) -> None:
+    # Stopped after it looked and before it took the rotation; in between the other order was carried out.
+    job = Job("datadog-send", Course.BACK_FROM_PUBLISHED, Fate.STOPPED)
+
+    assert tried(sqlite_place, job, 1, ["before a ledger write"]) == []
+
+
 def test_what_a_worker_publishes_after_its_rotation_was_rolled_back_is_put_right(sqlite_place: Place) -> None:
     with sqlite_place.stage("sentry-send") as stage:
         points = Points(named="before publishing to env", fate=stand_still)
