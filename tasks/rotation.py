@@ -53,9 +53,7 @@ def step_all(desk: RotationDesk, records: Iterable[RotationRecord]) -> list[Row]
     """Step each open rotation, several at a time; return their rows in the order given."""
     rows: list[Row] = []
     by_credential = {record.credential: record for record in records}
-    _side_by_side(
-        desk, by_credential, lambda one: step_rotation(desk, by_credential[one], rows, return_state=True)
-    )
+    _side_by_side(desk, by_credential, lambda one: step_rotation(desk, by_credential[one], rows, return_state=True))
     return _in_order(rows, by_credential)
 
 
