@@ -15,6 +15,8 @@ VERIFY_DUE = "verify-due/verify-due"
 CONFIRM_STEP = "confirm-step/confirm-step"
 SWEEPER = "sweep-due-moments/sweeper"
 ROTATE = "rotate-credentials/rotate-credentials"
+# The same flow with a place of its own: an emergency waits behind no other run.
+EMERGENCY = "rotate-credentials/emergency-rotation"
 ROTATE_DUE = "rotate-due/rotate-due"
 STEP_ROTATION = "step-rotation/step-rotation"
 CREDENTIAL_AGES = "credential-ages/credential-ages"

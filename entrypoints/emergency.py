@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from domain.drill import is_drill
-from domain.errors import BadInput
-from domain.names import Credential
+from domain.names import EMERGENCY, Credential
 from domain.rotation import RotationRecord
 from entrypoints import configuration
 from entrypoints.day_one import quiet_prefect
@@ -18,7 +17,7 @@ from ledger.held_credentials import HeldCredential, held_credentials
 from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
 from steps.audited_run import open_own_ledger
-from steps.emergency import Order, check_second_person, exposed
+from steps.emergency import Order, check_moment, check_second_person, exposed, order_emergency
 from steps.rotation_scope import credentials_of_scope, forms_of
 from vendors.registry import ROTATIONS
 
@@ -53,20 +52,25 @@ _FORMATS = (
     "--contain-first", is_flag=True, help="Switch the exposed one off before there is another; needs --second."
 )
 @click.option("--second", default="", metavar="NAME", help="Who agreed to containing first; another person than you.")
+@click.option("--may-page", is_flag=True, help="Agree that a probe may wake whoever is on call.")
 @click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who orders it (claimed).")
 @click.option("--plan/--apply", "plan", default=False, help="Look first, or act (the default).")
 @click.option("--no-follow", is_flag=True, help="Start the runs and leave.")
 def emergency(  # noqa: PLR0917 (one parameter per option)
     since: datetime | None, scopes: tuple[str, ...], reason: str, ticket: str, contain_first: bool, second: str,  # noqa: FBT001 (click passes flags)
-    by: str, plan: bool, no_follow: bool,  # noqa: FBT001 (as above)
+    may_page: bool, by: str, plan: bool, no_follow: bool,  # noqa: FBT001 (as above)
 ) -> None:  # fmt: skip
     """Replace every exposed credential of the scope at once: no overlap, no quiet time, no soak; a freeze does not hold it."""
     chosen = credentials_of_scope(configuration.read(), scopes, ROTATIONS)
     ledger = open_own_ledger()
     try:
-        until = _until(since, ledger.now())
-        check_second_person(Order(until, by, reason, ticket, contain_first, second))
+        until = _until(ledger, since)
+        order = Order(until, by, reason, ticket, contain_first, second, may_page)
+        check_second_person(order)
         found = _exposed(ledger, chosen, until)
+        if found and not plan:
+            # In the ledger before any run: the sweeper carries it out even where no run ever starts.
+            order_emergency(ledger, found, order)
     finally:
         ledger.close()
     if not found:
@@ -76,28 +80,25 @@ def emergency(  # noqa: PLR0917 (one parameter per option)
     quiet_prefect()
     from entrypoints.following import follow_all, start_all  # noqa: PLC0415 (Prefect costs a second, a wrong name none)
 
-    runs = start_all(
+    runs = start_all((
         {
             "credentials": list(form.choices), "environment": form.environment, "instance": form.instance, "reason": "compromise",
             "operator": by, "ticket": ticket, "mode": "plan" if plan else "apply", "note": reason,
             "compromised_since": f"{until:%Y-%m-%dT%H:%M:%SZ}", "contain_first": contain_first, "second_person": second,
+            "may_page": may_page,
         }
         for form in forms_of(found)
-    )  # fmt: skip
+    ), EMERGENCY)  # fmt: skip
     code = 0 if no_follow else follow_all(runs)
     if plan and code == 0:
         click.echo("Only planned. The same command without --plan replaces them.")
     sys.exit(code)
 
 
-def _until(since: datetime | None, now: datetime) -> datetime:
-    until = now if since is None else since.replace(tzinfo=UTC)
-    if until > now:
-        raise BadInput(
-            f"--since {until:%Y-%m-%d %H:%M:%S} UTC is in the future.",
-            "Values that are exposed were minted until then; the time is UTC. Nothing was started.",
-            "Name the last moment at which the leak was open, or leave it out: then it is now.",
-        )
+def _until(ledger: Ledger, since: datetime | None) -> datetime:
+    # To the second, as the form of the deployment writes it: both must name the same moment.
+    until = ledger.now().replace(microsecond=0) if since is None else since.replace(tzinfo=UTC)
+    check_moment(ledger, until)
     return until
 
 

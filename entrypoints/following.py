@@ -63,11 +63,11 @@ def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -
     return started
 
 
-def start_all(forms: Iterable[Mapping[str, object]]) -> list[FlowRun]:
+def start_all(forms: Iterable[Mapping[str, object]], deployment: str = ROTATE) -> list[FlowRun]:
     """Start a run for each form, and say under which name and address."""
     runs = []
     for parameters in forms:
-        run = start_rotation(parameters)
+        run = start_rotation(parameters, deployment)
         click.echo(f"Started run {run.name}: {url_for(run) or run.id}")
         runs.append(run)
     return runs

@@ -1,6 +1,6 @@
 """Rotates the credentials an operator chose: planned first, then applied as far as it goes now; what waits goes on by itself."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import AuditedRun, audited_run
 from steps.emergency import Order, order_emergency
 from steps.rotation_choice import chosen_credentials
+from steps.rotation_plan import Occasion
 from steps.rotation_reports import counted, judge_rotations, plan_document, rotation_report
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
@@ -112,11 +113,17 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
         ) as run:  # fmt: skip
             with rotation_desk(run, config) as desk:
                 if mode is Mode.PLAN:
-                    return _planned(run, desk, chosen, environment)
+                    return _planned(run, desk, chosen, environment, _occasion(reason, contain_first=contain_first))
                 if reason is Reason.COMPROMISE:
-                    until = datetime.fromisoformat(compromised_since) if compromised_since else datetime.now(UTC)
+                    until = datetime.fromisoformat(compromised_since) if compromised_since else ledger.now()
                     order = Order(
-                        until, operator, f"compromise: {note}".rstrip(": "), ticket, contain_first, second_person
+                        until,
+                        operator,
+                        f"compromise: {note}".rstrip(": "),
+                        ticket,
+                        contain_first,
+                        second_person,
+                        may_page,
                     )
                     rows = step_all(desk, order_emergency(ledger, chosen, order))
                 else:
@@ -145,8 +152,16 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
         return refused(error)
 
 
-def _planned(run: AuditedRun, desk: RotationDesk, chosen: list[Credential], environment: str) -> State[None]:
-    plans = plan_all(desk, chosen)
+def _occasion(reason: Reason, *, contain_first: bool) -> Occasion:
+    if reason is not Reason.COMPROMISE:
+        return Occasion.ORDERLY
+    return Occasion.CONTAIN_FIRST if contain_first else Occasion.EMERGENCY
+
+
+def _planned(
+    run: AuditedRun, desk: RotationDesk, chosen: list[Credential], environment: str, occasion: Occasion
+) -> State[None]:
+    plans = plan_all(desk, chosen, occasion)
     show_rotation_plan(f"rotation-plan-{environment}", plans)
     run.conclude(Judgement(Verdict.PLANNED, World.NONE), plan_document(plans))
     hindered = [row for row in plans if row.problems]

@@ -111,11 +111,29 @@ def set_vendor_id(connection: Connection, credential: Credential, vendor_id: str
 
 
 def mark_compromised(ledger: Ledger, credential: Credential, at: datetime) -> None:
-    """Record that every value minted until `at` is exposed; an earlier moment does not take back a later one."""
+    """Record that every value minted until `at` is exposed; an earlier moment does not take back a later one.
+
+    A credential that nobody has looked at yet is recorded with it.
+    """
     rows = HELD_CREDENTIALS.c
     with ledger.writing() as connection:
+        unseen = {
+            "credential": str(credential),
+            "environment": credential.environment,
+            "first_seen_at": ledger.now_in(connection),
+        }
+        insert_new(connection, HELD_CREDENTIALS, unseen)
         later = or_(rows.compromised_at.is_(None), rows.compromised_at < at)
         connection.execute(update(HELD_CREDENTIALS).where(_is(credential), later).values(compromised_at=at))
+
+
+def note_minted(ledger: Ledger, credential: Credential, at: datetime | None) -> None:
+    """Record when the vendor says that the current value was made, where nobody knew; its age counts from there."""
+    if at is None:
+        return
+    with ledger.writing() as connection:
+        unknown = (_is(credential), HELD_CREDENTIALS.c.minted_at.is_(None))
+        connection.execute(update(HELD_CREDENTIALS).where(*unknown).values(minted_at=at))
 
 
 def _query() -> Any:

@@ -193,6 +193,8 @@ def _set_up_sqlite(dbapi_connection: Any, _record: object) -> None:
 def _set_up_postgresql(dbapi_connection: Any, _record: object) -> None:
     # A worker that is stopped in the middle of a write would keep its rows locked, and nobody could ever take over.
     dbapi_connection.execute(f"SET {_STANDS_STILL} = '{_STANDS_STILL_SECONDS}s'")
+    # A committed intent survives a crash of the database, whatever its own settings say; as FULL does on SQLite.
+    dbapi_connection.execute("SET synchronous_commit = on")
     dbapi_connection.commit()
 
 

@@ -1,16 +1,17 @@
 """Rotations as the ledger's rows tell them: found by id, by credential, by what is due."""
 
 import json
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, func, or_, select
 
 from domain.errors import BadInput
 from domain.names import Credential
 from domain.rotation import Kind, RotationRecord, State, Wait
 from ledger.opening import Ledger
-from ledger.rotation_schema import ROTATIONS
+from ledger.rotation_schema import GROUP_HOLDS, ROTATIONS
 
 _NAMES = tuple(field.name for field in fields(RotationRecord))
 
@@ -28,6 +29,22 @@ def is_known(ledger: Ledger, rotation: str) -> bool:
     """Say whether this ledger has a rotation of that id, of whatever credential, open or over."""
     with ledger.reading() as connection:
         return connection.execute(select(ROTATIONS.c.id).where(ROTATIONS.c.id == rotation)).first() is not None
+
+
+def group_holder(ledger: Ledger, groups: Collection[str]) -> str:
+    """Return the open rotation that has one of the groups, empty where none has."""
+    query = select(GROUP_HOLDS.c.rotation).join(ROTATIONS, ROTATIONS.c.id == GROUP_HOLDS.c.rotation)
+    with ledger.reading() as connection:
+        found = connection.execute(query.where(GROUP_HOLDS.c.name.in_(groups), ROTATIONS.c.closed_at.is_(None))).first()
+    return str(found.rotation) if found else ""
+
+
+def times_given_up(ledger: Ledger, credential: Credential) -> int:
+    """Return how many rotations of the credential ended without a new one: each of them ends its window."""
+    ended = (ROTATIONS.c.credential == str(credential), ROTATIONS.c.state == State.ABORTED.value)
+    with ledger.reading() as connection:
+        query = select(func.count()).select_from(ROTATIONS).where(*ended, ROTATIONS.c.kind != Kind.ADOPTION.value)
+        return int(connection.execute(query).scalar_one())
 
 
 def open_rotation_of(ledger: Ledger, credential: Credential) -> RotationRecord | None:

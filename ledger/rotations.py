@@ -22,6 +22,7 @@ from ledger.inserting import insert_new
 from ledger.opening import Ledger
 from ledger.rotation_rows import not_open, open_of, record_of
 from ledger.rotation_schema import GROUP_HOLDS, ROTATIONS
+from ledger.schema import QUESTIONS
 
 LEASE = timedelta(minutes=5)
 # With less left no call outside is begun, so that whatever is begun under a lease has arrived before another can have it.
@@ -30,7 +31,8 @@ _HOUR = timedelta(hours=1)
 # Reaching these ends a row of failures; creating anew does not, or attempts that always fail would never halt.
 _PROGRESS = frozenset({State.VERIFIED, State.PUBLISHED, State.DISABLED, State.REVOKING, *CLOSED})
 _RUNBOOK = "docs/runbooks/rotation-stuck.md"
-OPENED, CLOSED_ENTRY, ORPHAN = "rotation opened", "rotation closed", "rotation orphan"
+OPENED, CLOSED_ENTRY = "rotation opened", "rotation closed"
+ORPHAN, DRIFT = "rotation orphan", "rotation drift"
 
 
 @dataclass(slots=True)
@@ -144,6 +146,7 @@ def write(
         _tell(connection, before, held.record, now)
         if state in CLOSED:
             connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == before.id))
+            _end_questions(connection, before.id, now, done=state is State.DONE)
             seal = {"kind": CLOSED_ENTRY, "rotation": before.id, "state": state, "journal": held.record.head_hash}
             chain.append(held.ledger, connection, seal)
 
@@ -256,10 +259,19 @@ def note(
 
 
 def hold_groups(held: Held, groups: tuple[str, ...]) -> str:
-    """Take all of the groups for this rotation; return the rotation that has one of them, empty where all were taken."""
+    """Take all of the groups for this rotation; return the rotation that has one of them, empty where all were taken.
+
+    Raises:
+        Rejected: the lease is lost.
+    """
     if not groups:
         return ""
     with held.ledger.writing() as connection:
+        _still_held(connection, held.record, held.ledger.now_in(connection))
+        # What a rotation holds that is over is nobody's: a worker may have taken it just before the end.
+        over = select(ROTATIONS.c.id).where(ROTATIONS.c.closed_at.is_not(None))
+        free = (GROUP_HOLDS.c.name.in_(groups), GROUP_HOLDS.c.rotation.in_(over))
+        connection.execute(delete(GROUP_HOLDS).where(*free))
         for name in sorted(groups):
             insert_new(connection, GROUP_HOLDS, {"name": name, "rotation": held.record.id})
         others = connection.execute(
@@ -271,6 +283,12 @@ def hold_groups(held: Held, groups: tuple[str, ...]) -> str:
         if other:
             connection.execute(delete(GROUP_HOLDS).where(GROUP_HOLDS.c.rotation == held.record.id))
     return str(other)
+
+
+def record_drift(ledger: Ledger, credential: Credential, said: Mapping[str, object]) -> None:
+    """Write down, before it is done, that a block or sink is filled again between rotations."""
+    with ledger.writing() as connection:
+        chain.append(ledger, connection, {"kind": DRIFT, "credential": str(credential), **said})
 
 
 def record_orphan(ledger: Ledger, record: RotationRecord, said: Mapping[str, object]) -> None:
@@ -357,6 +375,13 @@ def _append(  # noqa: PLR0917 (one commit's parts)
 
 def _head(record: RotationRecord) -> Checkpoint:
     return Checkpoint(record.head_seq, record.head_hash)
+
+
+def _end_questions(connection: Connection, rotation: str, now: datetime, *, done: bool) -> None:
+    """Answer what nobody answered: a rotation that is over waits for nobody, and its deadline must not raise anyone."""
+    unanswered = (QUESTIONS.c.run_id == rotation, QUESTIONS.c.answered_at.is_(None))
+    ended = {"answered_at": now, "who": "opsflows", "seen": done, "note": "the rotation is over"}
+    connection.execute(update(QUESTIONS).where(*unanswered).values(**ended))
 
 
 def _kept_back(connection: Connection, record: RotationRecord, now: datetime, cap: int | None) -> Kept | None:

@@ -3,9 +3,10 @@
 from domain.errors import OpsError, Rejected
 from domain.manifests import Fit, ListedCredential
 from domain.rotation import RotationRecord, State
+from ledger.held_credentials import note_minted
 from ledger.rotation_rows import find_rotation
 from ledger.rotations import Flip, Held, note, write
-from steps.rotation_hands import Hands, Listing, Proven, Stop
+from steps.rotation_hands import Hands, Listing, Proof, Proven, Stop
 
 _UNCLEAR = "rotation.adoption_unclear"
 
@@ -18,11 +19,12 @@ def adopt_at_vendor(hands: Hands, held: Held) -> Stop | None:
     """
     record = held.record
     try:
-        bound, how = _proven(hands, record.old_version, str(record.facts.get("named_id", "")))
+        bound, how, _ = _proven(hands, record.old_version, str(record.facts.get("named_id", "")))
     except Rejected as error:
         write(held, "outcome", {"not_adopted": error.happened}, state=State.ABORTED)
         raise
     write(held, "intent", {"verb": "adopt", "vendor_id": bound.vendor_id, "told_by": how})
+    note_minted(hands.ledger, record.credential, bound.created_at)
     before = str(record.facts.get("takes_over") or "")
     fingerprint = str(record.facts["old_fingerprint"])
     flip = Flip(before, record.old_version, bound.vendor_id, fingerprint, bound.created_at) if before else None
@@ -41,11 +43,14 @@ def adopt_retiring(hands: Hands, rotation: str, named_id: str, operator: str) ->
         BadInput: the rotation is over.
     """
     record = find_rotation(hands.ledger, rotation)
-    bound, how = _proven(hands, record.old_version, named_id)
+    bound, how, proof = _proven(hands, record.old_version, named_id)
     said = {"verb": "adopt", "vendor_id": bound.vendor_id, "told_by": how, "operator": operator}
     # The pointer's row is bound as well, as long as it names the old value.
     bind = None if record.flipped_at else bound.vendor_id
-    return note(hands.ledger, rotation, said, columns={"old_vendor_id": bound.vendor_id}, bind=bind)
+    # The probe used the old value: that is no use by anybody else.
+    known = record.facts.get("own_uses")
+    own = {"own_uses": [*(known if isinstance(known, list) else []), proof.at.isoformat()]}
+    return note(hands.ledger, rotation, said, own, columns={"old_vendor_id": bound.vendor_id}, bind=bind)
 
 
 def recognised(listing: Listing, value: str, named_id: str) -> list[tuple[ListedCredential, str]]:
@@ -62,8 +67,8 @@ def recognised(listing: Listing, value: str, named_id: str) -> list[tuple[Listed
     return [(named, "an operator named it")]
 
 
-def _proven(hands: Hands, version: str, named_id: str) -> tuple[ListedCredential, str]:
-    """Return what the value is, told by the listing and borne out by a probe and the vendor's attribution."""
+def _proven(hands: Hands, version: str, named_id: str) -> tuple[ListedCredential, str, Proof]:
+    """Return what the value is and how that is told, borne out by a probe, and that probe."""
     stored = hands.store.read(version)
     if stored is None:
         raise _unclear(hands, "its value document is gone")
@@ -79,11 +84,11 @@ def _proven(hands: Hands, version: str, named_id: str) -> tuple[ListedCredential
         attributed = listing.of_id(proof.attributed_to)
         if attributed is None or (found and attributed not in [one for one, _ in found]):
             raise _unclear(hands, f"the vendor says that its event came with {proof.attributed_to}")
-        return attributed, "the vendor attributes its event to it"
+        return attributed, "the vendor attributes its event to it", proof
     if len(found) != 1:
         names = ", ".join(f"{one.name or '-'} ({one.vendor_id})" for one, _ in found) or "nothing listed fits"
         raise _unclear(hands, f"it could be any of: {names}" if found else names)
-    return found[0]
+    return *found[0], proof
 
 
 def _unclear(hands: Hands, why: str) -> OpsError:

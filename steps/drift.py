@@ -1,8 +1,10 @@
 """Between rotations: a block or sink that shows another value than the current one is put right, or told to someone."""
 
 from ledger.alerts import clear_alert, raise_alert
+from ledger.freezing import frozen
 from ledger.held_credentials import HeldCredential, find_credential
 from ledger.rotation_rows import rotations
+from ledger.rotations import record_drift
 from steps.rotation_hands import Hands
 
 
@@ -25,12 +27,16 @@ def put_back_drift(hands: Hands) -> list[str]:
         )  # fmt: skip
         return [told]
     clear_alert(hands.ledger, key)
+    if frozen(hands.ledger) is not None:
+        return []
     said: list[str] = []
     if there != current.value:
+        record_drift(hands.ledger, hands.credential, {"block": str(hands.credential), "version": held.version})
         hands.store.project(hands.credential, current.value)
         said.append(f"The block of {hands.credential} showed an earlier value; the current one was put back.")
     for name, sink in hands.sinks.items():
         if sink.serves(current.value) is False:
+            record_drift(hands.ledger, hands.credential, {"sink": name, "version": held.version})
             sink.publish(current.value)
             said.append(f"Sink {name} did not serve the current value of {hands.credential}; it was put back.")
     return said

@@ -9,7 +9,7 @@ from domain.names import Credential
 from domain.rotation import Kind, RotationRecord, Wait, rotation_id
 from ledger.held_credentials import HeldCredential, held_credentials, mark_compromised
 from ledger.opening import Ledger
-from ledger.rotation_rows import open_rotation_of
+from ledger.rotation_rows import open_rotation_of, times_given_up
 from ledger.rotations import note, open_rotation
 
 
@@ -23,6 +23,7 @@ class Order:
     ticket: str
     contain_first: bool = False
     second: str = ""
+    may_page: bool = False
 
 
 def exposed(held: Iterable[HeldCredential], compromised_at: datetime) -> list[HeldCredential]:
@@ -36,10 +37,22 @@ def order_emergency(ledger: Ledger, credentials: Iterable[Credential], order: Or
     A candidate that was minted before the compromise is finished forward, and replaced again afterwards (`renew_exposed`).
 
     Raises:
-        BadInput: containing first has no second name, or the same one.
+        BadInput: containing first has no second name, or the same one; or the moment is in the future.
     """
     check_second_person(order)
+    check_moment(ledger, order.compromised_at)
     return [_of_one(ledger, credential, order) for credential in credentials]
+
+
+def check_moment(ledger: Ledger, compromised_at: datetime) -> None:
+    """Raise BadInput for a moment in the future: every new value would be exposed as well, and replaced again and again."""
+    now = ledger.now()
+    if compromised_at > now:
+        raise BadInput(
+            f"{compromised_at:%Y-%m-%d %H:%M:%S} UTC is in the future; it is {now:%Y-%m-%d %H:%M:%S} UTC.",
+            "Values that are exposed were minted until then; the time is UTC. Nothing was started.",
+            "Name the last moment at which the leak was open, or leave it out: then it is now.",
+        )
 
 
 def check_second_person(order: Order) -> None:
@@ -58,9 +71,8 @@ def renew_exposed(ledger: Ledger) -> list[RotationRecord]:
     for one in held_credentials(ledger):
         if one.is_exposed and one.compromised_at and open_rotation_of(ledger, one.credential) is None:
             order = Order(one.compromised_at, "opsflows", "the value in use was minted before the compromise", "-")
-            opened.append(
-                _opened(ledger, one.credential, order, f"emergency {one.compromised_at.isoformat()} flip {one.flips}")
-            )
+            window = f"emergency {one.compromised_at.isoformat()} flip {one.flips}"
+            opened.append(_opened(ledger, one.credential, order, window))
     return opened
 
 
@@ -79,13 +91,19 @@ def _of_one(ledger: Ledger, credential: Credential, order: Order) -> RotationRec
         "emergency": True, "contain_first": contain_first, "compromised_at": order.compromised_at, "failures": 0,
         "wait": Wait.NOTHING.value, "words": "", "next_step": "",
     }  # fmt: skip
-    return note(ledger, there.id, said, columns=columns)
+    try:
+        return note(ledger, there.id, said, {"may_page": True} if order.may_page else None, columns=columns)
+    except BadInput:  # it ended between the look and the word; what is exposed then has no rotation
+        return _opened(ledger, credential, order, f"emergency {order.compromised_at.isoformat()}")
 
 
 def _opened(ledger: Ledger, credential: Credential, order: Order, window: str) -> RotationRecord:
     reason = f"{order.reason} (second: {order.second})" if order.second else order.reason
+    # One that was given up ends its window: the same order again opens another.
+    given_up = times_given_up(ledger, credential)
+    window = f"{window} again {given_up}" if given_up else window
     return open_rotation(
         ledger, rotation_id(credential, window), credential, Kind.EMERGENCY, operator=order.operator, reason=reason,
         ticket=order.ticket, due_window=window, emergency=True, contain_first=order.contain_first,
-        compromised_at=order.compromised_at,
+        compromised_at=order.compromised_at, facts={"may_page": order.may_page},
     )  # fmt: skip

@@ -15,9 +15,10 @@ from ledger.held_credentials import see_credential
 from ledger.questions import Seen
 from ledger.rotations import LEASE, Flip, Held, hold_groups, intend, still_held, write
 from steps.rotation_hands import Hands, Listing, Proof, Proven, Stop, kept_back
-from steps.rotation_people import asked
+from steps.rotation_people import asked, stands_asked
 from steps.value_store import keep_once
 
+_BEFORE_FLIP = frozenset({State.CREATING, State.CREATED, State.VERIFIED})
 # How soon something that converges by itself is looked at again.
 SETTLE = timedelta(minutes=1)
 
@@ -50,7 +51,9 @@ def keep_old(hands: Hands, held: Held) -> Stop | None:
         return Stop(Wait.BLOCKED_PREFLIGHT, f"{hands.credential} has no value in its block.")
     fingerprint = hands.fingerprint(value)
     known = see_credential(hands.ledger, hands.credential, fingerprint)
-    found_by_hand = known.version != "" and known.fingerprint != fingerprint
+    # Another value than the one that was bound is bound to nothing yet, whoever put it there.
+    is_another = known.fingerprint not in {"", fingerprint}
+    found_by_hand = is_another and known.version != ""
     if found_by_hand and record.facts.get("put_back") is True:
         return put_back(hands, held, known.version)
     if found_by_hand and record.kind is not Kind.ADOPTION:
@@ -59,14 +62,16 @@ def keep_old(hands: Hands, held: Held) -> Stop | None:
         )
     is_kept = known.version != "" and not found_by_hand
     name = known.version if is_kept else hands.version(record, 0)
-    vendor_id = "" if found_by_hand else known.vendor_id
     if not is_kept:
-        fingerprint = hands.fingerprint(keep_once(hands.store, name, StoredValue(value, vendor_id)).value)
+        # An earlier try may have kept what stood there then; that is the value this rotation is about.
+        fingerprint = hands.fingerprint(keep_once(hands.store, name, StoredValue(value)).value)
+        is_another = known.fingerprint not in {"", fingerprint}
+    vendor_id, minted_at = ("", None) if is_another else (known.vendor_id, known.minted_at)
     write(
         held, "outcome", {"kept": name, "fingerprint": fingerprint, "vendor_id": vendor_id},
         columns={"old_version": name, "old_vendor_id": vendor_id},
-        facts={"old_fingerprint": fingerprint, "old_minted_at": _iso(known.minted_at), "takes_over": known.version if found_by_hand else ""},
-        flip=None if known.version else Flip("", name, vendor_id, fingerprint, known.minted_at),
+        facts={"old_fingerprint": fingerprint, "old_minted_at": _iso(minted_at), "takes_over": known.version if found_by_hand else ""},
+        flip=None if known.version else Flip("", name, vendor_id, fingerprint, minted_at),
     )  # fmt: skip
     return None
 
@@ -92,13 +97,26 @@ def contain(hands: Hands, held: Held) -> Stop | None:
     vendor_id = held.record.old_vendor_id
     if not vendor_id:
         return Stop(Wait.AWAITING_ADOPTION, f"Which credential of the vendor {hands.credential} is, is not known.")
+    # Ordered of a rotation that is further on, it happens beside what is under way, in the state that it has.
+    begun = held.record.state in {State.PLANNED, State.CONTAINING}
     verb, act = ("disable", hands.vendor.disable) if hands.manifest.can_disable else ("revoke", hands.vendor.revoke)
-    intend(held, verb, {"vendor_id": vendor_id, "why": "contain first"}, state=State.CONTAINING)
+    said = {"vendor_id": vendor_id, "why": "contain first"}
+    intend(held, verb, said, state=State.CONTAINING if begun else None)
     still_held(held)
     act(vendor_id)
     contained = {"contained_at": hands.ledger.now().isoformat()}
-    write(held, "outcome", {"verb": verb, "vendor_id": vendor_id}, state=State.PLANNED, facts=contained)
+    told = {"verb": verb, "vendor_id": vendor_id}
+    write(held, "outcome", told, state=State.PLANNED if begun else None, facts=contained)
     return None
+
+
+def contain_late(hands: Hands, held: Held) -> Stop | None:
+    """Contain first, where it was ordered after the rotation had begun and before the old credential goes anyway."""
+    record = held.record
+    ordered = record.emergency and record.contain_first and not record.back
+    if not ordered or record.state not in _BEFORE_FLIP or {"contained_at", "not_contained"} & set(record.facts):
+        return None
+    return contain(hands, held)
 
 
 def _contained_by_hand(hands: Hands, held: Held) -> Stop | None:
@@ -144,19 +162,15 @@ def verify_new(hands: Hands, held: Held) -> Stop | None:
     stored = hands.store.read(record.new_version)
     if stored is None:
         return give_up(hands, held, "its value document is gone")
+    if stands_asked(hands, held, "seen"):
+        return Stop(Wait.AWAITING_HUMAN_SEEN, record.words or "Somebody must say whether the event arrived.")
     proof = hands.vendor.prove(stored.value)
     # What is made by hand has no id; a reading one never has, and what the vendor names is what the event was sent with.
     told = proof.attributed_to if record.new_vendor_id else ""
     if proof.outcome is Proven.PASSED and told not in {"", record.new_vendor_id}:
         return give_up(hands, held, f"the vendor says that its event came with {proof.attributed_to}")
-    if proof.outcome is Proven.UNSEEN:
-        answer = asked(hands, held, "seen", proof.words)
-        if answer is Seen.NO:
-            return give_up(hands, held, "a person did not see its event")
-        if answer is None:
-            return Stop(Wait.AWAITING_HUMAN_SEEN, f"Somebody must say whether the event arrived: {proof.words}")
-    elif proof.outcome is not Proven.PASSED:
-        return _unproven(hands, held, proof)
+    if proof.outcome is not Proven.PASSED and (stop := _unproven(hands, held, proof)):
+        return stop
     write(
         held, "outcome", {"verb": "prove", "version": record.new_version, "vendor_id": record.new_vendor_id},
         state=State.VERIFIED, columns={"verified_at": hands.ledger.now()}, facts=used_new(held, proof),
@@ -323,8 +337,15 @@ def _awaited_value(hands: Hands, held: Held) -> Stop | None:
 
 
 def _unproven(hands: Hands, held: Held, proof: Proof) -> Stop | None:
+    """Return why it does not go on; None where a person saw what no credential can read back."""
+    if proof.outcome is Proven.UNSEEN:
+        answer = asked(hands, held, "seen", proof.words)
+        if answer is Seen.NO:
+            return give_up(hands, held, "a person did not see its event")
+        told = f"Somebody must say whether the event arrived: {proof.words}"
+        return Stop(Wait.AWAITING_HUMAN_SEEN, told) if answer is None else None
     if proof.outcome is Proven.NOT_AGREED:
-        return Stop(Wait.AWAITING_AGREEMENT, proof.words, next_step=proof.next_step)
+        return Stop(Wait.AWAITING_AGREEMENT, proof.words)
     minted = held.record.minted_at or held.record.opened_at
     if hands.ledger.now() < (known := minted + hands.manifest.propagation):
         return Stop(Wait.SETTLING, f"The vendor does not know the new credential yet: {proof.words}", known)

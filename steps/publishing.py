@@ -27,7 +27,7 @@ def publish(hands: Hands, held: Held) -> Stop | None:
         if proof.outcome is Proven.REFUSED:
             return Stop(Wait.BLOCKED_NEW_FAILS, f"The new credential does not work any more: {proof.words}")
         if proof.outcome is Proven.NOT_AGREED:
-            return Stop(Wait.AWAITING_AGREEMENT, proof.words, next_step=proof.next_step)
+            return Stop(Wait.AWAITING_AGREEMENT, proof.words)
         write(
             held,
             "outcome",

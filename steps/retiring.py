@@ -3,6 +3,7 @@
 The gate is asked just before each change, also after a crash: time has passed since the intent was written.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -96,8 +97,9 @@ def _gate(hands: Hands, held: Held) -> Stop | None:
         )
     now = hands.ledger.now()
     served = record.served_at or now
-    waived = "waived" in record.facts
-    if not record.emergency:
+    waived = bool(record.facts.get("waived"))
+    # An emergency that is rolled back takes the new one away from whoever has loaded it: that has its overlap.
+    if not record.emergency or record.back:
         kept = why_not_yet(Evidence(now, served, waived=waived), hands.policy, hands.manifest)
         # Reads come before the probe, so that one that stays for days does not send an event at every look.
         kept = kept or why_it_stays(_evidence(hands, held, served, waived=waived), hands.policy, hands.manifest)
@@ -115,7 +117,7 @@ def _surviving_works(hands: Hands, held: Held) -> Stop | None:
         return stop
     proof = hands.vendor.prove(stored.value)
     if proof.outcome is Proven.NOT_AGREED:
-        return Stop(Wait.AWAITING_AGREEMENT, proof.words, next_step=proof.next_step)
+        return Stop(Wait.AWAITING_AGREEMENT, proof.words)
     # What cannot be read back was seen by a person before; now it is at least not refused.
     if proof.outcome not in {Proven.PASSED, Proven.UNSEEN}:
         return Stop(Wait.BLOCKED_NEW_FAILS, f"The credential in use does not pass its probe: {proof.words}")
@@ -192,7 +194,7 @@ def _see_refused(hands: Hands, held: Held) -> Stop | None:
     """Close only when the vendor was seen to refuse the value; until it has converged, and a while longer, ask again."""
     record = held.record
     stored = hands.store.read(record.retiring_version)
-    if stored is None and "waived" not in record.facts:
+    if stored is None and not _unseen_is_waived(record):
         raise OpsError(
             f"The value document {record.retiring_version} is gone, so it cannot be seen to be refused.",
             "The vendor was told to delete the credential; whether it still works is not known.",
@@ -205,6 +207,12 @@ def _see_refused(hands: Hands, held: Held) -> Stop | None:
     write(held, "outcome", seen, state=record.ends_as)
     _drop_documents(hands, record)
     return None
+
+
+def _unseen_is_waived(record: RotationRecord) -> bool:
+    """Say whether someone said at this very state what they saw; a waiver of the gate says nothing of a refusal."""
+    waiver = record.facts.get("waived")
+    return isinstance(waiver, Mapping) and waiver.get("state") == State.REVOKING.value
 
 
 def _still_accepted(hands: Hands, held: Held) -> Stop:

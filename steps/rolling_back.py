@@ -145,7 +145,7 @@ def _hand_back(hands: Hands, held: Held) -> Stop | None:
 def _old_works(hands: Hands, held: Held, old: StoredValue) -> Stop | None:
     proof = hands.vendor.prove(old.value)
     if proof.outcome is Proven.NOT_AGREED:
-        return Stop(Wait.AWAITING_AGREEMENT, proof.words, next_step=proof.next_step)
+        return Stop(Wait.AWAITING_AGREEMENT, proof.words)
     if proof.outcome is Proven.REFUSED:
         return Stop(
             Wait.BLOCKED_OLD_FAILS,

@@ -11,7 +11,7 @@ from domain.rotation import RotationRecord, State, Wait
 from ledger.rotation_rows import find_rotation
 from ledger.rotations import Held, claim, stand
 from steps.adopting import adopt_at_vendor
-from steps.minting import contain, plan_creation, reconcile, verify_new
+from steps.minting import contain, contain_late, plan_creation, reconcile, verify_new
 from steps.publishing import publish
 from steps.retiring import finish_disabling, finish_revoking, retire, soak
 from steps.rolling_back import roll_back
@@ -22,6 +22,8 @@ _CLAIM_LOST = "ledger.claim_lost"
 _FIRST_BACKOFF, _LONGEST_BACKOFF = timedelta(minutes=1), timedelta(hours=1)
 # A halted rotation is not looked at until someone resumes it.
 _NEVER = timedelta(days=36500)
+
+_STEADY = frozenset({State.PUBLISHED, State.DISABLED})
 
 _PROCEDURES: Mapping[State, Callable[[Hands, Held], Stop | None]] = {
     State.PLANNED: plan_creation,
@@ -70,7 +72,7 @@ def advance(hands: Hands, rotation: str) -> RotationRecord:
 
 def _step(hands: Hands, held: Held) -> None:
     while held.record.is_open:
-        stop = _PROCEDURES[held.record.state](hands, held)
+        stop = contain_late(hands, held) or _PROCEDURES[held.record.state](hands, held)
         if stop is not None:
             _stand(hands, held, stop)
             return
@@ -79,7 +81,9 @@ def _step(hands: Hands, held: Held) -> None:
 def _stand(hands: Hands, held: Held, stop: Stop) -> None:
     until = stop.until or hands.ledger.now() + LOOK_AGAIN
     todo = stop.next_step or next_step_of(stop.wait, held.record)
-    stand(held, stop.wait, stop.words, todo, until)
+    # A look that found nothing wrong ends a row of failures; creating anew does not.
+    failures = 0 if held.record.state in _STEADY else None
+    stand(held, stop.wait, stop.words, todo, until, failures=failures)
 
 
 def _keep_failure(hands: Hands, held: Held, error: OpsError) -> None:

@@ -11,7 +11,7 @@ from domain.policies import Policy, due_at, is_too_old
 from ledger.alerts import clear_alert, raise_alert
 from ledger.held_credentials import HeldCredential, held_credentials, see_credential
 from ledger.opening import Ledger
-from ledger.rotation_rows import rotations
+from ledger.rotation_rows import rotations, times_given_up
 from vendors.rotation import Rotation
 
 Rows = Mapping[tuple[str, Purpose], Rotation]
@@ -23,11 +23,15 @@ class Due:
 
     held: HeldCredential
     at: datetime
+    given_up: int = 0
 
     @property
     def window(self) -> str:
-        """Every trigger for this age of this value names the same window; missed ones collapse to one."""
-        return f"due {self.at:%Y-%m-%d}"
+        """Every trigger for this age of this value names the same window; missed ones collapse to one.
+
+        A rotation that was given up ends its window: the credential is still due.
+        """
+        return f"due {self.at:%Y-%m-%d}{f' again {self.given_up}' if self.given_up else ''}"
 
 
 def credentials_in(config: Config, environment: str, rows: Rows) -> list[Credential]:
@@ -63,7 +67,7 @@ def due_now(
     now = ledger.now()
     open_ones = {record.credential for record in rotations(ledger, open_only=True, limit=100_000)}
     found = [
-        Due(one, at)
+        Due(one, at, times_given_up(ledger, one.credential))
         for one in held
         if one.credential not in open_ones
         and not policy_of(one.credential).is_drill

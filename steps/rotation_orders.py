@@ -62,7 +62,7 @@ def order_roll_back(ledger: Ledger, rotation: str, operator: str, reason: str) -
         columns={"back": True, "not_before": now, "failures": 0},
         facts={
             "rolled_from": record.state.value, "calls_end_at": _calls_end_at(record, held.record, now).isoformat(),
-            "forward": False, "enabled_at": "",
+            "forward": False, "enabled_at": "", "waived": None,
         },
         release=True,
     )  # fmt: skip
@@ -77,8 +77,9 @@ def _give_back(held: Held) -> None:
 
 def waive(ledger: Ledger, rotation: str, operator: str, reason: str) -> RotationRecord:
     """Let the retiring credential go although it is used, or nobody acknowledged the new one; overlap and proof stay."""
-    waiver = {"operator": operator, "reason": reason}
-    return note(ledger, rotation, {"verb": "waive", **waiver}, {"waived": waiver})
+    state = find_rotation(ledger, rotation).state.value
+    waiver = {"operator": operator, "reason": reason, "state": state}
+    return note(ledger, rotation, {"verb": "waive", "operator": operator, "reason": reason}, {"waived": waiver})
 
 
 def acknowledge(

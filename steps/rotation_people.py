@@ -29,6 +29,14 @@ def asked(hands: Hands, held: Held, what: str, text: str) -> Seen | None:
     return None
 
 
+def stands_asked(hands: Hands, held: Held, what: str) -> bool:
+    """Say whether this attempt's question waits for its answer: until then the event it is about is not sent again."""
+    subject = subject_of(held.record, what)
+    return any(
+        question.integration == subject for question in open_questions(hands.ledger, held.record.credential.environment)
+    )
+
+
 def subject_of(record: RotationRecord, what: str) -> str:
     """Return the subject of a question about this attempt; `what` is create, seen, revoke or contain."""
     return f"{record.id}:{what}:{record.attempt}{':back' if record.back else ''}"

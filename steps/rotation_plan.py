@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from domain.errors import OpsError
 from domain.manifests import Manifest
@@ -10,7 +11,7 @@ from domain.names import Credential
 from domain.policies import earliest_retirement, in_words
 from ledger.freezing import frozen
 from ledger.held_credentials import HeldCredential, find_credential
-from ledger.rotation_rows import open_rotation_of
+from ledger.rotation_rows import group_holder, open_rotation_of
 from steps.adopting import recognised
 from steps.rotation_hands import Hands, Listing
 
@@ -26,7 +27,15 @@ class PlanRow:
     earliest: datetime | None
 
 
-def plan_rotation(hands: Hands) -> PlanRow:
+class Occasion(Enum):
+    """Why it is planned: with its overlap, or because what is in use is exposed."""
+
+    ORDERLY = "orderly"
+    EMERGENCY = "emergency"
+    CONTAIN_FIRST = "emergency, contain first"
+
+
+def plan_rotation(hands: Hands, occasion: Occasion = Occasion.ORDERLY) -> PlanRow:
     """Return the plan of one credential. Reads only: nothing is created, written or sent that anybody would notice."""
     seen: list[str] = []
     problems: list[str] = []
@@ -38,10 +47,17 @@ def plan_rotation(hands: Hands) -> PlanRow:
         _ask(lambda: _current(hands, value, seen, problems), problems)
         _ask(lambda: _at_vendor(hands, value, held, seen, problems), problems)
         _sinks(hands, value, seen)
-    if (there := open_rotation_of(hands.ledger, hands.credential)) is not None:
+    there = open_rotation_of(hands.ledger, hands.credential)
+    if occasion is not Occasion.ORDERLY:
+        seen.extend([f"rotation {there.id} is open and becomes the emergency"] if there else [])
+        now = hands.ledger.now()
+        return PlanRow(hands.credential, _would_at_once(hands, occasion), tuple(seen), tuple(problems), now)
+    if there is not None:
         problems.append(f"Rotation {there.id} is open: {there.state.value}, {there.wait.value or 'going on'}.")
     if (freeze := frozen(hands.ledger)) is not None:
         problems.append(f"Frozen by {freeze.who}: {freeze.reason}.")
+    if (other := group_holder(hands.ledger, hands.policy.groups)) and (there is None or other != there.id):
+        problems.append(f"Rotation {other} of the same group is first; this one begins when it is over.")
     earliest = earliest_retirement(hands.ledger.now(), hands.policy, hands.manifest)
     return PlanRow(hands.credential, _would(hands, earliest), tuple(seen), tuple(problems), earliest)
 
@@ -108,6 +124,22 @@ def _would(hands: Hands, earliest: datetime) -> tuple[str, ...]:
         f"wait for {', '.join(gate)}: not before {earliest:%Y-%m-%d %H:%M} UTC",
         *off,
         "delete the old one by hand" if manifest.by_hand else "delete the old one",
+        "see that the vendor refuses it",
+    )
+
+
+def _would_at_once(hands: Hands, occasion: Occasion) -> tuple[str, ...]:
+    by_hand = hands.manifest.by_hand
+    contain = (
+        ["switch the exposed one off: what uses it fails from then on"] if occasion is Occasion.CONTAIN_FIRST else []
+    )
+    return (
+        *contain,
+        "wait for a person's new value" if by_hand else f"create a new one, made by {hands.manifest.mint.value}",
+        "prove it by a probe",
+        *([f"publish it to {', '.join(hands.policy.sinks)}"] if hands.policy.sinks else []),
+        "make it current",
+        "delete the exposed one by hand, at once" if by_hand else "delete the exposed one at once: no overlap, no soak",
         "see that the vendor refuses it",
     )
 

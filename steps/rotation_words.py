@@ -21,7 +21,7 @@ _NEXT_STEP: Mapping[Wait, str] = MappingProxyType(
         Wait.BLOCKED_NO_SLOT: "Delete one that nobody needs in the vendor's console; it is looked at again by itself.",
         Wait.BLOCKED_STILL_USED: "Find who still uses it and let them load the new value; if that use may break: opsflows rotation waive {id} --reason WHY.",
         Wait.BLOCKED_HELD_OPEN: "Resolve them in the vendor's console; it is looked at again by itself.",
-        Wait.BLOCKED_NEW_FAILS: "Go back: opsflows rotation rollback {id} --reason WHY; the old credential still works.",
+        Wait.BLOCKED_NEW_FAILS: "The other one still works: go back with opsflows rotation rollback {id} --reason WHY; one that rolls back already needs the failing one mended at the vendor.",
         Wait.BLOCKED_OLD_FAILS: "If the old credential is lost, go forward again: opsflows rotation resume {id} --reason WHY; otherwise it is looked at again by itself.",
         Wait.BLOCKED_CLOCKS: "Set the clock that is wrong (timedatectl); it is looked at again by itself.",
         Wait.BLOCKED_CONFLICT: "To put the ledger's value back: opsflows rotation resume {id} --reason WHY. To keep what stands there, note it down, let this rotation end first, then enter it again and opsflows adopt {credential}.",

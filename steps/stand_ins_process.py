@@ -62,7 +62,15 @@ def kept_stand_ins(state: Path) -> Iterator[Running]:
     """
     file = state.with_suffix(".port")
     with file.open("a+") as port:
-        fcntl.flock(port, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                f"Another run has the stand-ins of {state.name}.",
+                "Two processes would write one state. Nothing was started.",
+                "Nothing: the next run has them.",
+                "stand_ins.busy",
+            ) from None
         port.seek(0)
         before = port.read().strip()
         with started_stand_ins(int(before) if before.isdigit() and _is_free(int(before)) else 0, state) as running:

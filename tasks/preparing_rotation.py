@@ -158,13 +158,16 @@ def policy_for(config: Config) -> Callable[[Credential], Policy]:
 
 
 def policy_or_none(config: Config) -> Callable[[Credential], Policy | None]:
-    """Return each credential's policy; None for what is not rotated here, or not declared any more."""
+    """Return each credential's policy; None for what is not declared any more. What no schedule rotates grows old all the same."""
     policy = policy_for(config)
 
     def find(credential: Credential) -> Policy | None:
         if is_drill(credential):
             return policy(credential)
-        declared = credential.environment in config.environments and is_rotated(config, credential)
+        declared = (
+            credential.environment in config.environments
+            and credential.target in config.environment(credential.environment).targets
+        )
         return policy(credential) if declared else None
 
     return find

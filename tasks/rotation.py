@@ -20,7 +20,7 @@ from ledger.rotations import open_rotation
 from steps.audited_run import AuditedRun
 from steps.orphans import SweptOrphans, is_marked, sweep_orphans
 from steps.rotating import advance
-from steps.rotation_plan import PlanRow, plan_rotation
+from steps.rotation_plan import Occasion, PlanRow, plan_rotation
 from steps.rotation_reports import Row, journal_lines, row_of, row_of_failure
 from steps.side_by_side import side_by_side
 from tasks.preparing_rotation import RotationDesk
@@ -46,7 +46,7 @@ def rotate_all(desk: RotationDesk, openings: Mapping[Credential, Opening]) -> li
     """Open and step the rotation of each credential, several at a time; return their rows in the order given."""
     rows: list[Row] = []
     _side_by_side(desk, openings, lambda one: rotate_credential(desk, one, openings[one], rows, return_state=True))
-    return _in_order(rows, openings)
+    return _in_order(_with_the_lost(rows, openings), openings)
 
 
 def step_all(desk: RotationDesk, records: Iterable[RotationRecord]) -> list[Row]:
@@ -54,14 +54,14 @@ def step_all(desk: RotationDesk, records: Iterable[RotationRecord]) -> list[Row]
     rows: list[Row] = []
     by_credential = {record.credential: record for record in records}
     _side_by_side(desk, by_credential, lambda one: step_rotation(desk, by_credential[one], rows, return_state=True))
-    return _in_order(rows, by_credential)
+    return _in_order(_with_the_lost(rows, by_credential), by_credential)
 
 
-def plan_all(desk: RotationDesk, credentials: Iterable[Credential]) -> list[PlanRow]:
+def plan_all(desk: RotationDesk, credentials: Iterable[Credential], occasion: Occasion) -> list[PlanRow]:
     """Plan a rotation of each credential, several at a time; return the plans in the order given."""
     plans: list[PlanRow] = []
     asked = list(credentials)
-    _side_by_side(desk, asked, lambda one: plan_credential(desk, one, plans))
+    _side_by_side(desk, asked, lambda one: plan_credential(desk, one, occasion, plans))
     return sorted(plans, key=lambda plan: asked.index(plan.credential))
 
 
@@ -93,10 +93,13 @@ def step_rotation(desk: RotationDesk, record: RotationRecord, done: list[Row]) -
 
 
 @task(task_run_name="plan {credential}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
-def plan_credential(desk: RotationDesk, credential: Credential, done: list[PlanRow]) -> State[None]:
+def plan_credential(desk: RotationDesk, credential: Credential, occasion: Occasion, done: list[PlanRow]) -> State[None]:
     """Look what a rotation of the credential would do; changes nothing."""
-    with desk.hands(credential) as hands:
-        row = plan_rotation(hands)
+    try:
+        with desk.hands(credential) as hands:
+            row = plan_rotation(hands, occasion)
+    except OpsError as error:
+        row = PlanRow(credential, (), (), (f"{error.happened} {error.next_step}",), None)
     done.append(row)
     event("rotation.planned", credential=credential, problems=len(row.problems), earliest=row.earliest)
     return Completed(message=" ".join(row.problems) or "Nothing stands in its way.", name="Planned")
@@ -146,6 +149,16 @@ def _side_by_side(desk: RotationDesk, credentials: Iterable[Credential], act: Ca
             act(one)
 
     side_by_side(one_after_the_other, by_target.values(), desk.config.rotation.workers)
+
+
+def _with_the_lost(rows: list[Row], credentials: Iterable[Credential]) -> list[Row]:
+    """Return the rows, with one for each credential whose task ended by a fault of ours: none may be missing from a verdict."""
+    there = {str(row.credential) for row in rows}
+    lost = OpsError(
+        "It ended by a fault of opsflows.", "Where it stands is in the ledger; the others went on.",
+        "Report it with the run's log; the sweeper tries again.", "rotation.fault",
+    )  # fmt: skip
+    return [*rows, *(row_of_failure(one, lost) for one in credentials if str(one) not in there)]
 
 
 def _in_order(rows: list[Row], credentials: Iterable[Credential]) -> list[Row]:
@@ -198,6 +211,7 @@ class Swept:
 
     deleted: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -208,6 +222,7 @@ class Swept:
         """Take over what was found for one credential; what carries a marker of ours without our intent is an alert."""
         self.deleted.extend(f"{credential}: {one}" for one in found.deleted)
         self.foreign.extend(f"{credential}: {one}" for one in found.foreign)
+        self.kept.extend(f"{credential}: {one}" for one in found.left)
         key, marked = f"foreign:{credential}", [one for one in found.foreign if is_marked(one)]
         if not marked:
             clear_alert(ledger, key)
@@ -229,6 +244,7 @@ class Swept:
         kinds = (
             ("Orphans deleted", self.deleted),
             ("Foreign, left alone", self.foreign),
+            ("Orphans, kept by a freeze", self.kept),
             ("Could not be looked at", self.failed),
         )
         return [

@@ -12,12 +12,12 @@ from pathlib import Path
 from sqlalchemy import event
 
 from domain.errors import BadInput, OpsError
-from domain.names import Credential
+from domain.names import Credential, version_name
 from domain.policies import Policy
 from domain.rotation import Kind, RotationRecord, State, Wait, rotation_id
 from domain.values import StoredValue
 from ledger.freezing import thaw
-from ledger.held_credentials import see_credential, set_vendor_id
+from ledger.held_credentials import move_pointer, see_credential
 from ledger.opening import Ledger, open_ledger
 from ledger.questions import Seen, answer, open_questions
 from ledger.rotation_rows import open_rotation_of
@@ -319,9 +319,14 @@ class Scene:
             side.consumers.append(Consumer(place, first.value))
         if self.is_bound and not side.manifest.by_hand:
             see_credential(self.ledger, side.credential, fingerprint(first.value))
-            with self.ledger.writing() as connection:
-                set_vendor_id(connection, side.credential, first.vendor_id)
+            version = version_name(side.credential, "r00000000000", 1)
+            self.documents[version] = StoredValue(first.value, first.vendor_id)
             self.guard.adopted.add(first.vendor_id)
+            with self.ledger.writing() as connection:
+                move_pointer(
+                    connection, side.credential, expected="", version=version, vendor_id=first.vendor_id,
+                    fingerprint=fingerprint(first.value), minted_at=None,
+                )  # fmt: skip
 
 
 def _wait(scene: Scene, side: Side) -> None:
