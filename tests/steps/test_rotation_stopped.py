@@ -10,7 +10,7 @@ from tests.steps.rotation_consoles import SHAPES
 from tests.steps.rotation_killing import BEFORE_COMMIT, Points, forked, stand_still
 from tests.steps.rotation_lives import Course, live
 from tests.steps.rotation_places import Place
-from tests.steps.rotation_proving import Fate, Job, proved, tried
+from tests.steps.rotation_proving import SPARSE, Fate, Job, proved, tried
 from tests.steps.rotation_trials import points_of
 
 # Where a late request or write does most: what it makes, shows or deletes is no longer what the ledger says.
@@ -28,9 +28,9 @@ _LATE = (
     ("datadog-send", "after a commit"),
 )
 _PROVEN = (
-    *(Job(case, fate=Fate.STOPPED) for case in SHAPES),
-    Job("sentry-send", Course.BACK_FROM_DISABLED, Fate.STOPPED),
-    Job("datadog-send", Course.BACK_FROM_PUBLISHED, Fate.STOPPED),
+    *(Job(case, fate=Fate.STOPPED, every=SPARSE) for case in SHAPES),
+    Job("sentry-send", Course.BACK_FROM_DISABLED, Fate.STOPPED, every=SPARSE),
+    Job("datadog-send", Course.BACK_FROM_PUBLISHED, Fate.STOPPED, every=SPARSE),
 )
 
 
