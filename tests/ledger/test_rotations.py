@@ -284,6 +284,18 @@ def test_of_a_group_one_rotation_at_a_time_until_it_is_closed(ledger: Ledger) ->
     assert hold_groups(second, ("us", "pair")) == ""
 
 
+def test_a_worker_that_lost_its_rotation_takes_no_group_for_it(ledger: Ledger) -> None:
+    late, other = held(ledger), held(ledger, "w2", SPLUNK)
+    taken = seize(ledger, late.record.id, "operator")
+    assert taken is not None
+    closed(taken)
+
+    with pytest.raises(Rejected):
+        hold_groups(late, ("pair",))
+
+    assert hold_groups(other, ("pair",)) == ""
+
+
 def test_progress_ends_a_row_of_failures_and_a_new_attempt_does_not(ledger: Ledger) -> None:
     hands = held(ledger)
     stand(hands, Wait.BACKOFF, "refused", "", ledger.now(), failures=3)

@@ -145,3 +145,60 @@ def test_an_emergency_goes_on_during_a_freeze(scene_of: Make) -> None:
     assert frozen.wait is Wait.FROZEN
     assert "bob" in frozen.words
     assert rotations(scene.ledger)[0].state is State.DONE
+
+
+def test_a_moment_in_the_future_is_refused_because_every_new_value_would_be_exposed_too(scene_of: Make) -> None:
+    scene = scene_of(PLAIN)
+    order = Order(scene.world.now + timedelta(hours=2), "ada", "leaked", "OPS-2")
+
+    with pytest.raises(BadInput, match="is in the future"):
+        order_emergency(scene.ledger, [scene.sides[0].credential], order)
+
+    assert rotations(scene.ledger) == []
+
+
+def test_an_order_that_was_given_up_is_carried_out_when_it_is_given_again(scene_of: Make) -> None:
+    scene = scene_of(PLAIN)
+    [side] = scene.sides
+    order = Order(scene.world.now, "ada", "leaked", "OPS-2")
+    [first] = order_emergency(scene.ledger, [side.credential], order)
+    scene.roll_back(side)
+    scene.step(side)
+
+    [again] = order_emergency(scene.ledger, [side.credential], order)
+
+    states = {record.id: record.state for record in rotations(scene.ledger)}
+    assert states == {first.id: State.ABORTED, again.id: State.PLANNED}
+
+
+def test_containing_that_is_ordered_late_happens_before_the_new_one_is_published(scene_of: Make) -> None:
+    scene = scene_of(WITH_DISABLE)
+    [side] = scene.sides
+    side.next_is_slow = True
+    scene.open(side)
+    waiting = scene.step(side)
+    assert waiting is not None
+    assert waiting.state is State.CREATED
+    side.is_away = False
+
+    scene.emergency(side, contain=True)
+    scene.step(side)
+
+    assert side.entries[0].live is not Live.ON
+    assert "contained_at" in rotations(scene.ledger)[0].facts
+
+
+def test_an_emergency_that_is_rolled_back_gives_the_new_one_its_overlap(scene_of: Make) -> None:
+    scene = scene_of(WITH_DISABLE)
+    [side] = scene.sides
+    side.refuses_late = True
+    scene.open(side)
+    scene.step(side)
+    scene.roll_back(side)
+    scene.emergency(side, contain=False)
+    scene.world.pass_time(timedelta(minutes=10))
+
+    record = scene.step(side)
+
+    assert record is not None
+    assert (record.back, record.emergency, record.wait) == (True, True, Wait.OVERLAP)
