@@ -71,8 +71,8 @@ def _sweep_rotations(run: AuditedRun, config: Config, failed: list[str]) -> list
     said: list[str] = []
     with rotation_desk(run, config) as desk:
         for what, act in (
-            ("rotations due", step_what_is_due),
             ("drifted blocks", put_back_what_drifted),
+            ("rotations due", step_what_is_due),
             ("orphans", sweep_recent_orphans),
         ):
             said.extend(sweep_one(what, lambda act=act: act(desk), failed))  # type: ignore[misc]  # mypy cannot type a default of a lambda

@@ -1,10 +1,11 @@
 """Between rotations: a block or sink that shows another value than the current one is put right, or told to someone."""
 
+from domain.rotation import RotationRecord, State
 from ledger.alerts import clear_alert, raise_alert
 from ledger.freezing import frozen
 from ledger.held_credentials import HeldCredential, find_credential
 from ledger.rotation_rows import rotations
-from ledger.rotations import record_drift
+from ledger.rotations import note, record_drift
 from steps.rotation_hands import Hands
 
 
@@ -40,6 +41,25 @@ def put_back_drift(hands: Hands) -> list[str]:
             sink.publish(current.value)
             said.append(f"Sink {name} did not serve the current value of {hands.credential}; it was put back.")
     return said
+
+
+def make_due_where_drifted(hands: Hands, record: RotationRecord) -> list[str]:
+    """Make a rotation that waits for its overlap due now where a block or sink shows another value; its step puts it right.
+
+    Otherwise whoever reads there would go on with the retiring value until the overlap is over. Returns what was seen.
+    """
+    surviving = hands.store.read(record.surviving_version)
+    if record.state is not State.PUBLISHED or surviving is None:
+        return []
+    drifted = [name for name, sink in hands.sinks.items() if sink.serves(surviving.value) is False]
+    if hands.store.projected(hands.credential) != surviving.value:
+        drifted.append("its block")
+    if not drifted:
+        return []
+    note(hands.ledger, record.id, {"verb": "drift", "seen_at": drifted})
+    return [
+        f"{', '.join(drifted)} showed another value of {hands.credential} than the one in use; rotation {record.id} looks after it."
+    ]
 
 
 def _was_current(hands: Hands, held: HeldCredential, value: str) -> bool:

@@ -9,7 +9,7 @@ from domain.rotation import RotationRecord
 from ledger.held_credentials import held_credentials
 from ledger.rotation_rows import due_rotations, rotations
 from steps.conduct import running_stand_ins
-from steps.drift import put_back_drift
+from steps.drift import make_due_where_drifted, put_back_drift
 from steps.emergency import renew_exposed
 from tasks.preparing_rotation import RotationDesk
 from tasks.rotation import step_all, sweep_all_orphans
@@ -40,26 +40,25 @@ def step_what_is_due(desk: RotationDesk) -> list[str]:
 
 
 def put_back_what_drifted(desk: RotationDesk) -> list[str]:
-    """Look at the block of every credential that no rotation works on, and put the current value back where an earlier one stands.
+    """Look at every credential's block and sinks, and put the current value back where an earlier one stands.
+
+    What an open rotation looks after is made due for it.
 
     Raises:
         Unavailable: some could not be looked at; the others were.
     """
-    open_ones = {record.credential for record in rotations(desk.run.ledger, open_only=True, limit=100_000)}
+    open_ones = {record.credential: record for record in rotations(desk.run.ledger, open_only=True, limit=100_000)}
     said: list[str] = []
     failed: list[str] = []
     for held in held_credentials(desk.run.ledger):
-        if (
-            held.version
-            and held.credential not in open_ones
-            and not is_drill(held.credential)
-            and _is_reachable(held.credential)
-        ):
-            try:
-                with desk.hands(held.credential) as hands:
-                    said.extend(put_back_drift(hands))
-            except OpsError as error:
-                failed.append(f"{held.credential}: {error}")
+        if not held.version or is_drill(held.credential) or not _is_reachable(held.credential):
+            continue
+        record = open_ones.get(held.credential)
+        try:
+            with desk.hands(held.credential) as hands:
+                said.extend(make_due_where_drifted(hands, record) if record else put_back_drift(hands))
+        except OpsError as error:
+            failed.append(f"{held.credential}: {error}")
     if failed:
         raise Unavailable(
             " ".join([*failed, *said]),

@@ -1,5 +1,7 @@
 """Two credentials of one dependency group on a real ledger, and everybody who acts on them: workers, operators, people, time."""
 
+import atexit
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -58,6 +60,7 @@ class Made:
 @cache
 def made_ledger() -> Made:
     folder = Path(tempfile.mkdtemp(prefix="rotation-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = folder / "ledger.db"
     ledger = open_ledger(f"sqlite:///{file}")
     # No power is cut here; waiting for the disk would be most of the time.

@@ -7,7 +7,7 @@ import pytest
 from domain.rotation import State
 from ledger.alerts import open_alerts
 from ledger.rotation_rows import rotations
-from steps.drift import put_back_drift
+from steps.drift import make_due_where_drifted, put_back_drift
 from tests.steps.rotation_scene import Scene
 from tests.steps.rotation_world import SHAPES
 
@@ -85,3 +85,27 @@ def test_a_sink_that_serves_another_value_is_filled_again(scene: Scene) -> None:
     assert sink.now is not None
     assert sink.now.value == right.value
     assert "Sink sink0" in said[0]
+
+
+def test_in_the_overlap_a_block_that_shows_the_old_value_makes_its_rotation_due() -> None:
+    made = Scene((PLAIN,))
+    [side] = made.sides
+    made.open(side)
+    waiting = made.step(side)
+    assert waiting is not None
+    new = side.projection.now
+    assert new is not None
+    hands = made.hands(side, "sweeper")
+    unmoved = make_due_where_drifted(hands, waiting)
+    made.world.pass_time(timedelta(hours=3))
+    made.world.serve(side.projection, side.entries[0].value, by_engine=False)
+
+    said = make_due_where_drifted(hands, waiting)
+    after = made.step(side)
+
+    assert unmoved == []
+    assert "its block showed another value" in said[0]
+    assert side.projection.now is not None
+    assert side.projection.now.value == new.value
+    assert after is not None
+    assert after.served_at == made.world.now

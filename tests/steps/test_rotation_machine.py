@@ -15,10 +15,11 @@ _ORDINARY = {Search.GATE: 25, Search.WIDE: 45}
 _EXHAUSTIVE = {Search.GATE: 150, Search.WIDE: 450}
 
 # Not of this world: an adoption of its own, agreement before people are woken, three rotations at one vendor within an hour, an
-# empty block, and a credential that the vendor breaks, or goes on accepting, by itself. test_rotation_stands.py has them.
+# empty block, and a credential that the vendor breaks, loses, or goes on accepting, by itself. test_rotation_stands.py has them.
 _ELSEWHERE = frozenset(
     {
         State.ADOPTING, Wait.AWAITING_AGREEMENT, Wait.CAP, Wait.BLOCKED_PREFLIGHT, Wait.BLOCKED_NEW_FAILS, Wait.STILL_ACCEPTED,
+        Wait.BLOCKED_OLD_FAILS,
         Wait.NOTHING,
     }
 )  # fmt: skip
