@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.errors import OpsError
 from domain.names import Credential
-from domain.rotation import IN_WORDS, RotationRecord, verdict_of
+from domain.rotation import IN_WORDS, Kind, RotationRecord, State, verdict_of
 from domain.verdicts import Judgement, Verdict, World
 from ledger.rotation_journal import Entry
 from steps.rotation_plan import PlanRow
@@ -31,10 +31,20 @@ class Row:
 
 def row_of(record: RotationRecord) -> Row:
     until = f"{record.not_before:%Y-%m-%d %H:%M} UTC" if record.is_open and record.wait else ""
-    words = record.words or IN_WORDS[record.state]
+    words = record.words or _in_words(record)
     return Row(
         str(record.credential), record.id, record.state.value, record.wait.value, until, words, record.next_step, verdict_of(record)
     )  # fmt: skip
+
+
+def _in_words(record: RotationRecord) -> str:
+    """Return what its state means; an adoption rotates nothing, and what was waived was not seen."""
+    waived = record.facts.get("waived")
+    if record.kind is Kind.ADOPTION and record.state is State.DONE:
+        return f"adopted: it is {record.old_vendor_id} at the vendor"
+    if record.state is State.DONE and isinstance(waived, dict) and waived.get("state") == State.REVOKING.value:
+        return f"done; that the old one is refused was not seen, on the word of {waived.get('operator')}"
+    return IN_WORDS[record.state]
 
 
 def row_of_failure(credential: Credential, error: OpsError) -> Row:
