@@ -8,7 +8,7 @@ import pytest
 from tests.steps.rotation_consoles import CASES, SHAPES
 from tests.steps.rotation_lives import Course
 from tests.steps.rotation_places import Place
-from tests.steps.rotation_proving import SPARSE, Job, proved
+from tests.steps.rotation_proving import DENSE, SPARSE, Job, proved
 from tests.steps.rotation_trials import killed_at, points_of
 
 COURSES = (
@@ -64,7 +64,7 @@ def test_a_life_passes_a_point_at_every_write_and_request(sqlite_place: Place) -
 
 @pytest.mark.prove
 def test_every_strategy_survives_a_kill_at_every_point() -> None:
-    assert proved(Job(case) for case in CASES) == []
+    assert proved(Job(case, every=DENSE) for case in CASES) == []
 
 
 @pytest.mark.prove
@@ -74,7 +74,7 @@ def test_every_shape_survives_a_kill_at_every_point_on_postgresql(postgresql: st
 
 @pytest.mark.prove
 def test_rollbacks_and_emergencies_survive_a_kill_at_every_point() -> None:
-    assert proved(Job(case, course) for case, course in COURSES) == []
+    assert proved(Job(case, course, every=DENSE) for case, course in COURSES) == []
 
 
 def _some_points(number: int, count: int) -> list[int]:
