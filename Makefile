@@ -43,7 +43,7 @@ check: $(STAMP) ## format, lint, types, import contracts
 	@echo "make check: format, lint, types and import contracts hold."
 
 prove: setup ## the exhaustive sweeps (tests marked prove)
-	@$(BIN)/python -m pytest -m prove || { code=$$?; test $$code -eq 5 && echo "make prove: no test is marked prove."; }
+	@$(BIN)/python -m pytest -m prove -n 2 --dist loadfile || { code=$$?; test $$code -eq 5 && echo "make prove: no test is marked prove."; }
 
 lock: $(UV) ## requirements.lock from pyproject.toml, with hashes and no addresses
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q \

@@ -8,12 +8,17 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mocks.app import build, found_stand_ins
 from mocks.serving import served_in_thread
 from mocks.tls import ThrowAwayAuthority
 from tests.program import Home, Standing
 from tests.sharing import scheduler
+
+# How long data takes to be made says how busy the machine is, and nothing else.
+settings.register_profile("opsflows", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("opsflows")
 
 # Fixtures that start a Prefect server: their tests take longest, and so run first.
 _SERVERS = ("standing", "lived", "prefect")
@@ -46,6 +51,11 @@ class StandIns:
     url: str
     https_url: str
     ca_file: Path
+
+    @property
+    def grpc(self) -> str:
+        """Where the stand-ins speak gRPC, as host:port."""
+        return str(self.control("GET", "/addresses")["gcpsecret"]).removeprefix("grpc://")
 
     def control(self, method: str, path: str, json: object = None) -> Any:
         """Ask the control plane (`/slack/faults`) and return its JSON; fails the test where it refuses."""

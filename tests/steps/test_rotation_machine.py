@@ -10,17 +10,17 @@ from domain.rotation import State, Wait
 from tests.steps.rotation_machine import reached
 from tests.steps.rotation_search import Search, search
 
-_ORDINARY = {Search.GATE: 25, Search.WIDE: 45}
-# About four minutes on two cores that have nothing else to do.
-_EXHAUSTIVE = {Search.GATE: 150, Search.WIDE: 450}
+_ORDINARY = {Search.GATE: 20, Search.WIDE: 35, Search.POINTED: 10}
+# About three minutes on two cores that have nothing else to do.
+_EXHAUSTIVE = {Search.GATE: 150, Search.WIDE: 250, Search.POINTED: 150}
 
 # Not of this world: an adoption of its own, agreement before people are woken, three rotations at one vendor within an hour, an
 # empty block, and a credential that the vendor breaks, loses, or goes on accepting, by itself. test_rotation_stands.py has them.
+# A clock that is wrong exactly at the gate is of this world, but a search seldom comes there: test_rotation_converges.py does.
 _ELSEWHERE = frozenset(
     {
         State.ADOPTING, Wait.AWAITING_AGREEMENT, Wait.CAP, Wait.BLOCKED_PREFLIGHT, Wait.BLOCKED_NEW_FAILS, Wait.STILL_ACCEPTED,
-        Wait.BLOCKED_OLD_FAILS,
-        Wait.NOTHING,
+        Wait.BLOCKED_OLD_FAILS, Wait.BLOCKED_CLOCKS, Wait.NOTHING,
     }
 )  # fmt: skip
 
@@ -33,7 +33,7 @@ def test_the_invariants_hold_in_a_short_search(what: Search) -> None:
 @pytest.mark.prove
 @pytest.mark.parametrize("what", Search)
 def test_the_invariants_hold_in_a_long_search(what: Search) -> None:
-    search(what, _EXHAUSTIVE[what], seeded_with=11)
+    search(what, _EXHAUSTIVE[what], seeded_with=13)
 
 
 @pytest.mark.prove
