@@ -10,15 +10,24 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from mocks.app import build, found_stand_ins
+from mocks.grpc_port import GrpcPort
 from mocks.keeping import UnreadableStateFile
 from mocks.serving import Server, listening_socket, port_of
 from mocks.tls import ThrowAwayAuthority
 
 EXIT_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    plain: socket.socket
+    encrypted: socket.socket | None
+    grpc: socket.socket
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app = build(chosen.state)
         plain = listening_socket(chosen.host, chosen.port)
         encrypted = listening_socket(chosen.host, chosen.tls_port) if chosen.tls else None
+        for_grpc = listening_socket(chosen.host, chosen.grpc_port)
     except UnreadableStateFile as problem:
         return _refuse(str(problem))
     except OSError as problem:
@@ -35,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         context, ca_file = stack.enter_context(_authority(chosen.name)) if chosen.tls else (None, None)
         server = Server(
             app,
+            grpc_port=GrpcPort(app.world, for_grpc, _origin(chosen.host, port_of(plain))),
             tls_socket=encrypted,
             tls_context=context,
-            ready=lambda: _announce(plain, encrypted, ca_file, chosen.ports_file),
+            ready=lambda: _announce(_Ports(plain, encrypted, for_grpc), ca_file, chosen.ports_file),
         )
         _stop_on_signals(server)
         server.run(sockets=[plain])
@@ -56,13 +67,16 @@ def _authority(names: Sequence[str]) -> Iterator[tuple[ssl.SSLContext, Path]]:
         yield authority.server_context(), authority.write_ca(Path(folder, "ca.pem"))
 
 
-def _announce(
-    plain: socket.socket, encrypted: socket.socket | None, ca_file: Path | None, ports_file: Path | None
-) -> None:
+def _origin(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(ports: _Ports, ca_file: Path | None, ports_file: Path | None) -> None:
     line = json.dumps(
         {
-            "http": port_of(plain),
-            "https": port_of(encrypted) if encrypted is not None else None,
+            "http": port_of(ports.plain),
+            "https": port_of(ports.encrypted) if ports.encrypted is not None else None,
+            "grpc": port_of(ports.grpc),
             "ca_file": str(ca_file) if ca_file is not None else None,
             "pid": os.getpid(),
         }
@@ -99,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="http port; 0 chooses a free one")
     parser.add_argument("--tls", action="store_true", help="also serve https, with a throw-away authority")
     parser.add_argument("--tls-port", type=int, default=0, help="https port; 0 chooses a free one")
+    parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0 chooses a free one")
     parser.add_argument("--name", action="append", default=[], help="one more host name for the certificate")
     parser.add_argument("--state", type=Path, help="keep credentials and state in this file")
     parser.add_argument("--ports-file", type=Path, help="also write the ready line to this file")

@@ -33,6 +33,9 @@ back: str, int, float, bool, None, list, dict, dataclasses) hold everything it k
         request_id_header="x-request-id",          # every answer gets a random one, and a Date
         limited=_limited,             # (ask, seconds) -> the vendor's own 429, for the fault {"throttle_s": 30}
         headers=_rate_headers,        # (desk, ask, response) -> headers that go on every answer
+        corrupted=_corrupted,         # body -> body with another payload, for the fault {"corrupt": true}
+        rpc=_rpc,                     # ask -> the name of the vendor's method, for faults' and the journal's "rpc"
+        grpc=Grpc(...),               # where the vendor also speaks gRPC: the service, and its messages from and to JSON
         indexing_delay_s=0.1,         # what desk.visible_at() adds; action set_indexing_delay changes it
     )
 
@@ -43,7 +46,8 @@ route's {names} matched, `ask.body` is unpacked, `ask.authorization("GenieKey")`
 the host the client meant: with it tell regions apart; `ask.on_loopback` is true for a plain loopback address. What is
 not in `routes` is answered with 501 by the framework, a wrong method with 405. `desk.world.deliver("slack", "POST",
 "/services/...", {...})` speaks to another vendor as its client would. The fault `swallow` runs the handler on a copy
-of memory that is thrown away: a handler that keeps state anywhere but in `desk.memory` breaks it.
+of memory that is thrown away: a handler that keeps state anywhere but in `desk.memory` breaks it. A gRPC call comes as
+the POST of its message, as JSON, to `/<service>/<method>`: with the same journal, faults and handlers as over http.
 """
 
 import pkgutil

@@ -1,6 +1,6 @@
 """The control plane under /_control: what a test or a demo may ask of the stand-ins that no vendor would offer.
 
-GET /_control/credentials, GET /_control/<vendor>/credentials|requests|faults|inbox, POST and DELETE
+GET /_control/credentials, GET /_control/addresses, GET /_control/<vendor>/credentials|requests|faults|inbox, POST and DELETE
 /_control/<vendor>/faults, POST /_control/<vendor>/reset, POST /_control/<vendor>/actions/<name>, POST /_control/reset,
 POST /_control/clock.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
@@ -89,6 +90,17 @@ def _all_credentials(world: StandInWorld, command: Command) -> Any:
     return {name: _credentials(booth, command) for name, booth in world.booths.items()}
 
 
+def _addresses(world: StandInWorld, command: Command) -> Any:
+    """Return where each vendor's client is to go: to the gRPC port where it speaks that, else to the vendor's prefix."""
+    named = urlsplit(command.origin).hostname or ""
+    host = f"[{named}]" if ":" in named else named
+    over_grpc = {name for name, booth in world.booths.items() if booth.stand_in.grpc and world.grpc_port}
+    return {
+        name: f"grpc://{host}:{world.grpc_port}" if name in over_grpc else f"{command.origin}/{name}"
+        for name in world.booths
+    }
+
+
 def _requests(booth: Booth, command: Command) -> Any:
     del command
     return booth.journal.listing()
@@ -149,6 +161,7 @@ def _missing(text: str, known: list[str]) -> Response:
 
 _FOR_ALL: dict[tuple[str, ...], Callable[[StandInWorld, Command], Any]] = {
     ("GET", "credentials"): _all_credentials,
+    ("GET", "addresses"): _addresses,
     ("POST", "reset"): _reset_all,
     ("POST", "clock"): _set_clock,
 }

@@ -21,17 +21,22 @@ _GARBAGE = "<html><head><title>Sign in</title></head><body>Please sign in to the
 
 @dataclass(slots=True)
 class Fault:
-    """One queued fault. It meets the next `times` requests that fit `method` and `path` (-1: all of them).
+    """One queued fault. It meets the next `times` requests that fit `method`, `path` and `rpc` (-1: all of them).
+
+    `rpc` is the name of a method ("AddSecretVersion") at a vendor that has them, whether it was called over gRPC or
+    over HTTP; over gRPC `path` sees the method's own path, `method` is POST, and a `status` becomes gRPC's nearest code.
 
     Without `deliver` a request that gets a `status`, `garbage`, `throttle_s`, `drop` or `reset` has no effect at the
     vendor; with it the vendor acts as usual and only the answer is lost. `swallow` is the opposite: answered as usual,
     without effect. `delay_s`, `drip_bytes_per_s` and `truncate_bytes` change how the answer arrives, whichever it is.
-    `throttle_s` answers as the vendor does over its rate limit, naming that many seconds.
+    `throttle_s` answers as the vendor does over its rate limit, naming that many seconds. `corrupt` changes the payload
+    of an answer and nothing else of it: a checksum beside it no longer fits.
     """
 
     times: int = 1
     method: str | None = None
     path: str | None = None
+    rpc: str | None = None
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
@@ -44,10 +49,13 @@ class Fault:
     garbage: bool = False
     throttle_s: int | None = None
     deliver: bool = False
+    corrupt: bool = False
 
     def fits(self, ask: Ask) -> bool:
-        return (self.method is None or self.method.upper() == ask.method) and (
-            self.path is None or re.search(self.path, ask.path) is not None
+        return (
+            (self.method is None or self.method.upper() == ask.method)
+            and (self.path is None or re.search(self.path, ask.path) is not None)
+            and (self.rpc is None or self.rpc == ask.rpc)
         )
 
     @property
@@ -71,10 +79,18 @@ class Fault:
             return HTMLResponse(_GARBAGE, headers=self.headers)
         return Response(self.body, self.status or 200, self.headers)
 
+    def spoiled(self, stand_in: StandIn[Any, Any], response: Response) -> Response:
+        """Return the vendor's answer as this fault lets it arrive."""
+        if not self.corrupt or self.replaces:
+            return response
+        spoil = stand_in.corrupted or _other_last_byte
+        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+        return Response(spoil(bytes(response.body)), response.status_code, headers)
+
     @property
     def name(self) -> str:
         """Return what it does, in words for the journal: the fields that differ from doing nothing."""
-        told = {"times", "method", "path", "headers", "body"}
+        told = {"times", "method", "path", "rpc", "headers", "body"}
         plain = Fault()
         chosen = [f.name for f in fields(self) if f.name not in told]
         return " ".join(f"{n}={getattr(self, n)}" for n in chosen if getattr(self, n) != getattr(plain, n))
@@ -178,6 +194,10 @@ def _body(part: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": part, "more_body": more}
 
 
+def _other_last_byte(body: bytes) -> bytes:
+    return body[:-1] + bytes([body[-1] ^ 1]) if body else body
+
+
 def _too_many(ask: Ask, seconds: int) -> Response:
     del ask
     return Response("Too Many Requests", 429, {"retry-after": str(seconds)})
@@ -186,7 +206,7 @@ def _too_many(ask: Ask, seconds: int) -> Response:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "times": int, "method": str, "path": re.compile, "status": int, "headers": dict, "body": str, "delay_s": float,
     "drip_bytes_per_s": float, "truncate_bytes": int, "drop": bool, "reset": bool, "swallow": bool, "garbage": bool,
-    "throttle_s": int, "deliver": bool,
+    "throttle_s": int, "deliver": bool, "rpc": str, "corrupt": bool,
 }  # fmt: skip
 
 

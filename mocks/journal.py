@@ -9,7 +9,10 @@ KEPT_ENTRIES = 20_000
 
 @dataclass(slots=True)
 class Entry:
-    """One request. `status` is None while it is unanswered and for ever where the connection was cut."""
+    """One request. `status` is None while it is unanswered and for ever where the connection was cut.
+
+    A gRPC call is a POST to the method's path, its message as JSON, and has the status that HTTP would have.
+    """
 
     method: str
     path: str
@@ -20,6 +23,7 @@ class Entry:
     at: float
     status: int | None = None
     fault: str = ""
+    rpc: str = ""
 
 
 class Journal:

@@ -1,4 +1,4 @@
-"""How the stand-ins are served: one event loop, one port for http and one for https, each chosen by the kernel."""
+"""How the stand-ins are served: one event loop, a port each for http, https and gRPC, chosen by the kernel."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,9 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mocks.app import App
 from mocks.faults import TRANSPORT
+from mocks.grpc_port import GrpcPort
 
 # A fault may hold an answer back for ever; the process ends in two seconds all the same.
 _GRACE_S = 1
@@ -36,12 +38,16 @@ class OpenProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with a second, encrypted listener in the same loop. `ready` is called once both accept."""
+    """uvicorn's server with an encrypted listener and one for gRPC in the same loop.
+
+    `ready` is called once all accept.
+    """
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: App,
         *,
+        grpc_port: GrpcPort,
         tls_socket: socket.socket | None = None,
         tls_context: ssl.SSLContext | None = None,
         ready: Callable[[], None] = lambda: None,
@@ -53,6 +59,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )  # fmt: skip
+        self._grpc_port = grpc_port
         self._tls_socket = tls_socket
         self._tls_context = tls_context
         self._ready = ready
@@ -62,7 +69,12 @@ class Server(uvicorn.Server):
         if self._tls_socket is not None:
             loop = asyncio.get_running_loop()
             self.servers.append(await loop.create_server(self._protocol, sock=self._tls_socket, ssl=self._tls_context))
+        await self._grpc_port.open()
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._grpc_port.close()
+        await super().shutdown(sockets)
 
     def _protocol(self) -> asyncio.Protocol:
         return OpenProtocol(config=self.config, server_state=self.server_state, app_state={})
@@ -93,12 +105,16 @@ def port_of(listener: socket.socket) -> int:
 
 
 @contextlib.contextmanager
-def served_in_thread(app: ASGIApp, tls_context: ssl.SSLContext | None = None) -> Iterator[tuple[int, int | None]]:
-    """Serve the app on loopback in a thread; give the http port and, with a context, the https port."""
-    plain = listening_socket("127.0.0.1", 0)
+def served_in_thread(app: App, tls_context: ssl.SSLContext | None = None) -> Iterator[tuple[int, int | None]]:
+    """Serve the app on loopback in a thread; give the http port and, with a context, the https port.
+
+    The port for gRPC is in the control plane's /_control/addresses.
+    """
+    plain, for_grpc = listening_socket("127.0.0.1", 0), listening_socket("127.0.0.1", 0)
     encrypted = listening_socket("127.0.0.1", 0) if tls_context is not None else None
     started = threading.Event()
-    server = Server(app, tls_socket=encrypted, tls_context=tls_context, ready=started.set)
+    grpc_port = GrpcPort(app.world, for_grpc, f"http://127.0.0.1:{port_of(plain)}")
+    server = Server(app, grpc_port=grpc_port, tls_socket=encrypted, tls_context=tls_context, ready=started.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [plain]}, name="stand-ins", daemon=True)
     ports = port_of(plain), port_of(encrypted) if encrypted is not None else None
     thread.start()
@@ -109,7 +125,7 @@ def served_in_thread(app: ASGIApp, tls_context: ssl.SSLContext | None = None) ->
     finally:
         server.should_exit = True
         thread.join()
-        for listener in (plain, encrypted):
+        for listener in (plain, for_grpc, encrypted):
             if listener is not None:
                 listener.close()
 

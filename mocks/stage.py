@@ -37,7 +37,8 @@ class Ask:
 
     `base_url` is the vendor's address as the client wrote it, for links in answers. `body` is already unpacked (gzip,
     deflate). `host` is the name the client meant, lower case, without its port.
-    `at` is when it arrived, in the stand-ins' time. `ids` holds what the route's {names} matched.
+    `at` is when it arrived, in the stand-ins' time. `ids` holds what the route's {names} matched. `rpc` is the name of
+    the vendor's method, for a vendor that names them.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Ask:
     base_url: str
     at: float
     ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rpc: str = ""
 
     @property
     def on_loopback(self) -> bool:
@@ -100,6 +102,9 @@ class World(Protocol):
     def act(self, vendor: str, action: str, fields: Mapping[str, Any], base_url: str) -> Any:
         """Do something at another vendor's console; `base_url` is any address of the stand-ins."""
 
+    def act_on_copy(self, vendor: str, action: str, fields: Mapping[str, Any], base_url: str) -> Any:
+        """Return what `act` would, and change nothing."""
+
 
 @dataclass(slots=True)
 class Desk(Generic[S, M]):
@@ -146,6 +151,19 @@ Action = Callable[[Desk[Any, Any], Order], Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Grpc:
+    """How a vendor is spoken to over gRPC. A call arrives as POST of its message, as JSON, to the method's own path.
+
+    `read` makes JSON of a message that came for that path, `write` makes the message of the JSON that answers it; both
+    raise ValueError where that cannot be done. A refusal is the JSON in which google.rpc.Status goes over HTTP.
+    """
+
+    service: str
+    read: Callable[[str, bytes], bytes]
+    write: Callable[[str, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class StandIn(Generic[S, M]):
     """One vendor's entry. See the docstring of mocks/app.py for how a vendor's file looks."""
 
@@ -162,6 +180,9 @@ class StandIn(Generic[S, M]):
     at_root: bool = False
     request_id_header: str = "x-request-id"
     limited: Callable[[Ask, int], Response] | None = None
+    corrupted: Callable[[bytes], bytes] | None = None
+    rpc: Callable[[Ask], str] | None = None
+    grpc: Grpc | None = None
     headers: Callable[[Desk[S, M], Ask, Response], Mapping[str, str]] | None = None
     indexing_delay_s: float = 0.1
 
@@ -198,4 +219,7 @@ class _Muted:
         return None
 
     def act(self, vendor: str, action: str, fields: Mapping[str, Any], base_url: str) -> Any:
-        del vendor, action, fields, base_url
+        return self.world.act_on_copy(vendor, action, fields, base_url)
+
+    def act_on_copy(self, vendor: str, action: str, fields: Mapping[str, Any], base_url: str) -> Any:
+        return self.world.act_on_copy(vendor, action, fields, base_url)

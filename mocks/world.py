@@ -65,6 +65,7 @@ class StandInWorld:
         self._clock = clock
         self._file = file
         self.offset_s = file.clock_offset_s
+        self.grpc_port: int | None = None
         self.booths = {stand_in.name: self._opened(stand_in) for stand_in in stand_ins}
         self.keep()
 
@@ -85,10 +86,12 @@ class StandInWorld:
     def act(self, vendor: str, action: str, fields: Mapping[str, Any], base_url: str) -> Any:
         """Do something at a vendor's console. `base_url` is any vendor's address, from which the origin is taken."""
         booth = self.booths[vendor]
-        scheme, _, rest = base_url.partition("://")
-        return known_actions(booth)[action](
-            booth.desk, Order(fields, booth.base_url(f"{scheme}://{rest.partition('/')[0]}"))
-        )
+        return known_actions(booth)[action](booth.desk, _order(booth, fields, base_url))
+
+    def act_on_copy(self, vendor: str, action: str, fields: Mapping[str, Any], base_url: str) -> Any:
+        """Return what `act` would, and change nothing."""
+        booth = self.booths[vendor]
+        return known_actions(booth)[action](booth.desk.throw_away_copy(), _order(booth, fields, base_url))
 
     def addressed(self, host: str, path: str) -> tuple[Booth, str] | None:
         """Return who is meant and the path as that vendor sees it: by its own host name, by prefix, or at the root."""
@@ -103,15 +106,19 @@ class StandInWorld:
 
     def answer(self, booth: Booth, ask: Ask) -> Exchange:
         """Let the vendor, or the fault that is due, answer."""
+        if booth.stand_in.rpc is not None:
+            ask = replace(ask, rpc=booth.stand_in.rpc(ask))
         entry = booth.journal.note(
-            Entry(ask.method, ask.path, str(ask.query), ask.host, dict(ask.headers), _text(ask.body), ask.at)
+            Entry(
+                ask.method, ask.path, str(ask.query), ask.host, dict(ask.headers), _text(ask.body), ask.at, rpc=ask.rpc
+            )
         )
         fault = booth.faults.take(ask)
         entry.fault = fault.name
         response: Response | None = None
         if fault.reaches_the_vendor:
             desk = booth.desk.throw_away_copy() if fault.swallow else booth.desk
-            response = _from_vendor(booth.stand_in, desk, ask)
+            response = fault.spoiled(booth.stand_in, _from_vendor(booth.stand_in, desk, ask))
             self.keep()
         if fault.replaces:
             response = fault.replacement(booth.stand_in, ask)
@@ -156,6 +163,11 @@ def known_actions(booth: Booth) -> dict[str, Action]:
         "set_listing_lag": _set_listing_lag,
         **booth.stand_in.actions,
     }
+
+
+def _order(booth: Booth, fields: Mapping[str, Any], base_url: str) -> Order:
+    scheme, _, rest = base_url.partition("://")
+    return Order(fields, booth.base_url(f"{scheme}://{rest.partition('/')[0]}"))
 
 
 def _set_indexing_delay(desk: Desk[Any, Any], order: Order) -> Any:

@@ -24,8 +24,9 @@ class StandIns:
         return {vendor: {k: str(v) for k, v in rows.items()} for vendor, rows in answer.fields().items()}
 
     def addresses(self) -> dict[str, str]:
-        """Return the API address of each vendor's stand-in."""
-        return {vendor: f"{self.url}/{vendor}" for vendor in self.credentials()}
+        """Return the API address of each vendor's stand-in: grpc://host:port where its clients speak gRPC, else http."""
+        answer = self.wire.exchange(_read("read_addresses", f"{self.url}/_control/addresses"))
+        return {vendor: str(address) for vendor, address in answer.fields().items()}
 
     def inbox(self, vendor: str) -> list[Mapping[str, Any]]:
         """Return what a person would see at the vendor, newest last."""

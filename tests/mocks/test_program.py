@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]  # grpc ships no types
 import httpx
 import pytest
 
@@ -72,6 +73,22 @@ def test_a_held_back_answer_does_not_keep_it_alive() -> None:
     assert time.monotonic() - started < 2.5
 
 
+def test_a_held_back_grpc_call_does_not_keep_it_alive() -> None:
+    with running() as (process, ready):
+        httpx.post(f"http://127.0.0.1:{ready['http']}/_control/gcpsecret/faults", json={"delay_s": 600})
+        with grpc.insecure_channel(f"127.0.0.1:{ready['grpc']}") as channel:
+            held = channel.unary_unary("/google.cloud.secretmanager.v1.SecretManagerService/GetSecret").future(b"")
+            eventually(lambda: control(ready, "/gcpsecret/requests"))
+            started = time.monotonic()
+
+            process.terminate()
+            _, errors = process.communicate(timeout=10)
+
+            assert held.code() is grpc.StatusCode.UNAVAILABLE
+    assert (process.returncode, errors) == (0, "")
+    assert time.monotonic() - started < 2.5
+
+
 def test_it_names_its_ports_its_authority_and_its_process(tmp_path: Path) -> None:
     ports_file = tmp_path / "ports.json"
 
@@ -93,9 +110,9 @@ def test_without_tls_there_is_neither_port_nor_authority() -> None:
 
 def test_it_listens_on_loopback_only() -> None:
     with running() as (_, ready):
-        listening = listening_addresses(ready["http"])
+        listening = [listening_addresses(ready[port]) for port in ("http", "grpc")]
 
-    assert listening == {"0100007F"}  # 127.0.0.1, as Linux writes it
+    assert listening == [{"0100007F"}] * 2  # 127.0.0.1, as Linux writes it
 
 
 def test_the_state_file_brings_credentials_messages_and_revocations_back(tmp_path: Path) -> None:
