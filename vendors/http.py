@@ -276,10 +276,16 @@ def _network_failure(error: Exception, call: Call, host: str, seconds: float) ->
 
 
 def _failure(symptom: str, call: Call, host: str, seconds: float, *, sent: bool = True) -> OpsError:
+    return network_failure(symptom, call.verb, call.effect, host, seconds, sent=sent)
+
+
+def network_failure(
+    symptom: str, verb: str, effect: Effect, host: str, seconds: float, *, sent: bool = True
+) -> OpsError:  # fmt: skip
     """Return OutcomeUnknown where the request may have taken effect, else Unavailable."""
-    kind = OutcomeUnknown if sent and call.effect is Effect.CHANGES else Unavailable
+    kind = OutcomeUnknown if sent and effect is Effect.CHANGES else Unavailable
     row = NETWORK[symptom]
-    words = {"host": host, "verb": call.verb, "seconds": f"{seconds:.0f}"}
+    words = {"host": host, "verb": verb, "seconds": f"{seconds:.0f}"}
     return kind(row.saw.format(**words), row.means.format(**words), row.next_step.format(**words), row.id)
 
 
@@ -297,7 +303,14 @@ def _unverified_tls_context() -> ssl.SSLContext:
     return context
 
 
-_REQUEST_ID_HEADERS = ("x-request-id", "dd-request-id", "x-slack-req-id", "x-sentry-request-id", "x-splunk-request-id")
+_REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "dd-request-id",
+    "x-slack-req-id",
+    "x-sentry-request-id",
+    "x-splunk-request-id",
+    "x-github-request-id",
+)
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
