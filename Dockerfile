@@ -4,6 +4,9 @@ FROM python:3.13-slim-bookworm
 ENV PYTHONUNBUFFERED=1 PATH=/opt/opsflows/.venv/bin:$PATH
 WORKDIR /opt/opsflows
 
+# kubectl, for sinks that are Kubernetes secrets.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends kubernetes-client && rm -rf /var/lib/apt/lists/*
+
 # What changes rarely first, so that a change of ours does not install everything again. Hashes are checked; no test tools.
 COPY pyproject.toml requirements.lock ./
 RUN pip install --no-cache-dir 'uv>=0.7,<1' \
