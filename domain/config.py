@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from domain.errors import BadInput
 from domain.names import REHEARSAL, Target
-from domain.rotation_sections import CredentialRotation, RotationDefaults, SinkSection, rotation_faults
+from domain.rotation_sections import CredentialRotation, RotationDefaults, rotation_faults
+from domain.sink_sections import SinkSection
 
 
 class EnvironmentKind(StrEnum):
@@ -23,11 +24,18 @@ class EnvironmentKind(StrEnum):
 
 
 def _target(text: str, info: ValidationInfo) -> str:
+    return _known(text, (info.context or {}).get("integrations", ()))
+
+
+def _platform(text: str, info: ValidationInfo) -> str:
+    return _known(text, (info.context or {}).get("platforms", ()))
+
+
+def _known(text: str, known: Iterable[str]) -> str:
     try:
         target = Target.parse(text)
     except BadInput as problem:
         raise ValueError(f"{problem.happened} {problem.means}") from problem
-    known = (info.context or {}).get("integrations", ())
     if target.integration not in known:
         raise ValueError(f"{target.integration!r} is none of {', '.join(known)}")
     return str(target)
@@ -37,6 +45,7 @@ def _target(text: str, info: ValidationInfo) -> str:
 _TOLD_BY_KEY = "told_by_key"
 
 TargetName = Annotated[str, AfterValidator(_target)]
+PlatformName = Annotated[str, AfterValidator(_platform)]
 
 
 class _Section(BaseModel):
@@ -55,6 +64,7 @@ class Environment(_Section):
 
     kind: EnvironmentKind
     in_scope: tuple[TargetName, ...] = ()
+    platforms: tuple[PlatformName, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     addresses: Mapping[str, str] = Field(default_factory=dict)
     low_urgency_targets: Mapping[TargetName, str] = Field(default_factory=dict)
@@ -65,7 +75,17 @@ class Environment(_Section):
 
     @property
     def targets(self) -> tuple[Target, ...]:
+        """Return the integrations in scope: what events are sent to, and day 1 verifies."""
         return tuple(Target.parse(name) for name in self.in_scope)
+
+    @property
+    def platform_targets(self) -> tuple[Target, ...]:
+        return tuple(Target.parse(name) for name in self.platforms)
+
+    @property
+    def rotated(self) -> tuple[Target, ...]:
+        """Return every target whose credentials are rotated: the integrations and the platforms."""
+        return (*self.targets, *self.platform_targets)
 
 
 class Verify(_Section):
@@ -116,7 +136,7 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _rotation_can_be(self) -> "Config":
-        in_scope = {name: environment.targets for name, environment in self.environments.items()}
+        in_scope = {name: environment.rotated for name, environment in self.environments.items()}
         faults = [*rotation_faults(self.rotation, self.credentials, self.sinks, in_scope)]
         if faults:
             raise PydanticCustomError(_TOLD_BY_KEY, "{faults}", {"faults": "; ".join(faults)})
@@ -133,8 +153,8 @@ class Config(_Section):
         return self.environments[name]
 
 
-def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
-    """Return the configuration in `text`; `integrations` are the names it may use.
+def parse_config(text: str, file: str, integrations: Iterable[str], platforms: Iterable[str] = ()) -> Config:
+    """Return the configuration in `text`; `integrations` and `platforms` are the names it may use.
 
     Raises:
         BadInput: not TOML, an unknown key, or a value that does not fit; names file, key and value.
@@ -145,7 +165,9 @@ def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{file} is not valid TOML: {error}.", "Nothing was done.", f"Correct {file}.") from error
     try:
-        return Config.model_validate(tables, context={"integrations": tuple(integrations)})
+        return Config.model_validate(
+            tables, context={"integrations": tuple(integrations), "platforms": tuple(platforms)}
+        )
     except ValidationError as error:
         faults = "; ".join(_fault(row) for row in error.errors(include_url=False))
         raise BadInput(f"{file}: {faults}.", "Nothing was done.", f"Correct {file}.") from None
@@ -154,7 +176,13 @@ def parse_config(text: str, file: str, integrations: Iterable[str]) -> Config:
 def _fault(row: Mapping[str, Any]) -> str:
     if row["type"] == _TOLD_BY_KEY:
         return str(row["msg"])
-    key = ".".join(str(part) for part in row["loc"]) or "the file"
+    loc = row["loc"]
+    # Pydantic puts a sink's kind between its name and its key.
+    loc = (*loc[:2], *loc[3:]) if loc[:1] == ("sinks",) else loc
+    if row["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        kinds = row["ctx"].get("expected_tags", "")
+        return f"{'.'.join(loc)}.kind: one of {kinds or 'the kinds'} (value {row['ctx'].get('tag', '')!r})"
+    key = ".".join(str(part) for part in loc) or "the file"
     # What stands under a key we do not know may be a secret that was pasted into the wrong file.
     hidden = row["type"] == "extra_forbidden" or isinstance(row["input"], (dict, BaseModel))
     shown = "" if hidden else f" (value {row['input']!r})"

@@ -31,6 +31,9 @@ class Manifest:
     `propagation` how late a new value works or a revoked one fails. `last_used_lag` bounds how late the vendor tells
     a use, None where it never tells. `native_expiry` is the life the vendor gives, None where it is endless.
     `opens_management`: without this very credential no other can be made, so it cannot go first in an emergency.
+    `swaps`: the vendor holds one value, which a new one replaces; so it is proven only after the vendor was pointed to it,
+    and those who receive accept both meanwhile. `loses_data`: what it encrypted is lost with it, so that what is held open
+    keeps it in an emergency as well. `usual_age` is how old it may become where opsflows.toml names no age.
     """
 
     mint: Mint
@@ -43,6 +46,14 @@ class Manifest:
     last_used_lag: timedelta | None = None
     native_expiry: timedelta | None = None
     opens_management: bool = False
+    swaps: bool = False
+    loses_data: bool = False
+    usual_age: timedelta | None = None
+
+    @property
+    def found_by_value(self) -> bool:
+        """Whether what a crash left is found by its value, which we chose, because the vendor has no field for a marker."""
+        return self.mint is Mint.BY_CLIENT and self.listable and not self.marker_field
 
     @property
     def by_hand(self) -> bool:

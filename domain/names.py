@@ -15,8 +15,7 @@ VERIFY_DUE = "verify-due/verify-due"
 CONFIRM_STEP = "confirm-step/confirm-step"
 SWEEPER = "sweep-due-moments/sweeper"
 ROTATE = "rotate-credentials/rotate-credentials"
-# The same flow with a place of its own: an emergency waits behind no other run.
-EMERGENCY = "rotate-credentials/emergency-rotation"
+RESPOND = "respond-to-compromise/respond-to-compromise"
 ROTATE_DUE = "rotate-due/rotate-due"
 STEP_ROTATION = "step-rotation/step-rotation"
 CREDENTIAL_AGES = "credential-ages/credential-ages"
@@ -25,10 +24,14 @@ ROTATION_DRILL = "rotation-drill/rotation-drill"
 # The step number of questions that a rotation asks; day 1's steps begin at 1, verifications have 0.
 ROTATION_STEP = -1
 
+# What the vendor's own pointer is called among the places that serve a value; no sink has this name.
+AT_VENDOR = "vendor"
+
 # What every credential that we make carries at the vendor, before rotation id and attempt.
 MARKER_PREFIX = "opsflows-"
 
-_PART = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+# As Prefect takes them in the name of a block, where dashes separate the parts.
+_PART = re.compile(r"[a-z0-9]+")
 
 
 class Purpose(StrEnum):
@@ -37,6 +40,8 @@ class Purpose(StrEnum):
     SEND = "send"
     READ = "read"
     MANAGE = "manage"
+    # Verifies what comes in: a secret that the other side signs with (docs/adr/0012).
+    RECEIVE = "receive"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,7 +59,7 @@ class Target:
         """Read `slack` or `pagerduty/payments`.
 
         Raises:
-            BadInput: a part is empty or holds anything but a-z, 0-9 and single underscores.
+            BadInput: a part is empty or holds anything but a-z and 0-9.
         """
         integration, _, instance = text.partition("/")
         return cls(_part(integration, text), _part(instance or DEFAULT_INSTANCE, text))
@@ -82,8 +87,8 @@ class Credential:
         if len(parts) != _CREDENTIAL_PARTS or parts[-1] not in set(Purpose):
             raise BadInput(
                 f"{text!r} is not the name of a credential.",
-                "A name is vendor, instance, environment and purpose (send, read or manage), joined by dashes.",
-                "Write it like datadog-default-prod-send; opsflows rotations lists the known ones.",
+                f"A name is vendor, instance, environment and purpose ({', '.join(Purpose)}), joined by dashes.",
+                "Write it like datadog-default-prod-send; opsflows credentials lists the known ones.",
             )
         vendor, instance, environment, purpose = parts
         return cls(Target(_part(vendor, text), _part(instance, text)), _part(environment, text), Purpose(purpose))
@@ -111,7 +116,7 @@ def _part(part: str, whole: str) -> str:
     if not _PART.fullmatch(part):
         raise BadInput(
             f"{whole!r} is not a usable name.",
-            "A part of a credential's name holds lower-case letters, digits and single underscores only.",
+            "A part of a credential's name holds lower-case letters and digits only.",
             "Write it like slack, or pagerduty/payments.",
         )
     return part

@@ -6,6 +6,7 @@ from ledger.freezing import frozen
 from ledger.held_credentials import HeldCredential, find_credential
 from ledger.rotation_rows import rotations
 from ledger.rotations import note, record_drift
+from steps.publishing import beside
 from steps.rotation_hands import Hands
 
 
@@ -35,7 +36,7 @@ def put_back_drift(hands: Hands) -> list[str]:
         record_drift(hands.ledger, hands.credential, {"block": str(hands.credential), "version": held.version})
         hands.store.project(hands.credential, current.value)
         said.append(f"The block of {hands.credential} showed an earlier value; the current one was put back.")
-    for name, sink in hands.sinks.items():
+    for name, sink in hands.places.items():
         if sink.serves(current.value) is False:
             record_drift(hands.ledger, hands.credential, {"sink": name, "version": held.version})
             sink.publish(current.value)
@@ -51,7 +52,11 @@ def make_due_where_drifted(hands: Hands, record: RotationRecord) -> list[str]:
     surviving = hands.store.read(record.surviving_version)
     if record.state is not State.PUBLISHED or surviving is None:
         return []
-    drifted = [name for name, sink in hands.sinks.items() if sink.serves(surviving.value) is False]
+    drifted = [
+        name
+        for name, place in hands.places.items()
+        if place.serves(surviving.value, beside(hands, record, record.surviving_version)) is False
+    ]
     if hands.store.projected(hands.credential) != surviving.value:
         drifted.append("its block")
     if not drifted:

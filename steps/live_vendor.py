@@ -19,7 +19,7 @@ from steps.rotation_hands import Listing, Proof, Proven
 from steps.verifying import close_intents, open_intents
 from vendors.capabilities import Probe, checked_values
 from vendors.http import Conduct
-from vendors.rotation import Rotation, Rotator
+from vendors.rotation import Pointer, Rotation, Rotator
 
 # How the vendors' clients call, in a receipt, the credential that an event came with.
 _ATTRIBUTION = "integration_id"
@@ -95,12 +95,19 @@ class LiveVendor:
             probes = self.row.probes(client)
             if not probes:
                 accepted = not self.is_refused(value)
-                return Proof(
-                    Proven.PASSED if accepted else Proven.REFUSED, at, "" if accepted else "the vendor refuses it"
-                )
+                outcome, words = (Proven.PASSED, "") if accepted else (Proven.REFUSED, "the vendor refuses it")
+                return Proof(outcome, at, words, how="check")
             return self._carried_out(probes, at, value)
         finally:
             client.close()
+
+    def point_to(self, value: str) -> None:
+        with self._pointer() as pointer:
+            pointer.point_to(value)
+
+    def points_to(self, value: str) -> bool | None:
+        with self._pointer() as pointer:
+            return self._repeated(lambda: pointer.points_to(value))
 
     def told_at(self) -> tuple[datetime, datetime] | None:
         if not self._last or self._last[0].vendor_date is None:
@@ -130,7 +137,9 @@ class LiveVendor:
             return Proof(Proven.UNSEEN if unseen else Proven.PASSED, at, words, attributed_to=attributed)
         first = failed[0]
         # A probe's own refusal may have another name than the check's: where one is not known, the check is asked.
-        if first.symptom in self.row.refusals or self._is_surely_refused(value):
+        # One that replaces another is judged by its probe alone: the check looks at what was signed before.
+        surely = not self.row.manifest.swaps and self._is_surely_refused(value)
+        if first.symptom in self.row.refusals or surely:
             return Proof(Proven.REFUSED, at, f"{first.happened} {first.means}", first.next_step)
         # It says nothing about the credential: a network that is away, an event that did not arrive.
         raise Unavailable(first.happened, first.means, first.next_step, first.symptom)
@@ -157,6 +166,22 @@ class LiveVendor:
         rotator = self.row.connect(checked_values(integration, values), self._address, self._conduct)
         self._opened = (values, rotator)
         return rotator
+
+    @contextmanager
+    def _pointer(self) -> Iterator[Pointer]:
+        """Give the vendor's own pointer, connected with the values in use."""
+        if self.row.point is None:
+            raise BadInput(
+                f"{self.credential} has no pointer at its vendor.",
+                "Nothing was sent.",
+                "Report it: a fault of opsflows.",
+            )
+        integration = self.context.integrations[self.credential.target.integration]
+        pointer = self.row.point(checked_values(integration, self.values()), self._address, self._conduct)
+        try:
+            yield pointer
+        finally:
+            pointer.close()
 
     def _fields(self, value: str) -> dict[str, str]:
         """Return the target's values by field, with this value in the credential's place."""

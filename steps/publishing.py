@@ -7,9 +7,10 @@ surviving value, so that an outage in between shortens nothing.
 from datetime import timedelta
 
 from domain.errors import OpsError, OutcomeUnknown
-from domain.rotation import State, Wait
+from domain.names import AT_VENDOR
+from domain.rotation import RotationRecord, State, Wait
 from ledger.rotations import Flip, Held, intend, still_held, write
-from steps.minting import used_new
+from steps.attempts import used_new
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
 
 # A proof that is older is repeated before the value is handed out: the vendor may have thought otherwise since.
@@ -22,22 +23,17 @@ def publish(hands: Hands, held: Held) -> Stop | None:
     stored = hands.store.read(record.new_version)
     if stored is None:
         raise _value_gone(record.new_version)
-    if record.verified_at is None or hands.ledger.now() - record.verified_at > PROOF_HOLDS:
-        proof = hands.vendor.prove(stored.value)
-        if proof.outcome is Proven.REFUSED:
-            return Stop(Wait.BLOCKED_NEW_FAILS, f"The new credential does not work any more: {proof.words}")
-        if proof.outcome is Proven.NOT_AGREED:
-            return Stop(Wait.AWAITING_AGREEMENT, proof.words)
-        write(
-            held,
-            "outcome",
-            {"verb": "prove", "version": record.new_version},
-            columns={"verified_at": hands.ledger.now()},
-            facts=used_new(held, proof),
-        )
-    for name in hands.policy.sinks:
+    swaps = hands.manifest.swaps
+    if not swaps and _proof_is_old(hands, held) and (stop := _prove_new(hands, held, stored.value)):
+        return stop
+    for name in hands.places:
+        if swaps and name == AT_VENDOR and (stop := _who_is_not_ready(hands, held)):
+            return stop
         if stop := fill_sink(hands, held, name, record.new_version, stored.value):
             return stop
+    # What replaces the one value of the vendor works only now; whoever receives knows both.
+    if swaps and _proof_is_old(hands, held) and (stop := _prove_new(hands, held, stored.value)):
+        return stop
     fingerprint = hands.fingerprint(stored.value)
     flip = Flip(record.old_version, record.new_version, record.new_vendor_id, fingerprint, held.record.minted_at)
     write(
@@ -67,39 +63,33 @@ def serve(hands: Hands, held: Held) -> Stop | None:
         still_held(held)
         hands.store.project(hands.credential, surviving.value)
         repaired = True
-    for name in hands.policy.sinks:
-        if hands.sinks[name].serves(surviving.value) is False:
+    for name, place in hands.places.items():
+        if place.serves(surviving.value, beside(hands, held.record, record.surviving_version)) is False:
             repaired = True
             _note_drift(held, name)
             if stop := fill_sink(hands, held, name, record.surviving_version, surviving.value):
                 return stop
     if repaired:
-        serves = {"serves": record.surviving_version, "sinks": list(hands.policy.sinks)}
+        serves = {"serves": record.surviving_version, "sinks": list(hands.places)}
         write(held, "outcome", serves, columns={"served_at": hands.ledger.now()}, facts={"put_back": False})
     return None
 
 
 def fill_sink(hands: Hands, held: Held, name: str, version: str, value: str) -> Stop | None:
-    """Publish to one sink and read it back; a sink that cannot be read is told as such, not as confirmed."""
-    sink = hands.sinks[name]
-    confirmed = held.record.facts.get("sinks")
-    known = confirmed if isinstance(confirmed, dict) else {}
-    if str(known.get(name, "")).partition(" ")[0] == version and sink.serves(value) is not False:
+    """Publish to one place and read it back; one that cannot be read is told as such, not as confirmed."""
+    sink, known = hands.places[name], _confirmed(held)
+    previous = beside(hands, held.record, version)
+    if str(known.get(name, "")).partition(" ")[0] == version and sink.serves(value, previous) is not False:
         return None
     # From this intent on an application may have read it, whatever becomes of the call.
     kept = intend(held, "publish", {"sink": name, "version": version}, facts={"handed_out": True})
     if kept is not None:
         return kept_back(kept)
     still_held(held)
-    sink.publish(value)
-    seen = sink.serves(value)
+    sink.publish(value, previous)
+    seen = sink.serves(value, previous)
     if seen is False:
-        raise OutcomeUnknown(
-            f"Sink {name} took the value of {hands.credential} and does not serve it.",
-            "Applications that read there still have the other value.",
-            f"Look at sink {name}; the next step publishes there again.",
-            "rotation.sink_not_serving",
-        )
+        raise _not_serving(hands, name)
     told = version if seen else f"{version} (sent, not confirmed)"
     write(
         held,
@@ -108,6 +98,87 @@ def fill_sink(hands: Hands, held: Held, name: str, version: str, value: str) -> 
         facts={"sinks": {**known, name: told}},
     )
     return None
+
+
+def withdraw(hands: Hands, held: Held) -> Stop | None:
+    """Take the retired value away from where it stood beside the surviving one; from here on nobody accepts it by our doing."""
+    record = held.record
+    surviving = hands.store.read(record.surviving_version)
+    if surviving is None:
+        raise _value_gone(record.surviving_version)
+    done = record.facts.get("withdrawn")
+    for name, sink in hands.places.items():
+        done = done if isinstance(done, list) else []
+        if not sink.keeps_previous or name in done:
+            continue
+        kept = intend(held, "withdraw", {"sink": name, "version": record.retiring_version})
+        if kept is not None:
+            return kept_back(kept)
+        still_held(held)
+        sink.publish(surviving.value)
+        if sink.serves(surviving.value) is False:
+            raise _not_serving(hands, name)
+        done = [*done, name]
+        write(held, "outcome", {"sink": name, "withdrawn": record.retiring_version}, facts={"withdrawn": done})
+    return None
+
+
+def _who_is_not_ready(hands: Hands, held: Held) -> Stop | None:
+    """Return which receivers have not loaded both values yet: what the vendor then signs with the new one, they would refuse."""
+    facts = held.record.facts
+    known = facts.get("acknowledged")
+    missing = [one for one in hands.policy.consumers if not isinstance(known, dict) or one not in known]
+    if not missing or held.record.emergency or facts.get("waived"):
+        return None
+    told = f"Every sink has both values; {', '.join(missing)} must load them before the vendor uses the new one."
+    return Stop(Wait.AWAITING_CONSUMERS, told)
+
+
+def _proof_is_old(hands: Hands, held: Held) -> bool:
+    verified = held.record.verified_at
+    return verified is None or hands.ledger.now() - verified > PROOF_HOLDS
+
+
+def _prove_new(hands: Hands, held: Held, value: str) -> Stop | None:
+    proof = hands.vendor.prove(value)
+    if proof.outcome is Proven.REFUSED:
+        return Stop(Wait.BLOCKED_NEW_FAILS, f"The new credential does not work: {proof.words}")
+    if proof.outcome is Proven.NOT_AGREED:
+        return Stop(Wait.AWAITING_AGREEMENT, proof.words)
+    write(
+        held,
+        "outcome",
+        {"verb": "prove", "how": proof.how, "version": held.record.new_version},
+        columns={"verified_at": hands.ledger.now()},
+        facts=used_new(held, proof),
+    )
+    return None
+
+
+def beside(hands: Hands, record: RotationRecord, version: str) -> str:
+    """Return the other value that is still valid, for places with room for it; empty where an exposed one is to go at once."""
+    if record.facts.get("withdrawn") or not any(place.keeps_previous for place in hands.places.values()):
+        return ""
+    # An exposed value is kept beside the new one only as long as the vendor itself still uses it.
+    if record.emergency and not (hands.manifest.swaps and record.flipped_at is None):
+        return ""
+    other = record.old_version if version == record.new_version else record.new_version
+    stored = hands.store.read(other) if other else None
+    return stored.value if stored else ""
+
+
+def _confirmed(held: Held) -> dict[str, object]:
+    known = held.record.facts.get("sinks")
+    return known if isinstance(known, dict) else {}
+
+
+def _not_serving(hands: Hands, name: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"Sink {name} took the value of {hands.credential} and does not serve it.",
+        "Applications that read there still have the other value.",
+        f"Look at sink {name}; the next step publishes there again.",
+        "rotation.sink_not_serving",
+    )
 
 
 def _note_drift(held: Held, place: str) -> None:

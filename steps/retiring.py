@@ -11,8 +11,8 @@ from domain.errors import OpsError
 from domain.retiring import Evidence, Reading, clocks_disagree, why_it_stays, why_not_yet
 from domain.rotation import RotationRecord, State, Wait
 from ledger.rotations import Held, intend, still_held, write
-from steps.minting import settled_at, used_new, used_old
-from steps.publishing import serve
+from steps.attempts import settled_at, used_new, used_old
+from steps.publishing import serve, withdraw
 from steps.rotation_hands import LOOK_AGAIN, Hands, Listing, Proven, Stop, kept_back
 from steps.rotation_people import asked
 
@@ -62,7 +62,7 @@ def finish_revoking(hands: Hands, held: Held) -> Stop | None:
         if not _is_seen_gone(hands, held):
             return _delete_after_all(hands, held)
         write(held, "outcome", {"verb": "revoke", "found": "gone"}, facts=_revoked(hands))
-    return _see_refused(hands, held)
+    return withdraw(hands, held) or _see_refused(hands, held)
 
 
 def _is_seen_gone(hands: Hands, held: Held) -> bool:
@@ -90,7 +90,7 @@ def _delete_after_all(hands: Hands, held: Held) -> Stop | None:
 def _gate(hands: Hands, held: Held) -> Stop | None:
     """Return why the retiring credential stays, None where it may go."""
     record = held.record
-    if not record.retiring_id and not hands.manifest.by_hand:
+    if not record.retiring_id and not hands.manifest.by_hand and not hands.manifest.swaps:
         return Stop(
             Wait.AWAITING_ADOPTION,
             f"Which credential of the vendor the old value of {hands.credential} is, is not known; nothing foreign is touched.",
@@ -123,7 +123,7 @@ def _surviving_works(hands: Hands, held: Held) -> Stop | None:
         return Stop(Wait.BLOCKED_NEW_FAILS, f"The credential in use does not pass its probe: {proof.words}")
     used = used_old(held, proof) if held.record.back else used_new(held, proof)
     compared = "compared" if hands.vendor.told_at() else "not compared: the vendor tells no time"
-    said = {"verb": "prove", "version": held.record.surviving_version, "clocks": compared}
+    said = {"verb": "prove", "how": proof.how, "version": held.record.surviving_version, "clocks": compared}
     write(held, "outcome", said, facts=used)
     return None
 
@@ -181,13 +181,26 @@ def _disabled(hands: Hands, held: Held) -> None:
 
 def _delete(hands: Hands, held: Held) -> Stop | None:
     vendor_id = held.record.retiring_id
+    if stop := _data_needs_it(hands, vendor_id):
+        return stop
     kept = intend(held, "revoke", {"vendor_id": vendor_id}, state=State.REVOKING)
     if kept is not None:
         return kept_back(kept)
     still_held(held)
-    hands.vendor.revoke(vendor_id)
+    # What the new value replaced is not at the vendor any more.
+    if not hands.manifest.swaps:
+        hands.vendor.revoke(vendor_id)
     write(held, "outcome", {"verb": "revoke", "vendor_id": vendor_id}, facts=_revoked(hands))
     return None
+
+
+def _data_needs_it(hands: Hands, vendor_id: str) -> Stop | None:
+    """Return that something encrypted with it would be lost, which no emergency is worth; asked right before it is deleted."""
+    needed = hands.vendor.held_open(vendor_id) if hands.manifest.loses_data else ()
+    if not needed:
+        return None
+    told = ", ".join(needed[:5])
+    return Stop(Wait.BLOCKED_HELD_OPEN, f"{len(needed)} things can be read with the retiring one alone: {told}.")
 
 
 def _see_refused(hands: Hands, held: Held) -> Stop | None:

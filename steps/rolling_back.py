@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from domain.names import marker
 from domain.rotation import State, Wait
 from domain.values import StoredValue
 from ledger.rotations import Flip, Held, intend, still_held, write
-from steps.minting import SETTLE, delete_marked, settled_at, used_old
+from steps.attempts import SETTLE, delete_marked, made_by_attempt, settled_at, used_old
 from steps.publishing import fill_sink
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
 
@@ -74,7 +73,7 @@ def _give_up_attempt(hands: Hands, held: Held) -> Stop | None:
     """Delete what the unfinished attempt may have made; a listing that lags is waited for."""
     record = held.record
     if record.attempt and not hands.manifest.by_hand and hands.manifest.listable:
-        found = hands.vendor.listing().marked(marker(record.id, record.attempt))
+        found = made_by_attempt(hands, held)
         if stop := delete_marked(hands, held, found):
             return stop
         if hands.ledger.now() < (settled := settled_at(hands, held)):
@@ -83,7 +82,12 @@ def _give_up_attempt(hands: Hands, held: Held) -> Stop | None:
                 "Whether the last attempt made a credential is looked up once the listing has settled.",
                 settled,
             )
-    if not hands.manifest.listable and not hands.manifest.by_hand and (stop := _give_up_unlisted(hands, held)):
+    if (
+        not hands.manifest.listable
+        and not hands.manifest.by_hand
+        and not hands.manifest.swaps
+        and (stop := _give_up_unlisted(hands, held))
+    ):
         return stop
     still_held(held)
     for attempt in range(1, record.attempt + 1):
@@ -121,11 +125,14 @@ def _hand_back(hands: Hands, held: Held) -> Stop | None:
         return Stop(
             Wait.BLOCKED_OLD_FAILS, f"The value document {record.old_version} is gone; there is nothing to go back to."
         )
-    if stop := _old_works(hands, held, old):
+    swaps = hands.manifest.swaps
+    if not swaps and (stop := _old_works(hands, held, old)):
         return stop
-    for name in hands.policy.sinks:
+    for name in hands.places:
         if stop := fill_sink(hands, held, name, record.old_version, old.value):
             return stop
+    if swaps and (stop := _old_works(hands, held, old)):
+        return stop
     fingerprint = hands.fingerprint(old.value)
     minted = str(record.facts.get("old_minted_at") or "")
     flip = Flip(
@@ -152,5 +159,10 @@ def _old_works(hands: Hands, held: Held, old: StoredValue) -> Stop | None:
             f"The old credential does not pass its probe: {proof.words}",
             hands.ledger.now() + SETTLE,
         )
-    write(held, "outcome", {"verb": "prove", "version": held.record.old_version}, facts=used_old(held, proof))
+    write(
+        held,
+        "outcome",
+        {"verb": "prove", "how": proof.how, "version": held.record.old_version},
+        facts=used_old(held, proof),
+    )
     return None

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from domain.manifests import ListedCredential, Manifest, Minted
-from domain.names import Credential, version_name
+from domain.names import AT_VENDOR, Credential, version_name
 from domain.policies import Policy
 from domain.rotation import RotationRecord, Wait
 from ledger.opening import Ledger
@@ -45,20 +45,22 @@ class Proven(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One probe of one value. `attributed_to` is the vendor's id of what it came with, empty where the vendor does not say."""
+    """One proof of one value; `how` is probe, or check where no event can be sent. `attributed_to` is the vendor's id of what it came with, empty where the vendor does not say."""
 
     outcome: Proven
     at: datetime
     words: str = ""
     next_step: str = ""
     attributed_to: str = ""
+    how: str = "probe"
 
 
 class Vendor(Protocol):
     """The vendor of one credential. Reads are repeated within their bound; a change is tried once.
 
     `is_refused` makes one harmless request with a value; `prove` sends an event with it and sees it arrive. Both raise
-    what says nothing about the credential. `told_at` is the vendor's own time at the last answer, beside this machine's;
+    what says nothing about the credential. `point_to` moves the vendor's own pointer, where it has one (vendors/rotation.py);
+    `points_to` is None where the vendor does not say. `told_at` is the vendor's own time at the last answer, beside this machine's;
     None where the vendor tells none.
     """
 
@@ -78,14 +80,35 @@ class Vendor(Protocol):
 
     def prove(self, value: str) -> Proof: ...
 
+    def point_to(self, value: str) -> None: ...
+
+    def points_to(self, value: str) -> bool | None: ...
+
     def told_at(self) -> tuple[datetime, datetime] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AtVendor:
+    """The vendor's own pointer, as a place among the sinks. It has no room for a previous value."""
+
+    vendor: Vendor
+    keeps_previous: bool = False
+
+    def publish(self, value: str, previous: str = "") -> None:
+        del previous
+        self.vendor.point_to(value)
+
+    def serves(self, value: str, previous: str = "") -> bool | None:
+        del previous
+        return self.vendor.points_to(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Hands:
     """Everything one rotation of one credential needs. `schedule` makes a run for a due moment, visible to operators.
 
-    `new_value` chooses a value where the client does. `answer_within` is a person's time to answer.
+    `new_value` chooses a value where the client does. `answer_within` is a person's time to answer. `has_pointer` where the
+    vendor itself is to be pointed to the new value.
     """
 
     ledger: Ledger
@@ -101,6 +124,13 @@ class Hands:
     sinks: Mapping[str, Sink] = field(default_factory=dict)
     by_hand: ByHand = NOTHING_BY_HAND
     answer_within: timedelta = timedelta(hours=24)
+    has_pointer: bool = False
+
+    @property
+    def places(self) -> Mapping[str, Sink]:
+        """Return what has to serve the value, in the order in which it is filled: the sinks, then the vendor's own pointer."""
+        found = {name: self.sinks[name] for name in self.policy.sinks}
+        return {**found, AT_VENDOR: AtVendor(self.vendor)} if self.has_pointer else found
 
     def version(self, record: RotationRecord, attempt: int) -> str:
         return version_name(self.credential, record.id, attempt)

@@ -81,6 +81,9 @@ def _at_vendor(hands: Hands, value: str, held: HeldCredential | None, seen: list
     if hands.manifest.by_hand:
         seen.append("made by hand: a person creates the new one and revokes the old one in the vendor's console")
         return
+    if hands.manifest.swaps:
+        seen.append("the vendor holds one value: the new one replaces it once every sink has both")
+        return
     listing = hands.vendor.listing()
     seen.append(f"{len(listing.credentials)} listed{_slots(listing, hands.manifest)}; the manage credential may list")
     slots = listing.slots if listing.slots is not None else hands.manifest.slots
@@ -103,7 +106,7 @@ def _at_vendor(hands: Hands, value: str, held: HeldCredential | None, seen: list
 
 def _sinks(hands: Hands, value: str, seen: list[str]) -> None:
     words = {True: "serves the value in use", False: "serves another value", None: "cannot be read back"}
-    seen.extend(f"sink {name} {words[hands.sinks[name].serves(value)]}" for name in hands.policy.sinks)
+    seen.extend(f"sink {name} {words[place.serves(value)]}" for name, place in hands.places.items())
 
 
 def _would(hands: Hands, earliest: datetime) -> tuple[str, ...]:
@@ -119,7 +122,7 @@ def _would(hands: Hands, earliest: datetime) -> tuple[str, ...]:
     return (
         "wait for a person's new value" if manifest.by_hand else f"create a new one, made by {manifest.mint.value}",
         "prove it by a probe",
-        *([f"publish it to {', '.join(hands.policy.sinks)}"] if hands.policy.sinks else []),
+        *([f"publish it to {', '.join(hands.places)}"] if hands.places else []),
         "make it current",
         f"wait for {', '.join(gate)}: not before {earliest:%Y-%m-%d %H:%M} UTC",
         *off,
@@ -137,7 +140,7 @@ def _would_at_once(hands: Hands, occasion: Occasion) -> tuple[str, ...]:
         *contain,
         "wait for a person's new value" if by_hand else f"create a new one, made by {hands.manifest.mint.value}",
         "prove it by a probe",
-        *([f"publish it to {', '.join(hands.policy.sinks)}"] if hands.policy.sinks else []),
+        *([f"publish it to {', '.join(hands.places)}"] if hands.places else []),
         "make it current",
         "delete the exposed one by hand, at once" if by_hand else "delete the exposed one at once: no overlap, no soak",
         "see that the vendor refuses it",

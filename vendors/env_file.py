@@ -1,7 +1,8 @@
-"""The sink `.env.local`: one variable of one file that applications read when they start."""
+"""The sink `.env.local`: variables of one file that applications read when they start."""
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,18 +15,17 @@ from vendors.whole_files import one_writer, remove_drafts, replace_whole
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """A variable in a file like `.env.local`; a `Sink`.
+    """A file like `.env.local`; a `Place` whose names are variables. An absent one is empty, or not there.
 
     The file is 0600 afterwards, whatever it was: who read it through its group or as anybody must run as its owner.
     A symlink stays, and what it leads to is replaced. `patience` is for another process that writes the same file.
     """
 
     path: Path
-    variable: str
     patience: timedelta = timedelta(seconds=10)
 
-    def publish(self, value: str) -> None:
-        """Set the variable, and leave every other byte of the file as it is; a file that is not there is made.
+    def write(self, entries: Mapping[str, str]) -> None:
+        """Set the variables at once, and leave every other byte of the file as it is; a file that is not there is made.
 
         Raises:
             BadInput: the place cannot be used, or the value cannot be written there.
@@ -39,7 +39,10 @@ class EnvFile:
             with one_writer(target, self.patience):
                 text = _read(target)
                 remove_drafts(target)
-                replace_whole(target, with_value(text, self.variable, value).encode())
+                for variable, value in entries.items():
+                    if value or value_of(text, variable):
+                        text = with_value(text, variable, value)
+                replace_whole(target, text.encode())
         except OSError as error:
             raise Unavailable(
                 f"{target} could not be replaced ({error.strerror}).",
@@ -47,8 +50,8 @@ class EnvFile:
                 f"See that {target.parent} can be written to and has room, and that {target.name} is not mounted by itself.",
             ) from error
 
-    def serves(self, value: str) -> bool:
-        """Return whether python-dotenv reads the value there; False where the file or the variable is missing.
+    def holds(self, entries: Mapping[str, str]) -> bool:
+        """Return whether python-dotenv reads just these values there; False where the file or a variable is missing.
 
         Raises:
             BadInput, Unavailable: the file is there and cannot be read.
@@ -56,7 +59,8 @@ class EnvFile:
         target = self._target()
         try:
             # Lines end as Python's text files have them, which is how python-dotenv opens the file.
-            return target.is_file() and value_of(target.read_text(encoding="utf-8"), self.variable) == value
+            text = target.read_text(encoding="utf-8") if target.is_file() else ""
+            return all((value_of(text, variable) or "") == value for variable, value in entries.items())
         except FileNotFoundError:
             return False
         except UnicodeDecodeError:

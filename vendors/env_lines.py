@@ -64,11 +64,11 @@ def with_value(text: str, variable: str, value: str) -> str:
 
 def _written(variable: str, value: str) -> str:
     """Return the value as it stands behind the equal sign: bare, in single quotes, or in double quotes."""
-    if not value.isprintable() or not value:
-        raise _unwritable(variable, "it is empty, or holds a line break or another character that cannot be printed")
+    if not value.isprintable():
+        raise _unwritable(variable, "it holds a line break or another character that cannot be printed")
     if _PLACEHOLDER.search(value):
         raise _unwritable(variable, "it holds ${...}, which readers replace by another variable")
-    if _PLAIN.fullmatch(value):
+    if not value or _PLAIN.fullmatch(value):
         return value
     # Between single quotes sh escapes nothing, python-dotenv a backslash and a quote.
     if "'" not in value and "\\\\" not in value and not value.endswith("\\"):

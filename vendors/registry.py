@@ -6,8 +6,22 @@ from types import MappingProxyType
 from domain.errors import BadInput
 from domain.names import Purpose
 from vendors import (
+    awskey,
+    awskey_rotation,
+    awssecret,
+    awssecret_rotation,
     datadog,
     datadog_rotation,
+    gcpkey,
+    gcpkey_rotation,
+    gcpkms,
+    gcpkms_rotation,
+    gcpsecret,
+    gcpsecret_rotation,
+    github,
+    github_rotation,
+    oidc,
+    oidc_rotation,
     opsgenie,
     opsgenie_rotation,
     pagerduty,
@@ -40,6 +54,24 @@ INTEGRATIONS = MappingProxyType(
     }
 )
 
+# What issues credentials of other kinds: no events go there, so day 1 does not verify them; rotation is all they have.
+PLATFORMS: Mapping[str, Integration] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            github.INTEGRATION,
+            gcpkey.INTEGRATION,
+            gcpsecret.INTEGRATION,
+            gcpkms.INTEGRATION,
+            oidc.INTEGRATION,
+            awskey.INTEGRATION,
+            awssecret.INTEGRATION,
+        )
+    }
+)
+
+EVERY: Mapping[str, Integration] = MappingProxyType({**INTEGRATIONS, **PLATFORMS})
+
 # How the secret of each purpose is rotated; every secret variable of every integration has a row here.
 ROTATIONS: Mapping[tuple[str, Purpose], Rotation] = MappingProxyType(
     {
@@ -52,6 +84,13 @@ ROTATIONS: Mapping[tuple[str, Purpose], Rotation] = MappingProxyType(
             datadog_rotation.ROTATIONS,
             splunk_rotation.ROTATIONS,
             statuspage_rotation.ROTATIONS,
+            github_rotation.ROTATIONS,
+            gcpkey_rotation.ROTATIONS,
+            gcpsecret_rotation.ROTATIONS,
+            gcpkms_rotation.ROTATIONS,
+            oidc_rotation.ROTATIONS,
+            awskey_rotation.ROTATIONS,
+            awssecret_rotation.ROTATIONS,
         )
         for row in rows
     }
@@ -67,14 +106,19 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = MappingProxyType(
         "datadog": datadog_rotation.LIMITS,
         "splunk": splunk_rotation.LIMITS,
         "statuspage": statuspage_rotation.LIMITS,
+        "github": github_rotation.LIMITS,
+        "gcpkey": gcpkey_rotation.LIMITS,
+        "gcpsecret": gcpsecret_rotation.LIMITS,
+        "gcpkms": gcpkms_rotation.LIMITS,
+        "oidc": oidc_rotation.LIMITS,
+        "awskey": awskey_rotation.LIMITS,
+        "awssecret": awssecret_rotation.LIMITS,
     }
 )
 
 
 def integration_named(name: str) -> Integration:
     """Return the integration, or raise BadInput that lists the known ones."""
-    if name not in INTEGRATIONS:
-        raise BadInput(
-            f"{name!r} is not an integration.", "Nothing was done.", f"Choose among {', '.join(INTEGRATIONS)}."
-        )
-    return INTEGRATIONS[name]
+    if name not in EVERY:
+        raise BadInput(f"{name!r} is not an integration.", "Nothing was done.", f"Choose among {', '.join(EVERY)}.")
+    return EVERY[name]

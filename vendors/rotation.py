@@ -36,6 +36,19 @@ class Rotator(Protocol):
     def close(self) -> None: ...
 
 
+class Pointer(Protocol):
+    """Which of its values the vendor itself uses or hands out: a primary version, an alias, a staging label, a hook's secret.
+
+    `point_to` is one change, safe to repeat. `points_to` is None where the vendor does not say; then only a proof shows it.
+    """
+
+    def point_to(self, value: str) -> None: ...
+
+    def points_to(self, value: str) -> bool | None: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOpen:
     """What a credential still holds open at the vendor, in words, and where the next look goes on (empty: nowhere)."""
@@ -68,6 +81,8 @@ class Rotation:
     by hand. `check(values, address, conduct)` makes one request with the credential that changes nothing anybody sees: it
     returns where the vendor accepts it, and raises Rejected with a symptom among `refusals` where the vendor says that the
     credential is unknown, disabled or revoked; any other error says nothing about the credential.
+    `point` connects to the vendor's own pointer, moved after every sink has the value, None where the vendor has none.
+    `new_value` chooses a value where the client does; None: a GUID.
     `probes` chooses what proves that an event sent (or read) with the credential really arrives, and whether it wakes people.
     """
 
@@ -80,4 +95,6 @@ class Rotation:
     refusals: frozenset[str]
     probes: Callable[[Client], tuple[Probe, ...]] = _all_probes
     wakes_people: bool = False
+    point: Callable[[Mapping[str, str], str | None, Conduct], Pointer] | None = None
+    new_value: Callable[[], str] | None = None
     by_hand: ByHand = NOTHING_BY_HAND

@@ -17,7 +17,6 @@ from ledger.schema import METADATA
 from steps.drift import put_back_drift
 from steps.orphans import sweep_orphans
 from steps.rotation_hands import Hands
-from tests.steps.rotation_consoles import retires
 from tests.steps.rotation_lives import MARKED_ELSEWHERE, Course, Stage
 from vendors.sentry_dsn import parse_dsn
 
@@ -49,7 +48,7 @@ def faults(stage: Stage, record: RotationRecord) -> list[str]:
 
 def creates(stage: Stage) -> Counter[str]:
     """Return how many requests at the vendor made something under each marker of ours; those of somebody else's left out."""
-    found = [_MARKER.search(row["body"]) for row in stage.arrived() if row["method"] == "POST"]
+    found = [_MARKER.search(row["body"]) for row in stage.arrived() if stage.case.makes(row)]
     return Counter(marked[0] for marked in found if marked and marked[0] != MARKED_ELSEWHERE)
 
 
@@ -60,12 +59,16 @@ def _of_state(stage: Stage, record: RotationRecord) -> Iterator[str]:
 
 
 def _of_vendor(stage: Stage, hands: Hands, record: RotationRecord) -> Iterator[str]:
-    if hands.manifest.by_hand:
+    if hands.manifest.by_hand or hands.manifest.swaps:
         return
     listed = {one.vendor_id: one for one in hands.vendor.listing().credentials}
     others = {one.vendor_id for one in held_credentials(hands.ledger) if one.credential != hands.credential}
-    ours = {one.vendor_id for one in listed.values() if _MARKER.fullmatch(one.name)} - {*stage.foreign, *others}
-    marked = set() if record.back else {record.surviving_id}
+    by_value = hands.manifest.found_by_value
+    ours = {one.vendor_id for one in listed.values() if by_value or _MARKER.fullmatch(one.name)} - {
+        *stage.foreign,
+        *others,
+    }
+    marked = set() if record.back and not by_value else {record.surviving_id}
     if ours != marked:
         yield f"{len(ours)} credentials of ours are at the vendor: {sorted(listed[one].name for one in ours)}"
     survivor = listed.get(record.surviving_id)
@@ -112,7 +115,7 @@ def _of_ledger(stage: Stage, hands: Hands) -> Iterator[str]:
     with hands.ledger.reading() as connection:
         yield from (f"the journal of {name}: {fault}" for name, fault in journal_faults(connection, hands.ledger.id))
     kept = _all_bytes(hands)
-    for value in {note.value for note in stage.notes()}:
+    for value in {note.value for note in stage.notes() if note.value}:
         if value.encode() in kept or quote(value, safe="").encode() in kept:
             yield "a value is in the ledger"
 
@@ -151,11 +154,15 @@ def _of_overlap(stage: Stage, record: RotationRecord) -> Iterator[str]:
 def _retired_at(stage: Stage, record: RotationRecord) -> list[float]:
     if stage.case.console:
         return [note.at for note in stage.notes() if note.where == "revoked"]
+    began = 0.0 if not record.back else (record.flipped_at.timestamp() if record.flipped_at else 0.0)
+    if stage.case.row.manifest.swaps:  # it is not at the vendor any more: receivers forget it
+        return [
+            note.at for note in stage.notes() if note.where == "env previous" and not note.value and note.at > began
+        ]
     token = record.retiring_id
     if stage.case.integration == "sentry":  # its id is the public part of the value
         token = parse_dsn(_retired_value(stage, record)).public_key
-    began = 0.0 if not record.back else (record.flipped_at.timestamp() if record.flipped_at else 0.0)
-    return [row["at"] for row in stage.arrived() if row["at"] > began and retires(row, token)]
+    return [row["at"] for row in stage.arrived() if row["at"] > began and stage.case.retired_by(row, token)]
 
 
 def _retired_value(stage: Stage, record: RotationRecord) -> str:

@@ -29,14 +29,33 @@ class Console:
     foreign: Callable[[Act, Values], str] | None = None
 
 
+def retires(row: Mapping[str, Any], token: str) -> bool:
+    """Say whether a request that arrived switches off or deletes what the vendor's path calls `token`."""
+    path, method = unquote(row["path"]), row["method"]
+    switches_off = path.endswith("/disable") or '"isActive":false' in row["body"]
+    return token in path and (method == "DELETE" or (method in {"POST", "PUT"} and switches_off))
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of credential; `has_sink` where applications read it from a file as well."""
+    """One kind of credential; `has_sink` where applications read it from a file as well.
+
+    `has_foreign` where somebody else's have room beside ours. `retired_by` says whether a request that arrived switched off or
+    deleted what has that id, `makes` whether one with a marker in it made something.
+    """
 
     integration: str
     purpose: Purpose
     console: Console | None = None
     has_sink: bool = False
+    has_foreign: bool = True
+    makes: Callable[[Mapping[str, Any]], bool] = lambda row: row["method"] == "POST"
+    retired_by: Callable[[Mapping[str, Any], str], bool] = retires
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether a life begins by binding what is in use to what the vendor lists."""
+        return self.console is None and not self.row.manifest.swaps
 
     @property
     def row(self) -> Rotation:
@@ -46,11 +65,40 @@ class Case:
         return f"{self.integration}-{self.purpose}"
 
 
-def retires(row: Mapping[str, Any], token: str) -> bool:
-    """Say whether a request that arrived switches off or deletes what the vendor's path calls `token`."""
-    path, method = unquote(row["path"]), row["method"]
-    switches_off = path.endswith("/disable") or '"isActive":false' in row["body"]
-    return token in path and (method == "DELETE" or (method in {"POST", "PUT"} and switches_off))
+def _version_goes(row: Mapping[str, Any], number: str) -> bool:
+    """Say whether a call to Google, over either transport, switches off or destroys a version of that number or name."""
+    verb = unquote(row["path"]).replace("/", ":").rpartition(":")[2].lower()
+    named = number.rpartition("/")[2] in unquote(row["path"] + row["body"])
+    return named and (
+        verb.startswith(("disable", "destroy", "delete", "updatecryptokeyversion")) or "DISABLED" in row["body"]
+    )
+
+
+def _key_goes(row: Mapping[str, Any], key_id: str) -> bool:
+    """Say whether a call to AWS switches the key off or deletes it."""
+    body = unquote(row["body"])
+    return key_id in body and ("Status=Inactive" in body or "Action=DeleteAccessKey" in body)
+
+
+def _nothing_by_marker(row: Mapping[str, Any]) -> bool:
+    """A key is made without its marker, which stands on its user alone; that a user has two places shows one made twice."""
+    del row
+    return False
+
+
+def _puts_a_version(row: Mapping[str, Any]) -> bool:
+    return "PutSecretValue" in str(row["headers"])
+
+
+def _labels_go(row: Mapping[str, Any], version: str) -> bool:
+    """Say whether a call to AWS takes a label from the version without giving it to another."""
+    return "RemoveFromVersionId" in row["body"] and version in row["body"] and "MoveToVersionId" not in row["body"]
+
+
+def _second_secret_goes(row: Mapping[str, Any], made_at: str) -> bool:
+    """Say whether a request deletes the client's second secret; it is not named there."""
+    del made_at
+    return row["method"] == "DELETE" and str(row["path"]).endswith("/client-secret/rotated")
 
 
 def _second_app(act: Act, values: Values) -> Values:
@@ -71,6 +119,21 @@ CASES: Mapping[str, Case] = MappingProxyType(
             Case("pagerduty", Purpose.SEND),
             Case("opsgenie", Purpose.SEND),
             Case("splunk", Purpose.SEND),
+            Case("github", Purpose.RECEIVE, has_sink=True),
+            Case("gcpkey", Purpose.SEND, has_sink=True, retired_by=_version_goes),
+            Case("gcpsecret", Purpose.SEND, retired_by=_version_goes),
+            Case("gcpkms", Purpose.SEND, retired_by=_version_goes),
+            Case("oidc", Purpose.SEND, has_sink=True, has_foreign=False, retired_by=_second_secret_goes),
+            Case("awskey", Purpose.SEND, has_foreign=False, makes=_nothing_by_marker, retired_by=_key_goes),
+            Case("awskey", Purpose.MANAGE, has_foreign=False, makes=_nothing_by_marker, retired_by=_key_goes),
+            Case("awssecret", Purpose.SEND, has_sink=True, has_foreign=False, makes=_puts_a_version, retired_by=_labels_go),
+            Case(
+                "github", Purpose.SEND,
+                Console(
+                    lambda act, _: str(act("mint_private_key")["private_key"]),
+                    lambda act, values: act("delete_private_key", private_key=values["GITHUB_APP_PRIVATE_KEY"]),
+                ),
+            ),
             Case(
                 "slack", Purpose.SEND,
                 Console(

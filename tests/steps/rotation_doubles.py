@@ -118,13 +118,16 @@ class WorldSink:
     witness: Witness
     side: Side
     place: Place
+    keeps_previous: bool = False
 
-    def publish(self, value: str) -> None:
+    def publish(self, value: str, previous: str = "") -> None:
+        del previous
         self.witness.hands_out(self.place, value)
         self.world.serve(self.place, value, by_engine=True)
         self.crew.point(Point.DONE)
 
-    def serves(self, value: str) -> bool | None:
+    def serves(self, value: str, previous: str = "") -> bool | None:
+        del previous
         _look(self.crew.current, self.world, self.place)
         self.crew.point(Point.LOOKED)
         return self.place.now is not None and self.place.now.value == value
@@ -192,6 +195,14 @@ class WorldVendor:
         entry = self.side.of_value(value)
         attributed = entry.vendor_id if entry and self.side.shape.attributes else ""
         return Proof(Proven.UNSEEN if self.side.shape.unseen else Proven.PASSED, at, "look", attributed_to=attributed)
+
+    def point_to(self, value: str) -> None:
+        self._reachable()
+        WorldSink(self.world, self.crew, self.witness, self.side, self.side.pointer).publish(value)
+
+    def points_to(self, value: str) -> bool | None:
+        self._reachable()
+        return WorldSink(self.world, self.crew, self.witness, self.side, self.side.pointer).serves(value)
 
     def told_at(self) -> tuple[datetime, datetime] | None:
         now = self.world.now

@@ -96,6 +96,14 @@ class Guard:
         if entry is not None and not entry.ours and not self._is_adopted(entry):
             raise Broken("I7", f"{verb} of {entry.vendor_id} ({entry.name}), which is somebody's")
         self._is_intended(verb, entry.vendor_id if entry else "")
+        if (
+            verb == "revoke"
+            and side.manifest.loses_data
+            and side.held_open
+            and entry
+            and entry.value in self._were_current
+        ):
+            raise Broken("I18", f"{entry.vendor_id} is deleted, and something can be read with it alone")
         if entry is not None and verb in _CHANGES:
             self._takes_away(side, verb, entry)
 

@@ -149,13 +149,18 @@ class PointedSink:
     points: Points
     note: Callable[[str, str], None]
 
-    def publish(self, value: str) -> None:
-        with self.points.around(f"publishing to {self.name}"):
-            self.sink.publish(value)
-            self.note(self.name, value)
+    @property
+    def keeps_previous(self) -> bool:
+        return self.sink.keeps_previous
 
-    def serves(self, value: str) -> bool | None:
-        return self.sink.serves(value)
+    def publish(self, value: str, previous: str = "") -> None:
+        with self.points.around(f"publishing to {self.name}"):
+            self.sink.publish(value, previous)
+            self.note(self.name, value)
+            self.note(f"{self.name} previous", previous)
+
+    def serves(self, value: str, previous: str = "") -> bool | None:
+        return self.sink.serves(value, previous)
 
 
 @dataclass(slots=True)

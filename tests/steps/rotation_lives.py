@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.config import Config
-from domain.names import DEFAULT_INSTANCE, Credential, Target
+from domain.manifests import Mint
+from domain.names import DEFAULT_INSTANCE, Credential, Purpose, Target
 from domain.policies import Policy
 from domain.rotation import Kind, RotationRecord, State, Wait, rotation_id
 from ledger.fingerprints import FingerprintKey
@@ -36,7 +37,8 @@ from tests.steps.rehearsal_context import QUICK, Scene, config_of
 from tests.steps.rotation_consoles import Case
 from tests.steps.rotation_killing import PointedLedger, PointedSink, PointedStore, Points, SharedOffset
 from vendors.env_file import EnvFile
-from vendors.registry import INTEGRATIONS
+from vendors.registry import EVERY, INTEGRATIONS
+from vendors.sinks import LaidOut
 
 ENVIRONMENT = "rehearsal"
 _FINGERPRINTS = FingerprintKey("k000000", b"a key for tests, of no worth to anyone")
@@ -44,6 +46,31 @@ POLICY = Policy(per_vendor_per_hour=1000)
 _ROUNDS = 60
 _SECOND = timedelta(seconds=1)
 MARKED_ELSEWHERE = "opsflows-r00000000000-1"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadByReceiver:
+    """A real sink, read anew by who verifies deliveries whenever it is looked at."""
+
+    sink: LaidOut
+    act: Callable[..., Any]
+
+    @property
+    def keeps_previous(self) -> bool:
+        return self.sink.keeps_previous
+
+    def publish(self, value: str, previous: str = "") -> None:
+        self.sink.publish(value, previous)
+        self._load(value, previous)
+
+    def serves(self, value: str, previous: str = "") -> bool | None:
+        serves = self.sink.serves(value, previous)
+        if serves:
+            self._load(value, previous)
+        return serves
+
+    def _load(self, *secrets: str) -> None:
+        self.act("receiver_accepts", secrets=[secret for secret in secrets if secret])
 
 
 class Course(Enum):
@@ -89,7 +116,7 @@ class Stage:
 
     @property
     def variable(self) -> str:
-        rows = INTEGRATIONS[self.case.integration].variables
+        rows = EVERY[self.case.integration].variables
         return next(row.name for row in rows if row.field == self.case.row.field)
 
     @property
@@ -97,8 +124,9 @@ class Stage:
         return FileStore(self.home / "store")
 
     @property
-    def sink(self) -> EnvFile:
-        return EnvFile(self.home / "app" / ".env.local", self.variable)
+    def sink(self) -> LaidOut:
+        previous = {f"{self.variable}_PREVIOUS": ""} if self.case.purpose is Purpose.RECEIVE else {}
+        return LaidOut(EnvFile(self.home / "app" / ".env.local"), {self.variable: ""}, previous)
 
     @property
     def rotation(self) -> str:
@@ -145,15 +173,23 @@ class Stage:
             self.stand_ins, self.home, ledger, _config(self.stand_ins.url, self.case.integration), ENVIRONMENT, {}
         )
         context = scene.context(pace=QUICK, may_wake=(self.case.integration,))
-        context = replace(context, conduct=replace(context.conduct, record=passed.after_request))
+        addresses = {**self.stand_ins.control("GET", "/addresses"), **_over_http(self.stand_ins.url)}
+        context = replace(
+            context,
+            integrations=EVERY,
+            addresses=addresses,
+            conduct=replace(context.conduct, record=passed.after_request),
+        )
         vendor = LiveVendor(context, self.credential, self.case.row, self.values, passed.before_request)
-        sinks = {"env": PointedSink("env", self.sink, passed, self.note)} if self.case.has_sink else {}
+        is_hook = self.case.row.manifest.swaps
+        sink = ReadByReceiver(self.sink, self.act) if is_hook else self.sink
+        sinks = {"env": PointedSink("env", sink, passed, self.note)} if self.case.has_sink else {}
         try:
             yield Hands(
                 ledger=ledger, credential=self.credential, policy=replace(self.policy, sinks=tuple(sinks)),
                 manifest=self.case.row.manifest, vendor=vendor, store=PointedStore(self.store, passed, self.note),
-                worker=worker, fingerprint=_FINGERPRINTS.fingerprint, new_value=new_guid, schedule=lambda _: None,
-                sinks=sinks, by_hand=self.case.row.by_hand,
+                worker=worker, fingerprint=_FINGERPRINTS.fingerprint, new_value=self.case.row.new_value or new_guid,
+                schedule=lambda _: None, sinks=sinks, by_hand=self.case.row.by_hand, has_pointer=self.case.row.point is not None,
             )  # fmt: skip
         finally:
             vendor.close()
@@ -207,6 +243,8 @@ def driven(
 ) -> RotationRecord:  # fmt: skip
     """Step the rotation at each of its moments, with a person who does what is theirs, until it is over or `until` says so."""
     for _ in range(_ROUNDS):
+        if stage.case.row.manifest.swaps:
+            stage.act("deliver", event="ping")  # without one of the last three days nothing can be sent again
         with stage.hands(worker, points) as hands:
             record = advance(hands, rotation)
         if not record.is_open or until(record) or (points is not None and points.was_met):
@@ -233,7 +271,7 @@ def opened(stage: Stage, kind: Kind, window: str, points: Points | None = None) 
 def _rotated(
     stage: Stage, worker: str, points: Points | None, until: Callable[[RotationRecord], bool]
 ) -> RotationRecord:
-    if stage.case.console is None:
+    if stage.case.is_adopted:
         adopted = driven(stage, worker, opened(stage, Kind.ADOPTION, "adoption", points), points, until)
         if adopted.is_open or (points is not None and points.was_met):
             return adopted
@@ -243,7 +281,7 @@ def _rotated(
 
 def _begin(stage: Stage) -> None:
     """Lead the life, undisturbed, to where the course begins."""
-    if stage.case.console is None:
+    if stage.case.is_adopted:
         assert driven(stage, "before", opened(stage, Kind.ADOPTION, "adoption")).state is State.DONE
     if stage.course is Course.CONTAINED:
         stage.noted["compromised_at"] = stage.now().isoformat()
@@ -272,12 +310,14 @@ def _seed_foreign(stage: Stage) -> None:
         make = stage.case.console.foreign or stage.case.console.mint
         stage.noted["foreign"] = make(stage.act, stage.noted)
         return
+    if not stage.case.has_foreign or stage.case.row.manifest.swaps:
+        return
     with stage.hands("somebody else") as hands:
         assert isinstance(hands.vendor, LiveVendor)
         made = []
         for name in ("somebody-elses", MARKED_ELSEWHERE):
             hands.vendor.listing()
-            value = new_guid() if stage.case.integration == "splunk" else ""
+            value = hands.new_value() if stage.case.row.manifest.mint is Mint.BY_CLIENT else ""
             made.append(hands.vendor.create(name, value).vendor_id)
         stage.foreign = tuple(made)
 
@@ -301,6 +341,11 @@ def _do_by_hand(stage: Stage, record: RotationRecord) -> None:
             answer(hands.ledger, question.id, "ada", Seen.YES)
 
 
+def _over_http(url: str) -> dict[str, str]:
+    """Return addresses over http where a client has that: a gRPC channel does not outlive a fork."""
+    return {name: f"{url}/{name}" for name in EVERY if name != "gcpkey"}
+
+
 @cache
 def _config(url: str, integration: str) -> Config:
-    return config_of(url, ENVIRONMENT, [integration])
+    return config_of(url, ENVIRONMENT, [integration] if integration in INTEGRATIONS else [])

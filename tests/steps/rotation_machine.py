@@ -18,7 +18,7 @@ from ledger.freezing import freeze, thaw
 from steps.rotation_orders import waive
 from tests.steps.rotation_scene import Scene
 from tests.steps.rotation_workers import FINISH, End, Fate, Point
-from tests.steps.rotation_world import LISTED, SHAPES, Live, Shape, Side, Trouble
+from tests.steps.rotation_world import LISTED, POINTED, SHAPES, Live, Shape, Side, Trouble
 
 PAST_LEASE = timedelta(minutes=6)
 _POINTS = 24  # more than any step from one wait to the next has
@@ -304,3 +304,15 @@ class Rotations(Gates):
     def people_answer(self, side: int) -> None:
         self.scene.answer_questions(self.side(side))
         self.scene.person_revokes(self.side(side))
+
+
+class Pointed(Rotations):
+    """One example: two credentials at vendors that are themselves pointed to the new value, or know no marker."""
+
+    @initialize(
+        shapes=st.tuples(st.sampled_from(POINTED), st.sampled_from(POINTED)),
+        sinks=st.integers(0, 1),
+        lags=st.booleans(),
+    )
+    def set_the_stage(self, shapes: tuple[Shape, Shape], sinks: int, *, lags: bool) -> None:
+        self.raise_curtain(Scene(shapes, sinks), lags=lags, refuses_late=False)

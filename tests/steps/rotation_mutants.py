@@ -1,7 +1,7 @@
 """Defects of a rotation engine, each put into ours by one edit of its source, in a process of its own; each must be noticed.
 
 `python -m tests.steps.rotation_mutants NAME` searches the engine with that defect and exits 1 when an invariant breaks, 0 when
-none does; `gate` and `wide` make the same searches of the engine as it is. The engine knows nothing of this: the edits are made as
+none does; `gate`, `wide` and `pointed` make the same searches of the engine as it is. The engine knows nothing of this: the edits are made as
 it is imported.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 ROOT = Path(__file__).parents[2]
-GATE, WIDE = "gate", "wide"
+GATE, WIDE, POINTED = "gate", "wide", "pointed"
 NOTICED, CLEAN = 1, 0
 
 
@@ -60,7 +60,7 @@ SEEDED = (
     _mutant(
         "no_reconcile", "after a crash the creation is repeated without looking", GATE, "I10 I11",
         (
-            "steps/minting.py", "    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =",
+            "steps/minting.py", "    found = made_by_attempt(hands, held)\n    ours =",
             '    write(held, "decision", {}, state=State.PLANNED, columns={"attempt": record.attempt - 1})\n    return None\n    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =',
         ),
     ),
@@ -130,7 +130,7 @@ SEEDED = (
 OURS = (
     _mutant(
         "sinks_not_read_again", "a sink that went back to the old value is not seen at the gate", GATE, "I1 I2",
-        ("steps/publishing.py", "        if hands.sinks[name].serves(surviving.value) is False:", "        if False:"),
+        ("steps/publishing.py", "        if place.serves(surviving.value, beside(hands, held.record, record.surviving_version)) is False:", "        if False:"),
     ),
     _mutant(
         "drift_not_repaired", "a projection that went back to the old value is left so", GATE, "I1 I2 I11",
@@ -148,6 +148,14 @@ OURS = (
     _mutant(
         "rollback_at_once", "a rollback does not wait for a call that is under way", GATE, "I1 I15",
         ("steps/rolling_back.py", "    if hands.ledger.now() < (calls_end :=", "    if not (calls_end :="),
+    ),
+    _mutant(
+        "pointer_forgotten", "the vendor is not pointed to the new value", POINTED, "I1 I2",
+        ("steps/rotation_hands.py", "if self.has_pointer else found", "if False else found"),
+    ),
+    _mutant(
+        "not_found_by_value", "what has no marker is not found again by its value", POINTED, "I6 I10",
+        ("steps/attempts.py", "    if not hands.manifest.found_by_value:\n", "    if True:\n"),
     ),
 )  # fmt: skip
 

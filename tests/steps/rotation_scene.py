@@ -118,7 +118,7 @@ class Scene:
         return Hands(
             self.ledger, side.credential, self.policy, side.manifest, WorldVendor(*parts, side),
             WorldStore(*parts, self.documents), worker, fingerprint, self.world.new_value, lambda _: None,
-            {name: WorldSink(*parts, side, place) for name, place in side.sinks.items()},
+            {name: WorldSink(*parts, side, place) for name, place in side.sinks.items()}, has_pointer=side.shape.has_pointer,
         )  # fmt: skip
 
     def work(self, side: Side, job: Callable[[Hands, str], object], fate: Fate = FINISH) -> Worker | None:
@@ -315,7 +315,7 @@ class Scene:
         first = self.world.mint(side, "made by hand", ours=False)
         self.world.mint(side, "somebody's", ours=False) if side.manifest.slots != 2 else None
         side.sinks = {name: Place(f"{name} of {side.credential}") for name in sinks}
-        side.projection.name = f"projection of {side.credential}"
+        side.projection.name, side.pointer.name = f"projection of {side.credential}", f"pointer of {side.credential}"
         self.world.sides.append(side)
         for place in side.places:
             self.world.serve(place, first.value, by_engine=False)

@@ -1,4 +1,4 @@
-"""Two searches for a broken invariant, each always the same: with a seed, and without a memory of earlier runs."""
+"""Searches for a broken invariant, each always the same: with a seed, and without a memory of earlier runs."""
 
 from enum import Enum
 
@@ -6,21 +6,22 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.steps.rotation_invariants import Broken
-from tests.steps.rotation_machine import Gates, Rotations
+from tests.steps.rotation_machine import Gates, Pointed, Rotations
 
 
 class Search(Enum):
-    """What is searched: the way through overlap and gate alone, or everything that can happen."""
+    """What is searched: the way through overlap and gate alone, everything that can happen, or that at pointed vendors."""
 
     GATE = "gate"
     WIDE = "wide"
+    POINTED = "pointed"
 
 
-_MACHINES = {Search.GATE: Gates, Search.WIDE: Rotations}
+_MACHINES = {Search.GATE: Gates, Search.WIDE: Rotations, Search.POINTED: Pointed}
 _SEED = 7
 # Longer examples are slow, and seldom find what shorter ones do not.
-_STEPS = {Search.GATE: 15, Search.WIDE: 30}
-ENOUGH = {Search.GATE: 120, Search.WIDE: 200}
+_STEPS = {Search.GATE: 15, Search.WIDE: 30, Search.POINTED: 30}
+ENOUGH = {Search.GATE: 120, Search.WIDE: 200, Search.POINTED: 200}
 
 
 def search(what: Search, examples: int, seeded_with: int = _SEED) -> None:

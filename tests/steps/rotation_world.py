@@ -37,13 +37,16 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One kind of vendor: its manifest, how well its listing tells a value, whether it says what an event came with."""
+    """One kind of vendor: its manifest, how well its listing tells a value, whether it says what an event came with, and
+    whether it has a pointer of its own, which applications follow as they read a sink.
+    """
 
     name: str
     manifest: Manifest
     fit: Fit = Fit.EXACT
     attributes: bool = False
     unseen: bool = False
+    has_pointer: bool = False
 
 
 _HOUR = timedelta(hours=1)
@@ -60,6 +63,13 @@ SHAPES = (
     Shape("by hand", Manifest(Mint.BY_HAND)),
     Shape("cannot list", Manifest(Mint.BY_VENDOR, can_disable=True)),
 )
+
+# Vendors that are pointed to a value, and such as have no field for a marker: searched by themselves.
+POINTED = (
+    Shape("points", replace(_STOPPABLE, slots=10), has_pointer=True),
+    Shape("points, by value", Manifest(Mint.BY_CLIENT, listable=True, can_disable=True, listing_lag=timedelta(minutes=4)), has_pointer=True),
+    Shape("loses data", replace(_STOPPABLE, loses_data=True), has_pointer=True),
+)  # fmt: skip
 
 # Where nobody is asked for anything, so that a search for what happens at the gate gets there.
 LISTED = tuple(shape for shape in SHAPES if shape.manifest.listable and not shape.unseen)
@@ -145,6 +155,7 @@ class Side:
     shape: Shape
     entries: list[Entry] = field(default_factory=list)
     projection: Place = field(default_factory=lambda: Place("projection"))
+    pointer: Place = field(default_factory=lambda: Place("pointer"))
     sinks: dict[str, Place] = field(default_factory=dict)
     consumers: list[Consumer] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
@@ -163,7 +174,7 @@ class Side:
 
     @property
     def places(self) -> list[Place]:
-        return [self.projection, *self.sinks.values()]
+        return [self.projection, *self.sinks.values(), *([self.pointer] if self.shape.has_pointer else [])]
 
     @property
     def listing_lag(self) -> timedelta:

@@ -9,7 +9,7 @@ from domain.errors import BadInput
 from domain.rotation import Kind, State, Wait
 from ledger.held_credentials import find_credential
 from ledger.rotation_rows import rotations
-from steps.emergency import Order, exposed, order_emergency, renew_exposed
+from steps.emergency import Order, order_emergency, renew_exposed
 from tests.steps.rotation_scene import Scene
 from tests.steps.rotation_world import SHAPES, Live
 
@@ -112,21 +112,6 @@ def test_a_candidate_minted_before_the_compromise_is_replaced_once_more(scene_of
     held = find_credential(scene.ledger, side.credential)
     assert held is not None
     assert not held.is_exposed
-
-
-def test_what_was_minted_after_the_compromise_is_not_exposed(scene_of: Make) -> None:
-    scene = scene_of(PLAIN)
-    [side] = scene.sides
-    long_ago = scene.world.now
-    scene.world.pass_time(timedelta(days=1))
-    scene.open(side)
-    scene.step(side)
-
-    held = find_credential(scene.ledger, side.credential)
-
-    assert held is not None
-    assert exposed([held], long_ago) == []
-    assert exposed([held], scene.world.now) == [held]
 
 
 def test_an_emergency_goes_on_during_a_freeze(scene_of: Make) -> None:

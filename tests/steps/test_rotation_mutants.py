@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.steps.rotation_mutants import CLEAN, GATE, MUTANTS, NOTICED, OURS, ROOT, SEEDED, WIDE, check_edits
+from tests.steps.rotation_mutants import CLEAN, GATE, MUTANTS, NOTICED, OURS, POINTED, ROOT, SEEDED, WIDE, check_edits
 
 # Noticed within seconds, and by different invariants.
 _QUICK = ("no_wal", "no_overlap")
@@ -35,9 +35,9 @@ def searched(name: str) -> Searched:
 
 @pytest.fixture(scope="module")
 def searches() -> Iterator[dict[str, Future[Searched]]]:
-    """All searches, as many at a time as there are cores; the two of the engine as it is take longest, and so come first."""
+    """All searches, as many at a time as there are cores; those of the engine as it is take longest, and so come first."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {name: pool.submit(searched, name) for name in (WIDE, GATE, *MUTANTS)}
+        yield {name: pool.submit(searched, name) for name in (WIDE, GATE, POINTED, *MUTANTS)}
 
 
 @pytest.mark.parametrize("name", _QUICK)
@@ -63,7 +63,7 @@ def test_each_defect_is_noticed_by_an_invariant_of_its_own(name: str, searches: 
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", [GATE, WIDE])
+@pytest.mark.parametrize("name", [GATE, WIDE, POINTED])
 def test_the_engine_as_it_is_passes_the_very_same_searches(name: str, searches: dict[str, Future[Searched]]) -> None:
     result = searches[name].result()
 

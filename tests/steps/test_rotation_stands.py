@@ -10,10 +10,11 @@ from domain.rotation import State, Wait
 from ledger.alerts import open_alerts
 from steps.rotation_orders import resume
 from tests.steps.rotation_scene import Scene
-from tests.steps.rotation_world import SHAPES, Live, Side
+from tests.steps.rotation_world import POINTED, SHAPES, Live, Side
 
 _PLAIN = SHAPES[0]
 _BY_NAME = {shape.name: shape for shape in SHAPES}
+_POINTED = {shape.name: shape for shape in POINTED}
 _OVERLAP = timedelta(hours=24)
 
 
@@ -131,3 +132,22 @@ def test_where_the_old_credential_is_lost_a_rollback_is_turned_round_again(scene
     assert lost is Wait.BLOCKED_OLD_FAILS
     assert scene.guard.current_value(side) == side.entries[-1].value
     assert State.ABORTED not in scene.guard.reached()
+
+
+def test_an_emergency_switches_off_what_data_still_needs_and_does_not_delete_it() -> None:
+    made = Scene((_POINTED["loses data"], _PLAIN))
+    one = made.sides[0]
+    one.held_open = True
+    made.emergency(one, contain=False)
+
+    kept = made.step(one)
+    off = one.entries[0].live
+    one.held_open = False
+    made.world.pass_time(timedelta(minutes=16))
+    ended = made.step(one)
+    made.close()
+
+    assert kept is not None
+    assert (kept.state, kept.wait, off) == (State.DISABLED, Wait.BLOCKED_HELD_OPEN, Live.OFF)
+    assert ended is None or not ended.is_open
+    assert one.entries[0].live is Live.GONE

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
@@ -19,21 +19,21 @@ _LIMIT_S = 60
 _MODULES = ("env_file.py", "whole_files.py")
 
 
-def killed_at_line(sink: EnvFile, value: str, line: int) -> bool:
+def killed_at_line(file: EnvFile, entries: Mapping[str, str], line: int) -> bool:
     """Publish in a child that dies before the n-th line it executes; return whether it came that far."""
-    [ended] = _ended([_FORKS.Process(target=_publish_and_die, args=(sink, value, line))])
+    [ended] = _ended([_FORKS.Process(target=_publish_and_die, args=(file, entries, line))])
     return ended == -signal.SIGKILL
 
 
-def published_side_by_side(sinks: Sequence[EnvFile], values: Sequence[str]) -> list[int]:
-    """Let one child per sink publish all values, one after the other, all at once; return how the children ended."""
-    start = _FORKS.Barrier(len(sinks))
-    return _ended([_FORKS.Process(target=_publish_all, args=(sink, values, start)) for sink in sinks])
+def published_side_by_side(file: EnvFile, names: Sequence[str], values: Sequence[str]) -> list[int]:
+    """Let one child per name publish all values, one after the other, all at once; return how the children ended."""
+    start = _FORKS.Barrier(len(names))
+    return _ended([_FORKS.Process(target=_publish_all, args=(file, name, values, start)) for name in names])
 
 
-def published_as(user: int, sink: EnvFile, value: str, told: Path) -> str:
+def published_as(user: int, file: EnvFile, entries: Mapping[str, str], told: Path) -> str:
     """Publish as another user and return what was said; only root can ask for that."""
-    _ended([_FORKS.Process(target=_publish_as, args=(user, sink, value, told))])
+    _ended([_FORKS.Process(target=_publish_as, args=(user, file, entries, told))])
     return told.read_text()
 
 
@@ -50,7 +50,7 @@ def _ended(children: Sequence[BaseProcess]) -> list[int]:
     return ends
 
 
-def _publish_and_die(sink: EnvFile, value: str, line: int) -> None:
+def _publish_and_die(file: EnvFile, entries: Mapping[str, str], line: int) -> None:
     passed = 0
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
@@ -64,21 +64,21 @@ def _publish_and_die(sink: EnvFile, value: str, line: int) -> None:
         return trace
 
     sys.settrace(trace)
-    sink.publish(value)
+    file.write(entries)
 
 
-def _publish_all(sink: EnvFile, values: Sequence[str], start: Any) -> None:
+def _publish_all(file: EnvFile, name: str, values: Sequence[str], start: Any) -> None:
     start.wait(_LIMIT_S)
     for value in values:
-        sink.publish(value)
-        assert sink.serves(value)
+        file.write({name: value})
+        assert file.holds({name: value})
 
 
-def _publish_as(user: int, sink: EnvFile, value: str, told: Path) -> None:
+def _publish_as(user: int, file: EnvFile, entries: Mapping[str, str], told: Path) -> None:
     with told.open("w") as stream:
         os.setuid(user)
         try:
-            sink.publish(value)
+            file.write(entries)
         except Exception as error:
             stream.write(str(error))
             raise

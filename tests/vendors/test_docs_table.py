@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from vendors.capabilities import Variable
-from vendors.registry import INTEGRATIONS
+from vendors.registry import EVERY
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "integrations" / "README.md"
@@ -17,7 +17,7 @@ _ASSIGNMENT = re.compile(r"[A-Z_]+=")
 
 def test_the_table_of_variables_is_the_registrys() -> None:
     registered = [
-        _row(integration.title, variable) for integration in INTEGRATIONS.values() for variable in integration.variables
+        _row(integration.title, variable) for integration in EVERY.values() for variable in integration.variables
     ]
 
     documented = _documented_rows()
@@ -26,7 +26,7 @@ def test_the_table_of_variables_is_the_registrys() -> None:
 
 
 def test_the_example_names_every_variable_in_the_registrys_order() -> None:
-    registered = [variable.name for integration in INTEGRATIONS.values() for variable in integration.variables]
+    registered = [variable.name for integration in EVERY.values() for variable in integration.variables]
 
     named = [line.partition("=")[0] for line in _assignments()]
 
@@ -34,7 +34,7 @@ def test_the_example_names_every_variable_in_the_registrys_order() -> None:
 
 
 def test_the_example_holds_defaults_and_nothing_else() -> None:
-    defaults = {v.name: v.default for integration in INTEGRATIONS.values() for v in integration.variables}
+    defaults = {v.name: v.default for integration in EVERY.values() for v in integration.variables}
 
     filled = dict(line.split("=", 1) for line in _assignments() if not line.endswith("="))
 
@@ -42,9 +42,7 @@ def test_the_example_holds_defaults_and_nothing_else() -> None:
 
 
 def test_the_example_says_which_are_required_and_which_are_secret() -> None:
-    registered = {
-        v.name: (v.required, v.secret) for integration in INTEGRATIONS.values() for v in integration.variables
-    }
+    registered = {v.name: (v.required, v.secret) for integration in EVERY.values() for v in integration.variables}
 
     lines = EXAMPLE.read_text().splitlines()
     said = {
@@ -57,7 +55,7 @@ def test_the_example_says_which_are_required_and_which_are_secret() -> None:
 
 
 def test_every_integration_has_a_page_that_says_what_comes_after_set_up() -> None:
-    pages = {name: ROOT / "docs" / "integrations" / f"{name}.md" for name in INTEGRATIONS}
+    pages = {name: ROOT / "docs" / "integrations" / f"{name}.md" for name in EVERY}
 
     lacking = [name for name, page in pages.items() if "## After set-up" not in page.read_text()]
 

@@ -20,7 +20,7 @@ from domain.errors import BadInput, OpsError, Unavailable
 from tests.vendors.env_texts import VALUES
 from tests.vendors.killing import killed_at_line, published_as, published_side_by_side
 from vendors.env_file import EnvFile
-from vendors.sinks import Sink
+from vendors.sinks import Place
 
 NAME = "DD_API_KEY"
 OLD, NEW = "old0old0old0", "new1new1new1"
@@ -36,7 +36,7 @@ def sink_in(folder: Path, text: str | bytes | None = None, mode: int = OWNER_ONL
     if text is not None:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         file.chmod(mode)
-    return EnvFile(file, NAME)
+    return EnvFile(file)
 
 
 def mode_of(file: Path) -> int:
@@ -57,7 +57,7 @@ def read_by_dotenv(file: Path) -> str | None:
 
 def refusal(sink: EnvFile, value: str = NEW) -> OpsError:
     with pytest.raises(OpsError) as refused:
-        sink.publish(value)
+        sink.write({NAME: value})
     assert NEW not in str(refused.value)
     assert OLD not in str(refused.value)
     return refused.value
@@ -70,10 +70,10 @@ def empty_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_it_is_a_sink() -> None:
-    sink: Sink = EnvFile(Path("/nowhere"), NAME)
+def test_it_is_a_place() -> None:
+    place: Place = EnvFile(Path("/nowhere"))
 
-    assert sink.serves(OLD) is False
+    assert place.holds({NAME: OLD}) is False
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
@@ -81,7 +81,7 @@ def test_it_is_a_sink() -> None:
 def test_sh_reads_the_value_too(tmp_path: Path, before: str, end: str) -> None:
     sink = sink_in(tmp_path, before + end)
 
-    sink.publish(NEW)
+    sink.write({NAME: NEW})
 
     assert read_by_sh(sink.path) == NEW
 
@@ -126,7 +126,7 @@ def test_whatever_is_written_is_read_back_by_both_and_the_rest_stays(
             return
         assert read_by_dotenv(sink.path) == value
         assert read_by_sh(sink.path) == value
-        assert sink.serves(value)
+        assert sink.holds({NAME: value})
         assert dotenv_values(sink.path, interpolate=False) == {**before, NAME: value}
         assert mode_of(sink.path) == OWNER_ONLY
         if own and f"{NAME}=earlier" not in below:
@@ -135,7 +135,7 @@ def test_whatever_is_written_is_read_back_by_both_and_the_rest_stays(
 
 def said_of(sink: EnvFile, value: str) -> str:
     try:
-        sink.publish(value)
+        sink.write({NAME: value})
     except BadInput as refused:
         return refused.happened
     return ""
@@ -151,7 +151,7 @@ def assert_only_one_line_between(content: bytes, above: bytes, below: bytes) -> 
 def test_the_value_that_python_dotenv_reads_is_served(tmp_path: Path, text: str) -> None:
     sink = sink_in(tmp_path, text)
 
-    assert sink.serves(NEW)
+    assert sink.holds({NAME: NEW})
     assert read_by_dotenv(sink.path) == NEW
 
 
@@ -159,14 +159,14 @@ def test_the_value_that_python_dotenv_reads_is_served(tmp_path: Path, text: str)
 def test_what_python_dotenv_does_not_read_is_not_served(tmp_path: Path, text: str | None) -> None:
     sink = sink_in(tmp_path, text)
 
-    assert not sink.serves(NEW)
+    assert not sink.holds({NAME: NEW})
     assert read_by_dotenv(sink.path) != NEW
 
 
 def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     sink = sink_in(tmp_path)
 
-    sink.publish(NEW)
+    sink.write({NAME: NEW})
 
     assert sink.path.read_text() == f"{NAME}={NEW}\n"
     assert mode_of(sink.path) == OWNER_ONLY
@@ -176,7 +176,7 @@ def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) ->
 def test_a_file_that_others_could_read_is_closed(tmp_path: Path, mode: int) -> None:
     sink = sink_in(tmp_path, f"{NAME}={OLD}\n", mode)
 
-    sink.publish(NEW)
+    sink.write({NAME: NEW})
 
     assert mode_of(sink.path) == OWNER_ONLY
 
@@ -187,12 +187,12 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
     link = tmp_path / ".env.local"
     link.symlink_to(Path("shared") / target.name)
 
-    EnvFile(link, NAME).publish(NEW)
+    EnvFile(link).write({NAME: NEW})
 
     assert link.is_symlink()
     assert not target.is_symlink()
     assert target.read_text() == f"{NAME}={NEW}\n"
-    assert EnvFile(link, NAME).serves(NEW)
+    assert EnvFile(link).holds({NAME: NEW})
 
 
 @needs_root
@@ -200,7 +200,7 @@ def test_the_owner_stays(tmp_path: Path) -> None:
     sink = sink_in(tmp_path, f"{NAME}={OLD}\n")
     os.chown(sink.path, NOBODY, NOBODY)
 
-    sink.publish(NEW)
+    sink.write({NAME: NEW})
 
     assert (sink.path.stat().st_uid, sink.path.stat().st_gid) == (NOBODY, NOBODY)
 
@@ -212,7 +212,7 @@ def test_a_file_of_somebody_else_is_refused_where_we_could_not_give_it_back() ->
         told = folder / "told"
         sink = sink_in(folder, f"{NAME}={OLD}\n", 0o666)
 
-        said = published_as(NOBODY, sink, NEW, told)
+        said = published_as(NOBODY, sink, {NAME: NEW}, told)
 
         assert "belongs to another user" in said
         assert NEW not in said
@@ -239,7 +239,7 @@ def test_a_place_that_cannot_be_used_is_refused_and_nothing_is_shown(tmp_path: P
         ("binary", "not text"),
         ("round", "cannot be looked at"),
     ):
-        fault = refusal(EnvFile(tmp_path / name, NAME))
+        fault = refusal(EnvFile(tmp_path / name))
         assert isinstance(fault, BadInput)
         assert said in fault.happened
         assert str(tmp_path / name) in fault.happened
@@ -258,14 +258,14 @@ def test_a_file_that_git_tracks_is_refused_also_through_a_link(tmp_path: Path) -
         subprocess.run(["git", "-C", str(repository), *words], check=True, capture_output=True, env=plain)
 
     for file in (sink.path, tmp_path / "link"):
-        assert "tracked by git" in refusal(EnvFile(file, NAME)).happened
+        assert "tracked by git" in refusal(EnvFile(file)).happened
 
-    assert sink.serves(OLD)
+    assert sink.holds({NAME: OLD})
 
 
 def test_a_writer_that_holds_the_file_for_too_long_is_not_waited_for(tmp_path: Path) -> None:
-    sink = EnvFile(sink_in(tmp_path, f"{NAME}={OLD}\n").path, NAME, patience=timedelta(milliseconds=20))
-    sink.publish(OLD)
+    sink = EnvFile(sink_in(tmp_path, f"{NAME}={OLD}\n").path, patience=timedelta(milliseconds=20))
+    sink.write({NAME: OLD})
     lock = tmp_path / ".env.local.opsflows-lock.local"
 
     with lock.open() as held:
@@ -274,15 +274,15 @@ def test_a_writer_that_holds_the_file_for_too_long_is_not_waited_for(tmp_path: P
 
     assert isinstance(fault, Unavailable)
     assert "Another process has been writing" in fault.happened
-    assert sink.serves(OLD)
-    EnvFile(sink.path, NAME).publish(NEW)
-    assert sink.serves(NEW)
+    assert sink.holds({NAME: OLD})
+    EnvFile(sink.path).write({NAME: NEW})
+    assert sink.holds({NAME: NEW})
 
 
 def test_what_lies_beside_the_file_is_for_its_owner_and_only_the_lock_stays(tmp_path: Path) -> None:
     sink = sink_in(tmp_path)
 
-    sink.publish(NEW)
+    sink.write({NAME: NEW})
 
     assert {file.name: mode_of(file) for file in tmp_path.iterdir()} == {
         ".env.local": OWNER_ONLY,
@@ -298,7 +298,7 @@ def test_killed_at_any_line_it_leaves_the_old_file_or_the_new_one(tmp_path: Path
         folder = tmp_path / str(line)
         folder.mkdir()
         sink = sink_in(folder, old, 0o644)
-        was_killed = killed_at_line(sink, NEW, line)
+        was_killed = killed_at_line(sink, {NAME: NEW}, line)
         if not was_killed:
             break
         drafts = [file for file in folder.iterdir() if ".opsflows-draft-" in file.name]
@@ -307,7 +307,7 @@ def test_killed_at_any_line_it_leaves_the_old_file_or_the_new_one(tmp_path: Path
         assert sink.path.read_text() in {old, new}
         assert [mode_of(file) for file in drafts] == [OWNER_ONLY] * len(drafts)
 
-        sink.publish(NEW)
+        sink.write({NAME: NEW})
 
         assert sink.path.read_text() == new
         assert not [file for file in folder.iterdir() if ".opsflows-draft-" in file.name]
@@ -321,9 +321,28 @@ def test_killed_at_any_line_it_leaves_the_old_file_or_the_new_one(tmp_path: Path
 
 def test_two_processes_that_write_one_file_lose_nothing(tmp_path: Path) -> None:
     file = sink_in(tmp_path, f"# ours\nA='{OLD}' # a\nB={OLD}\n").path
-    sinks = [EnvFile(file, "A"), EnvFile(file, "B")]
 
-    ends = published_side_by_side(sinks, [f"value{number}" for number in range(30)])
+    ends = published_side_by_side(EnvFile(file), ["A", "B"], [f"value{number}" for number in range(30)])
 
     assert ends == [0, 0]
     assert file.read_text() == "# ours\nA=value29 # a\nB=value29\n"
+
+
+def test_several_variables_are_set_at_once_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    file = tmp_path / ".env.local"
+    place = EnvFile(file)
+
+    place.write({"ID": "a", "SECRET": "b", "PREVIOUS": ""})
+    first = file.read_text()
+    place.write({"SECRET": "c", "PREVIOUS": "b"})
+    both = place.holds({"ID": "a", "SECRET": "c", "PREVIOUS": "b"})
+    place.write({"PREVIOUS": ""})
+
+    assert first == "ID=a\nSECRET=b\n"
+    assert both
+    assert place.holds({"ID": "a", "SECRET": "c", "PREVIOUS": ""})
+    assert not place.holds({"PREVIOUS": "b"})
+
+
+def test_an_absent_variable_is_held_by_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert EnvFile(tmp_path / ".env.local").holds({NAME: ""})

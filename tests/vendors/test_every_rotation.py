@@ -10,10 +10,10 @@ from domain.manifests import Mint
 from domain.names import Purpose
 from vendors.capabilities import Variable
 from vendors.rate_limits import Limit
-from vendors.registry import INTEGRATIONS, LIMITS, ROTATIONS
+from vendors.registry import EVERY, LIMITS, ROTATIONS
 from vendors.rotation import Rotation
 
-SECRETS = [(name, row) for name, entry in INTEGRATIONS.items() for row in entry.variables if row.secret]
+SECRETS = [(name, row) for name, entry in EVERY.items() for row in entry.variables if row.secret]
 
 each_secret = pytest.mark.parametrize(("name", "variable"), SECRETS, ids=[row.name for _, row in SECRETS])
 each_rotation = pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_done_by_hand_is_told_in_sentences_and_the_api_does_the_rest(rot
         assert rotation.connect is None
         assert all(_are_sentences(text) for text in told)
     else:
-        assert rotation.connect is not None
+        assert (rotation.connect is None) == rotation.manifest.swaps
         assert all(_are_sentences(text) for text in told if text)
 
 
@@ -63,9 +63,10 @@ def test_a_manifest_promises_nothing_that_its_kind_cannot_do(rotation: Rotation)
         assert not manifest.listable
         assert manifest.last_used_lag is None
     else:
-        # Without a listing and a field for our marker, what a crash left could not be found.
-        assert manifest.listable
-        assert manifest.marker_field
+        # Without a listing by marker or by the value that we chose, what a crash left could not be found.
+        assert manifest.swaps or (manifest.listable and (manifest.marker_field or manifest.found_by_value))
+        # What holds one value is pointed to the new one, and nothing is made there.
+        assert not manifest.swaps or (rotation.point is not None and manifest.mint is Mint.BY_CLIENT)
     assert manifest.slots is None or manifest.slots > 1
     assert manifest.mint in set(Mint)
 
@@ -85,7 +86,7 @@ def test_a_refusal_is_final(rotation: Rotation) -> None:
     assert [row.id for row in rows if isinstance(row, Signature) and row.kind is not Kind.REJECTED] == []
 
 
-@pytest.mark.parametrize("name", INTEGRATIONS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_integration_says_what_its_vendor_limits(name: str) -> None:
     limits = LIMITS[name]  # empty where the vendor publishes no number
 

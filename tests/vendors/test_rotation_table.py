@@ -4,7 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from domain.manifests import Manifest, Mint
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from domain.policies import DEFAULT_AGE
+from vendors.registry import EVERY, ROTATIONS
 from vendors.rotation import Rotation
 
 PAGE = Path(__file__).parents[2] / "docs" / "integrations" / "README.md"
@@ -25,7 +26,7 @@ def test_the_table_of_manifests_is_the_registrys() -> None:
 def _row(rotation: Rotation) -> Row:
     manifest = rotation.manifest
     return (
-        INTEGRATIONS[rotation.integration].title,
+        EVERY[rotation.integration].title,
         rotation.purpose.value,
         _MADE_BY[manifest.mint],
         _listed(manifest),
@@ -34,12 +35,15 @@ def _row(rotation: Rotation) -> Row:
         "no" if manifest.last_used_lag is None else f"{_hours(manifest.last_used_lag)} late",
         f"{manifest.propagation.total_seconds():.0f} s",
         "-" if manifest.native_expiry is None else f"{manifest.native_expiry.days} days",
+        f"{(manifest.usual_age or DEFAULT_AGE).days} days",
     )
 
 
 def _listed(manifest: Manifest) -> str:
     if not manifest.listable:
-        return "no"
+        return "one value, replaced" if manifest.swaps else "no"
+    if manifest.found_by_value:
+        return f"{manifest.listing_lag.total_seconds():.0f} s late, found by its value"
     return f"{manifest.listing_lag.total_seconds():.0f} s late, marked in its {manifest.marker_field}"
 
 
