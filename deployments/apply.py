@@ -90,7 +90,7 @@ def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeplo
             Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off)
             for tick in entry.schedules
         ],
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=entry.collision),
+        concurrency_limit=ConcurrencyLimitConfig(limit=entry.limit, collision_strategy=entry.collision),
         tags=[MARKER, *entry.tags],
         description=entry.flow.description,
         work_pool_name=WORK_POOL,
@@ -107,7 +107,7 @@ def _shape_of_entry(entry: Entry) -> dict[str, object]:
         "entrypoint": wanted.entrypoint,
         "work pool": wanted.work_pool_name,
         "parameters": _schema(wanted._parameter_openapi_schema.model_dump_for_openapi()),  # noqa: SLF001 (no other way to it)
-        "concurrency": (1, entry.collision),
+        "concurrency": (entry.limit, entry.collision),
     }
 
 

@@ -11,7 +11,7 @@ from domain.names import (
     CONFIRM_STEP,
     CREDENTIAL_AGES,
     DAY1_WIRING,
-    EMERGENCY,
+    RESPOND,
     ROTATE,
     ROTATE_DUE,
     ROTATION_DRILL,
@@ -22,6 +22,7 @@ from domain.names import (
 from flows.check_credential_ages import check_credential_ages
 from flows.confirm_a_step import confirm_a_step
 from flows.drill_rotations import drill_rotations
+from flows.respond_to_a_compromise import respond_to_a_compromise
 from flows.rotate_credentials import rotate_credentials
 from flows.rotate_what_is_due import rotate_what_is_due
 from flows.step_a_rotation import step_a_rotation
@@ -35,13 +36,14 @@ WORK_POOL = "opsflows"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One deployment: which flow, under which name, when, and what happens when two runs meet."""
+    """One deployment: which flow, under which name, when, and what happens when more than `limit` runs meet."""
 
     full_name: str
     flow: Flow[..., Any]
     schedules: tuple[Tick, ...]
     collision: ConcurrencyLimitStrategy
     tags: tuple[str, ...]
+    limit: int = 1
 
     @property
     def name(self) -> str:
@@ -53,7 +55,8 @@ CATALOG: tuple[Entry, ...] = (
     Entry(CONFIRM_STEP, confirm_a_step, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
     Entry(VERIFY_DUE, verify_what_is_due, (VERIFY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("verify", "scheduled")),
     Entry(ROTATE, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "by-hand")),
-    Entry(EMERGENCY, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "emergency", "by-hand")),
+    # It waits behind no other run, not even one of its own kind: rotations are fenced by their leases.
+    Entry(RESPOND, respond_to_a_compromise, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "emergency", "by-hand"), limit=20),
     Entry(ROTATE_DUE, rotate_what_is_due, (ROTATE_DAILY,), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
     Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
     Entry(CREDENTIAL_AGES, check_credential_ages, (AGES_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "scheduled")),

@@ -1,24 +1,28 @@
 """`opsflows emergency`: which values are exposed by a compromise, and their replacement without an overlap."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 
 import click
 
-from domain.drill import is_drill
-from domain.names import EMERGENCY, Credential
+from domain.compromise import Case
+from domain.config import Config
+from domain.errors import OpsError, Unavailable
+from domain.names import RESPOND, Credential
 from domain.rotation import RotationRecord
 from entrypoints import configuration
 from entrypoints.day_one import quiet_prefect
 from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import require_server
-from ledger.held_credentials import HeldCredential, held_credentials
+from ledger.held_credentials import held_credentials
 from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
 from steps.audited_run import open_own_ledger
-from steps.emergency import Order, check_moment, check_second_person, exposed, order_emergency
-from steps.rotation_scope import credentials_of_scope, forms_of
+from steps.compromise import Sources, Suspect, moment_of_ticket, order_replacement, rotations_of_case, suspects
+from steps.emergency import Order, check_moment, check_second_person
+from steps.rotation_scope import credentials_of_scope
 from vendors.registry import ROTATIONS
 
 _FORMATS = (
@@ -36,7 +40,7 @@ _FORMATS = (
     "--since",
     type=click.DateTime(_FORMATS),
     default=None,
-    help="Until when values count as exposed, in UTC (default: now).",
+    help="Until when values count as exposed, in UTC (default: as the ticket's last order said, else now).",
 )
 @click.option(
     "--scope",
@@ -60,69 +64,85 @@ def emergency(  # noqa: PLR0917 (one parameter per option)
     since: datetime | None, scopes: tuple[str, ...], reason: str, ticket: str, contain_first: bool, second: str,  # noqa: FBT001 (click passes flags)
     may_page: bool, by: str, plan: bool, no_follow: bool,  # noqa: FBT001 (as above)
 ) -> None:  # fmt: skip
-    """Replace every exposed credential of the scope at once: no overlap, no quiet time, no soak; a freeze does not hold it."""
-    chosen = credentials_of_scope(configuration.read(), scopes, ROTATIONS)
-    ledger = open_own_ledger()
-    try:
-        until = _until(ledger, since)
-        order = Order(until, by, reason, ticket, contain_first, second, may_page)
-        check_second_person(order)
-        found = _exposed(ledger, chosen, until)
-        if found and not plan:
-            # In the ledger before any run: the sweeper carries it out even where no run ever starts.
-            order_emergency(ledger, found, order)
-    finally:
-        ledger.close()
-    if not found:
-        click.echo("Nothing of the scope is exposed; nothing was started.")
-        sys.exit(0)
-    require_server()
-    quiet_prefect()
-    from entrypoints.following import follow_all, start_all  # noqa: PLC0415 (Prefect costs a second, a wrong name none)
+    """Replace every exposed credential of the scope at once: no overlap, no quiet time, no soak; a freeze does not hold it.
 
-    runs = start_all((
-        {
-            "credentials": list(form.choices), "environment": form.environment, "instance": form.instance, "reason": "compromise",
-            "operator": by, "ticket": ticket, "mode": "plan" if plan else "apply", "note": reason,
-            "compromised_since": f"{until:%Y-%m-%dT%H:%M:%SZ}", "contain_first": contain_first, "second_person": second,
-            "may_page": may_page,
-        }
-        for form in forms_of(found)
-    ), EMERGENCY)  # fmt: skip
-    code = 0 if no_follow else follow_all(runs)
+    The same ticket and moment again go on with the same case: nothing is ordered twice, and the last run's bundle has all of it.
+    """
+    config = configuration.read()
+    chosen = credentials_of_scope(config, scopes, ROTATIONS)
+    with closing(open_own_ledger()) as ledger:
+        until = _until(ledger, since, ticket)
+        order = Order(until, by, f"compromise: {reason}", ticket, contain_first, second, may_page)
+        check_second_person(order)
+        found = suspects(Sources(ledger, config, ROTATIONS, lambda _: True), chosen, until)
+        _tell(ledger, found, until)
+        if not any(one.is_exposed for one in found) and not rotations_of_case(ledger, Case(ticket, until)):
+            click.echo("Nothing of the scope is exposed; nothing was started.")
+            sys.exit(0)
+        form = form_of(order, scopes, reason, mode="plan" if plan else "apply")
+        try:
+            follow = _start(form)
+        except OpsError as error:
+            if plan:
+                raise
+            _order_what_is_known(ledger, config, found, order)
+            raise Unavailable(
+                error.happened,
+                "The order stands in the ledger, and the sweeper carries it out as soon as a worker is there; nobody was told of it.",
+                f"{error.next_step} Then the same command goes on with the case.",
+            ) from error
+    code = 0 if no_follow else follow()
     if plan and code == 0:
         click.echo("Only planned. The same command without --plan replaces them.")
     sys.exit(code)
 
 
-def _until(ledger: Ledger, since: datetime | None) -> datetime:
+def _start(form: Mapping[str, object]) -> Callable[[], int]:
+    """Start the run that responds, and return what follows it to its end."""
+    require_server()
+    quiet_prefect()
+    from entrypoints.following import follow_all, start_all  # noqa: PLC0415 (Prefect costs a second, a wrong name none)
+
+    runs = start_all((form,), RESPOND)
+    return lambda: follow_all(runs)
+
+
+def form_of(order: Order, scopes: tuple[str, ...], reason: str, *, mode: str) -> dict[str, object]:
+    """Return the order as the form of the deployment has it."""
+    return {
+        "scope": list(scopes), "compromised_since": f"{order.compromised_at:%Y-%m-%dT%H:%M:%SZ}", "operator": order.operator,
+        "ticket": order.ticket, "reason": reason, "mode": mode, "isolate": "what can be" if order.contain_first else "nothing",
+        "second_person": order.second, "may_page": order.may_page,
+    }  # fmt: skip
+
+
+def _until(ledger: Ledger, since: datetime | None, ticket: str) -> datetime:
     # To the second, as the form of the deployment writes it: both must name the same moment.
-    until = ledger.now().replace(microsecond=0) if since is None else since.replace(tzinfo=UTC)
+    until = since.replace(tzinfo=UTC) if since else moment_of_ticket(ledger, ticket) or ledger.now()
     check_moment(ledger, until)
-    return until
+    return until.replace(microsecond=0)
 
 
-def _exposed(ledger: Ledger, chosen: list[Credential], until: datetime) -> list[Credential]:
-    """Return what is exposed, and say of each credential of the scope whether it is, and why."""
-    known = {one.credential: one for one in held_credentials(ledger) if not is_drill(one.credential)}
-    bad = {one.credential for one in exposed(known.values(), until)}
-    found = [one for one in chosen if one not in known or one in bad]
+def _order_what_is_known(ledger: Ledger, config: Config, found: Iterable[Suspect], order: Order) -> None:
+    """Put the order into the ledger, which the sweeper carries out: no run can be started that would.
+
+    What the ledger has never seen a value of is left to a run, which looks whether there is one.
+    """
+    seen = {one.credential for one in held_credentials(ledger) if one.fingerprint}
+    order_replacement(ledger, config, (one for one in found if one.credential in seen), order)
+
+
+def _tell(ledger: Ledger, found: list[Suspect], until: datetime) -> None:
+    """Say of each credential of the scope whether it is exposed, and why."""
     click.echo(
         f"Exposed are values that were in use at {until:%Y-%m-%d %H:%M:%S} UTC, or of which nobody knows since when:"
     )
-    for one in chosen:
-        click.echo(f"  {'EXPOSED    ' if one in found else 'not exposed'}  {one}: {_since(known.get(one))}")
-    for line in _candidates(rotations(ledger, open_only=True, limit=100_000), set(chosen), until):
+    for one in found:
+        last = "; alerts go out through it: replaced last" if one.is_exposed and one.is_channel else ""
+        click.echo(f"  {one.exposure.value:<11}  {one.credential}: {one.why}{last}")
+    under_way = rotations(ledger, open_only=True, limit=100_000)
+    for line in _candidates(under_way, {one.credential for one in found}, until):
         click.echo(line)
-    return found
-
-
-def _since(held: HeldCredential | None) -> str:
-    if held is None:
-        return "not known to the ledger; nobody knows since when it is in use"
-    if held.minted_at is None:
-        return f"nobody knows since when it is in use; first seen {held.first_seen_at:%Y-%m-%d %H:%M} UTC"
-    return f"minted {held.minted_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _candidates(records: Iterable[RotationRecord], chosen: set[Credential], until: datetime) -> list[str]:

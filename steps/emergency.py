@@ -1,16 +1,18 @@
 """A compromise: every value that was in use until a moment counts as exposed, and is replaced without an overlap."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from domain.compromise import emergency_window
 from domain.errors import BadInput
 from domain.names import Credential
 from domain.rotation import Kind, RotationRecord, Wait, rotation_id
-from ledger.held_credentials import HeldCredential, held_credentials, mark_compromised
+from ledger.held_credentials import held_credentials, mark_compromised
 from ledger.opening import Ledger
 from ledger.rotation_rows import open_rotation_of, times_given_up
 from ledger.rotations import note, open_rotation
+from steps.turns import AFTER, IsChannel, ahead_of, no_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +28,20 @@ class Order:
     may_page: bool = False
 
 
-def exposed(held: Iterable[HeldCredential], compromised_at: datetime) -> list[HeldCredential]:
-    """Return what was in use at the compromise: minted until then, or nobody knows when."""
-    return [one for one in held if one.minted_at is None or one.minted_at <= compromised_at]
-
-
-def order_emergency(ledger: Ledger, credentials: Iterable[Credential], order: Order) -> list[RotationRecord]:
+def order_emergency(
+    ledger: Ledger, credentials: Iterable[Credential], order: Order, is_channel: IsChannel = no_channel
+) -> list[RotationRecord]:
     """Open an emergency rotation for each credential, or make its open one an emergency; return them.
 
     A candidate that was minted before the compromise is finished forward, and replaced again afterwards (`renew_exposed`).
+    What alerts go out through is never contained first, and of an environment's channels one goes after the other, in this order.
 
     Raises:
         BadInput: containing first has no second name, or the same one; or the moment is in the future.
     """
     check_second_person(order)
     check_moment(ledger, order.compromised_at)
-    return [_of_one(ledger, credential, order) for credential in credentials]
+    return [_of_one(ledger, credential, order, is_channel) for credential in credentials]
 
 
 def check_moment(ledger: Ledger, compromised_at: datetime) -> None:
@@ -65,22 +65,31 @@ def check_second_person(order: Order) -> None:
         )
 
 
-def renew_exposed(ledger: Ledger) -> list[RotationRecord]:
+def renew_exposed(
+    ledger: Ledger, is_channel: IsChannel = no_channel, among: Container[Credential] | None = None
+) -> list[RotationRecord]:
     """Open an emergency rotation for every exposed value that has none: a candidate minted before the compromise, for one."""
     opened: list[RotationRecord] = []
     for one in held_credentials(ledger):
+        if among is not None and one.credential not in among:
+            continue
         if one.is_exposed and one.compromised_at and open_rotation_of(ledger, one.credential) is None:
             order = Order(one.compromised_at, "opsflows", "the value in use was minted before the compromise", "-")
-            window = f"emergency {one.compromised_at.isoformat()} flip {one.flips}"
-            opened.append(_opened(ledger, one.credential, order, window))
+            window = f"{emergency_window(one.compromised_at)} flip {one.flips}"
+            opened.append(_opened(ledger, one.credential, order, window, ahead_of(ledger, one.credential, is_channel)))
     return opened
 
 
-def _of_one(ledger: Ledger, credential: Credential, order: Order) -> RotationRecord:
+def _of_one(ledger: Ledger, credential: Credential, order: Order, is_channel: IsChannel) -> RotationRecord:
     mark_compromised(ledger, credential, order.compromised_at)
+    after = ahead_of(ledger, credential, is_channel)
+    if after is not None:
+        order = replace(order, contain_first=False)
     there = open_rotation_of(ledger, credential)
     if there is None:
-        return _opened(ledger, credential, order, f"emergency {order.compromised_at.isoformat()}")
+        return _opened(ledger, credential, order, emergency_window(order.compromised_at), after)
+    if _is_ordered(there, order) and (after is None or AFTER in there.facts):
+        return there
     said = {
         "verb": "emergency", "operator": order.operator, "reason": order.reason, "ticket": order.ticket, "second": order.second,
         "compromised_at": order.compromised_at.isoformat(), "contain_first": order.contain_first,
@@ -91,19 +100,35 @@ def _of_one(ledger: Ledger, credential: Credential, order: Order) -> RotationRec
         "emergency": True, "contain_first": contain_first, "compromised_at": order.compromised_at, "failures": 0,
         "wait": Wait.NOTHING.value, "words": "", "next_step": "",
     }  # fmt: skip
+    facts: dict[str, object] = {"may_page": True} if order.may_page else {}
+    if after is not None and AFTER not in there.facts:
+        facts[AFTER] = after
     try:
-        return note(ledger, there.id, said, {"may_page": True} if order.may_page else None, columns=columns)
+        return note(ledger, there.id, said, facts, columns=columns)
     except BadInput:  # it ended between the look and the word; what is exposed then has no rotation
-        return _opened(ledger, credential, order, f"emergency {order.compromised_at.isoformat()}")
+        return _opened(ledger, credential, order, emergency_window(order.compromised_at), after)
 
 
-def _opened(ledger: Ledger, credential: Credential, order: Order, window: str) -> RotationRecord:
+def _is_ordered(there: RotationRecord, order: Order) -> bool:
+    """Say whether the same order stands in it already and nothing has failed since: then there is nothing to say again."""
+    same = (there.ticket, there.compromised_at) == (order.ticket, order.compromised_at)
+    goes_first = there.contain_first or not order.contain_first
+    agreed = there.facts.get("may_page") is True or not order.may_page
+    return there.emergency and same and goes_first and agreed and not there.failures
+
+
+def _opened(
+    ledger: Ledger, credential: Credential, order: Order, window: str, after: list[str] | None
+) -> RotationRecord:
     reason = f"{order.reason} (second: {order.second})" if order.second else order.reason
     # One that was given up ends its window: the same order again opens another.
     given_up = times_given_up(ledger, credential)
     window = f"{window} again {given_up}" if given_up else window
+    facts: dict[str, object] = {"may_page": order.may_page}
+    if after is not None:
+        facts[AFTER] = after
     return open_rotation(
         ledger, rotation_id(credential, window), credential, Kind.EMERGENCY, operator=order.operator, reason=reason,
         ticket=order.ticket, due_window=window, emergency=True, contain_first=order.contain_first,
-        compromised_at=order.compromised_at, facts={"may_page": order.may_page},
+        compromised_at=order.compromised_at, facts=facts,
     )  # fmt: skip

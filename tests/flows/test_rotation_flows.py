@@ -108,6 +108,9 @@ def test_nothing_is_due_right_after_installation_and_everything_is_known(desk: D
     held = find_credential(desk.ledger, DATADOG_SEND)
     assert held is not None
     assert held.fingerprint
+    with get_client(sync_client=True) as client:
+        calendar = next(row for row in client.read_artifacts() if row.key == "rotation-calendar-staging")
+    assert str(DATADOG_SEND) in str(calendar.data)
     assert check_credential_ages(return_state=True).is_completed()
 
 
