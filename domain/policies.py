@@ -1,14 +1,24 @@
 """How often a credential is rotated, how long old and new overlap, and when all of that falls due."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from domain.manifests import Manifest
 from domain.names import Credential
 
 # Beside overlap, vendor's lag and soak: room for people and for a vendor's bad day before the deadline.
 MARGIN = timedelta(days=2)
+# How old a value may become where neither opsflows.toml nor its kind says anything.
+DEFAULT_AGE = timedelta(days=90)
+# An age and no date: the deadline counts from the value's first day, whenever in the quarter that was.
+AGES_IN_WORDS: Mapping[str, timedelta] = MappingProxyType(
+    {"monthly": timedelta(days=30), "quarterly": timedelta(days=91), "yearly": timedelta(days=365)}
+)
+MOST_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,7 @@ class Policy:
     deleting. `spread` is how far due moments are strewn. `groups` are names of which one credential at a time is rotated.
     """
 
-    max_age: timedelta = timedelta(days=90)
+    max_age: timedelta = DEFAULT_AGE
     overlap: timedelta = timedelta(hours=24)
     quiet: timedelta = timedelta(hours=12)
     soak: timedelta = timedelta(hours=24)
@@ -37,6 +47,25 @@ class Policy:
 
     def soak_for(self, manifest: Manifest) -> timedelta:
         return self.soak if manifest.can_disable else timedelta(0)
+
+
+def age_said(text: str) -> timedelta:
+    """Return the age that `quarterly` or `90 days` means.
+
+    Raises:
+        ValueError: it is neither such a word nor a number of days from 1 to 3650.
+    """
+    days = _SO_MANY_DAYS.fullmatch(text)
+    age = timedelta(days=int(days[1])) if days else AGES_IN_WORDS.get(text)
+    if age is None or not timedelta(0) < age <= timedelta(days=MOST_DAYS):
+        raise ValueError(f"one of {', '.join(AGES_IN_WORDS)}, or a number of days like '90 days', {MOST_DAYS} at most")
+    return age
+
+
+def age_in_words(age: timedelta) -> str:
+    """Return e.g. `every 90 days`, as people read it."""
+    days = age / timedelta(days=1)
+    return "every day" if days == 1 else f"every {days:g} days"
 
 
 def due_at(credential: Credential, since: datetime, policy: Policy, manifest: Manifest) -> datetime:
@@ -64,6 +93,7 @@ def in_words(span: timedelta) -> str:
 
 
 _MINUTES_PER_HOUR = 60
+_SO_MANY_DAYS = re.compile(r"([0-9]{1,4}) days?")
 
 
 def _share(name: str) -> float:

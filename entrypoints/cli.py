@@ -35,6 +35,11 @@ _COMMANDS = {
         "rotate",
         "Rotate credentials: the plan, with --apply the rotation; followed to its end.",
     ),
+    "credentials": (
+        "entrypoints.credential_list",
+        "credentials",
+        "List credentials: age, policy, next date, sinks, last proof. Also: --calendar.",
+    ),
     "rotations": ("entrypoints.rotations", "rotations", "List rotations: state in words, due moment, next action."),
     "rotation": (
         "entrypoints.rotations",

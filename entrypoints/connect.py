@@ -11,7 +11,7 @@ from entrypoints import configuration
 from entrypoints.prefect_api import require_server
 from steps.env_file import complete_sets, read_env_file
 from vendors.capabilities import Integration, Variable
-from vendors.registry import INTEGRATIONS, integration_named
+from vendors.registry import EVERY, INTEGRATIONS, PLATFORMS, integration_named
 
 
 @click.command()
@@ -32,7 +32,10 @@ def connect(integration: str, environment: str, instance: str, only: tuple[str, 
     given = {row.name: ask(row) for row in asked}
     _store(entry, target, environment, given)
     click.echo(f"After set-up: {entry.after_set_up}")
-    click.echo(f"Next: opsflows verify {integration} --environment {environment}")
+    if integration in PLATFORMS:
+        click.echo(f"Next: name {target} under platforms of [environments.{environment}], then opsflows adopt.")
+    else:
+        click.echo(f"Next: opsflows verify {integration} --environment {environment}")
 
 
 @click.group()
@@ -46,10 +49,10 @@ def blocks() -> None:
 def import_file(file: Path, environment: str) -> None:
     """Read a file like .env.local and store every complete set it holds; all or nothing."""
     _check_environment(environment)
-    sets = complete_sets(INTEGRATIONS, read_env_file(file), file)
+    sets = complete_sets(EVERY, read_env_file(file), file)
     require_server()
     for name, values in sets.items():
-        _store(INTEGRATIONS[name], Target(name), environment, values)
+        _store(EVERY[name], Target(name), environment, values)
     absent = ", ".join(name for name in INTEGRATIONS if name not in sets)
     if absent:
         click.echo(f"Not in the file: {absent}.")

@@ -24,7 +24,7 @@ from steps.audited_run import open_own_ledger
 from steps.entering import awaiting_value, enter_value
 from steps.rotation_reports import journal_lines, rotation_lines
 from vendors.capabilities import Variable
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from vendors.registry import EVERY, ROTATIONS
 from vendors.rotation import Rotation
 
 _BY = click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
@@ -145,7 +145,7 @@ def _acknowledged(ledger: Ledger, rotation_id: str, consumer: str, by: str, proo
     claim(ledger.id)
     credential = find_rotation(ledger, rotation_id).credential
     with prefect_client() as client:
-        store = BlockStore(client, INTEGRATIONS[credential.target.integration], _row(credential), credential)
+        store = BlockStore(client, EVERY[credential.target.integration], _row(credential), credential)
         return rotation_orders.acknowledge(ledger, rotation_id, consumer, operator=by, proof=proof, store=store)
 
 
@@ -160,7 +160,7 @@ def _enter(ledger: Ledger, record: RotationRecord, value: str, by: str) -> None:
     fingerprint = fingerprinter(fingerprint_key_file())
     credential = record.credential
     with prefect_client() as client:
-        store = BlockStore(client, INTEGRATIONS[credential.target.integration], _row(credential), credential)
+        store = BlockStore(client, EVERY[credential.target.integration], _row(credential), credential)
         enter_value(ledger, record, value, operator=by, store=store, fingerprint=fingerprint)
 
 
@@ -184,7 +184,7 @@ def _variable(credential: Credential) -> Variable:
     field = _row(credential).field
     return next(
         one
-        for one in INTEGRATIONS[credential.target.integration].variables
+        for one in EVERY[credential.target.integration].variables
         if one.field == field and one.purpose is credential.purpose
     )
 

@@ -10,6 +10,7 @@ import click
 from domain.errors import OpsError
 from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.verdicts import Judgement
+from entrypoints.columns import aligned
 from steps.reports import probe_documents
 from steps.verification import outcomes_by_target
 
@@ -35,12 +36,7 @@ def table(probes: Iterable[Mapping[str, Any]]) -> str:
     for probe in probes:
         by_target.setdefault(probe["target"], []).append(probe)
     rows = [_row(target, found) for target, found in sorted(by_target.items())]
-    widths = [max(len(head), *(len(row[at]) for row in rows)) if rows else len(head) for at, head in enumerate(_HEADS)]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (_HEADS, *rows)
-    ]
-    return "\n".join([lines[0], "-" * max(len(line) for line in lines), *lines[1:]])
+    return aligned(_HEADS, rows)
 
 
 def verdict_line(judgement: Judgement) -> str:

@@ -14,10 +14,12 @@ from domain.names import ROTATE, Credential
 from domain.rotation import Kind
 from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import AuditedRun, audited_run
+from steps.compromise import channels_of, in_turn
 from steps.emergency import Order, order_emergency
 from steps.rotation_choice import chosen_credentials
 from steps.rotation_plan import Occasion
 from steps.rotation_reports import counted, judge_rotations, plan_document, rotation_report
+from tasks.compromise import step_in_turn
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import RotationDesk, rotation_desk
@@ -29,7 +31,6 @@ from tasks.rotation import (
     rotate_all,
     show_rotation_plan,
     show_rotations,
-    step_all,
 )
 from vendors.registry import ROTATIONS
 
@@ -69,7 +70,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
     mode: Mode = Mode.PLAN,
-    instance: Annotated[str, Field(pattern=r"^[a-z0-9_]*$")] = "",
+    instance: Annotated[str, Field(pattern=r"^[a-z0-9]*$")] = "",
     note: Annotated[str, Field(max_length=500)] = "",
     compromised_since: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?Z)?$")] = "",
     contain_first: bool = False,  # noqa: FBT001, FBT002 (a switch of the form)
@@ -85,7 +86,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
     Args:
         credentials: What to rotate: integration and purpose. send is what applications use, read is read-back, manage is rotation's own.
         environment: An environment of opsflows.toml.
-        reason: scheduled for the quarter's rotation, test for a try, compromise when values may be in foreign hands (no overlap then).
+        reason: scheduled for the quarter's rotation, test for a try, compromise when values may be in foreign hands (no overlap then; respond-to-compromise finds what is exposed, and leaves the case's evidence).
         operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
         ticket: The ticket this run belongs to.
         mode: plan shows what would happen, what stands in the way, and when the old one may go; apply does it.
@@ -125,7 +126,8 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
                         second_person,
                         may_page,
                     )
-                    rows = step_all(desk, order_emergency(ledger, chosen, order))
+                    in_order = in_turn(config, chosen, ROTATIONS)
+                    rows = step_in_turn(desk, order_emergency(ledger, in_order, order, channels_of(config)))
                 else:
                     kind = Kind.SCHEDULED if reason is Reason.SCHEDULED else Kind.MANUAL
                     opening = Opening(

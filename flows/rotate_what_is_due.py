@@ -5,19 +5,21 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from domain.config import EnvironmentKind
 from domain.errors import OpsError
 from domain.names import ROTATE_DUE
 from domain.rotation import Kind
+from domain.rotation_config import is_rotated
 from domain.verdicts import World
 from steps.audited_run import audited_run
+from steps.rotation_calendar import scheduled_environments
 from steps.rotation_inventory import credentials_in, due_now, take_stock
 from steps.rotation_reports import counted, judge_rotations, rotation_report
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.preparing_rotation import is_rotated, manifest_of, policy_for, rotation_desk, value_in_use
+from tasks.preparing_rotation import manifest_of, policy_for, rotation_desk, value_in_use
 from tasks.reporting import show_report
 from tasks.rotation import Opening, keep_journals, rotate_all, show_rotations, sweep_all_orphans
+from tasks.rotation_calendar import show_calendars
 from vendors.registry import ROTATIONS
 
 _NAME = ROTATE_DUE.partition("/")[0]
@@ -28,11 +30,11 @@ def rotate_what_is_due() -> State[None]:
     """Open a rotation for every credential that is due, step each as far as it goes now, and look for what earlier ones left.
 
     Due means: early enough that the old value is gone before it is older than its policy allows. A day that was missed is made up
-    once. When it fails: the table `rotations-due` says per credential what it waits for and what to do.
+    once. The tables `rotation-calendar-<environment>` show what falls due later on.
+    When it fails: the table `rotations-due` says per credential what it waits for and what to do.
     """
     try:
         config = read_own_config()
-        environments = [name for name, row in config.environments.items() if row.kind is not EnvironmentKind.REHEARSAL]
         with own_ledger() as ledger, audited_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled rotation",
             prefect_run_id=str(flow_run.id or ""), parameters={},
@@ -40,7 +42,7 @@ def rotate_what_is_due() -> State[None]:
             with rotation_desk(run, config) as desk:
                 there = [
                     one
-                    for name in environments
+                    for name in scheduled_environments(config)
                     for one in credentials_in(config, name, ROTATIONS)
                     if is_rotated(config, one)
                 ]
@@ -53,6 +55,7 @@ def rotate_what_is_due() -> State[None]:
                 }
                 rows = rotate_all(desk, openings)
                 swept = sweep_all_orphans(desk, [one.credential for one in held])
+            show_calendars(ledger, config)
             if not rows and not swept.failed:
                 nothing = f"Nothing was due; {len(held)} credentials are known. {swept.summary()}"
                 run.conclude(swept.judgement, "\n".join(["# Nothing was due", "", nothing, "", *swept.lines()]))

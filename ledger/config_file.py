@@ -15,8 +15,8 @@ def config_path() -> Path:
     return Path(os.environ.get("OPSFLOWS_CONFIG") or _ROOT / "opsflows.toml")
 
 
-def read_config(file: Path, integrations: Iterable[str]) -> Config:
-    """Return what the file says; `integrations` are the names it may use.
+def read_config(file: Path, integrations: Iterable[str], platforms: Iterable[str] = ()) -> Config:
+    """Return what the file says; `integrations` and `platforms` are the names it may use.
 
     Raises:
         BadInput: it cannot be read, or says something that cannot be; names file, key and value.
@@ -29,4 +29,4 @@ def read_config(file: Path, integrations: Iterable[str]) -> Config:
             "It says which environments there are; nothing was done.",
             "Restore it from the repository, or set OPSFLOWS_CONFIG to where yours is.",
         ) from error
-    return parse_config(text, str(file), integrations)
+    return parse_config(text, str(file), integrations, platforms)

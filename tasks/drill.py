@@ -9,6 +9,7 @@ from domain.drill import DRILL_INSTANCE, canary_target, is_drill
 from domain.errors import OpsError, Unavailable
 from domain.names import REHEARSAL, Credential
 from domain.rotation import Kind, RotationRecord, State, may_follow, rotation_id
+from domain.rotation_config import is_rotated
 from domain.verdicts import Verdict
 from ledger.held_credentials import find_credential
 from ledger.opening import Ledger
@@ -16,9 +17,9 @@ from ledger.rotation_rows import rotations
 from ledger.rotations import claim, open_rotation, write
 from steps.rotating import advance
 from steps.rotation_reports import Row, row_of
-from tasks.preparing_rotation import RotationDesk, is_rotated
+from tasks.preparing_rotation import RotationDesk
 from tasks.reporting import event
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from vendors.registry import EVERY, ROTATIONS
 from vendors.stand_ins import connect as connect_stand_ins
 
 _MOVED = "network.refused"
@@ -54,7 +55,7 @@ def prepare_canaries(desk: RotationDesk) -> list[Credential]:
         finally:
             stand_ins.close()
         for target in sorted(strange):
-            save_values(INTEGRATIONS[target.integration], target, REHEARSAL, generated[target.integration])
+            save_values(EVERY[target.integration], target, REHEARSAL, generated[target.integration])
         for record in rotations(desk.run.ledger, open_only=True, limit=10_000):
             if is_drill(record.credential) and record.credential.target in strange:
                 _abandon(desk, record)
@@ -72,7 +73,7 @@ def real_canaries(config: Config) -> list[Credential]:
 
 
 def _works(desk: RotationDesk, canary: Credential) -> bool:
-    if load_values(INTEGRATIONS[canary.target.integration], canary.target, REHEARSAL) is None:
+    if load_values(EVERY[canary.target.integration], canary.target, REHEARSAL) is None:
         return False
     with desk.hands(canary) as hands:
         value = hands.store.projected(canary)

@@ -12,7 +12,7 @@ from blocks.ledger_identity import claim
 from blocks.store import load_values, save_values
 from domain.config import Config
 from domain.names import Target
-from domain.rotation_config import check_purposes
+from domain.rotation_config import check_purposes, check_usual_ages
 from domain.wiring import Mode
 from ledger.config_file import config_path, read_config
 from ledger.fingerprints import fingerprinter
@@ -25,14 +25,15 @@ from steps.context import Context, pace_of
 from steps.verifying import new_nonce
 from steps.version import code_version
 from steps.walk import Walk
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from vendors.registry import EVERY, INTEGRATIONS, PLATFORMS, ROTATIONS
 from vendors.stand_ins import connect as connect_stand_ins
 
 
 def read_own_config() -> Config:
     """Return the configuration this process works with."""
-    config = read_config(config_path(), INTEGRATIONS)
+    config = read_config(config_path(), INTEGRATIONS, PLATFORMS)
     check_purposes(config, ROTATIONS, str(config_path()))
+    check_usual_ages(config, {kind: row.manifest.usual_age for kind, row in ROTATIONS.items()}, str(config_path()))
     return config
 
 
@@ -53,7 +54,7 @@ def context_of(run: AuditedRun, config: Config, environment: str, may_wake: froz
 
     def credentials(target: Target) -> Mapping[str, str] | None:
         if target not in loaded:
-            loaded[target] = load_values(INTEGRATIONS[target.integration], target, environment)
+            loaded[target] = load_values(EVERY[target.integration], target, environment)
         return loaded[target]
 
     return Context(
@@ -62,7 +63,7 @@ def context_of(run: AuditedRun, config: Config, environment: str, may_wake: froz
         actor=run.actor,
         environment=environment,
         config=config,
-        integrations=INTEGRATIONS,
+        integrations=EVERY,
         credentials=credentials,
         addresses=config.environment(environment).addresses,
         conduct=conduct_for(config, environment, run.record),
@@ -85,7 +86,7 @@ def walk_of(
     saved: dict[Target, Mapping[str, str]] = {}
 
     def save(target: Target, values: Mapping[str, str]) -> None:
-        integration = INTEGRATIONS[target.integration]
+        integration = EVERY[target.integration]
         save_values(integration, target, context.environment, values)
         saved[target] = load_values(integration, target, context.environment) or {}
 
@@ -118,7 +119,7 @@ def store_rehearsal_credentials(walk: Walk) -> None:
     if walk.stand_ins is None:
         return
     generated = walk.stand_ins.credentials()
-    for target in walk.targets:
+    for target in (*walk.targets, *walk.context.declared.platform_targets):
         walk.save_credentials(target, generated[target.integration])
 
 

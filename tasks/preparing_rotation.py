@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from threading import RLock
 
 from prefect.client.orchestration import SyncPrefectClient
 
+from blocks.store import values_with_manage
 from blocks.versions import BlockStore, prefect_client
 from domain.config import Config
-from domain.drill import DRILL_POLICY, DRILL_STATE, drill_manifest, is_drill
+from domain.drill import DRILL_STATE, drill_manifest, is_drill
 from domain.errors import BadInput
 from domain.manifests import Manifest
 from domain.names import REHEARSAL, Credential
@@ -28,12 +30,14 @@ from steps.live_vendor import LiveVendor
 from steps.new_values import new_guid
 from steps.pacing import Pacer
 from steps.rotation_hands import Hands
-from steps.sinks import open_sinks
+from steps.sinks import Ground, opened_sinks
 from steps.stand_ins_process import kept_stand_ins
 from tasks.preparing import context_of, fingerprint_key_file
+from tasks.rollout import rollout
 from tasks.rotation_schedule import scheduler
-from vendors.registry import INTEGRATIONS, LIMITS, ROTATIONS
+from vendors.registry import EVERY, LIMITS, ROTATIONS
 from vendors.rotation import Rotation
+from vendors.sinks import Sink
 from vendors.stand_ins import connect as connect_stand_ins
 
 
@@ -56,13 +60,13 @@ class RotationDesk:
         """Give what one rotation of the credential works with, and close its connections at the end."""
         row = rotation_row(credential)
         context = self._agreed(self._context_for(credential), credential)
-        integration = INTEGRATIONS[credential.target.integration]
-        policy = DRILL_POLICY if is_drill(credential) else policy_of(self.config, credential)
+        integration = EVERY[credential.target.integration]
+        policy = policy_of(self.config, credential, row.manifest.usual_age)
         store = BlockStore(self.client, integration, row, credential)
         # One account per vendor: where there are several, calls wait longer than they would have to, and none is refused.
         account = f"{REHEARSAL if context.is_rehearsal else 'real'}:{credential.target.integration}"
         vendor = LiveVendor(context, credential, row, store.target_values, self.pacer.admit(account, str(credential)))
-        try:
+        with closing(vendor), self._sinks(context, credential) as sinks:
             yield Hands(
                 ledger=self.run.ledger,
                 credential=credential,
@@ -72,14 +76,29 @@ class RotationDesk:
                 store=store,
                 worker=self.run.run_id,
                 fingerprint=self.fingerprint,
-                new_value=new_guid,
+                new_value=row.new_value or new_guid,
                 schedule=scheduler(self.run.ledger),
-                sinks={} if is_drill(credential) else open_sinks(self.config, credential),
+                sinks=sinks,
                 by_hand=row.by_hand,
+                has_pointer=row.point is not None,
                 answer_within=timedelta(hours=self.config.people.answer_hours),
             )
-        finally:
-            vendor.close()
+
+    @contextmanager
+    def _sinks(self, context: Context, credential: Credential) -> Iterator[dict[str, Sink]]:
+        """Give the credential's sinks; a drill has none, because nobody reads its credential."""
+        if is_drill(credential):
+            yield {}
+            return
+        ground = Ground(
+            conduct=context.conduct,
+            values=lambda target: values_with_manage(EVERY[target.integration], target, context.environment),
+            integrations=EVERY,
+            addresses=context.addresses,
+            restart=lambda seconds: partial(rollout, within=timedelta(seconds=seconds)),
+        )
+        with opened_sinks(self.config, credential, ground) as sinks:
+            yield sinks
 
     def context(self, environment: str) -> Context:
         """Return the environment's context; the rehearsal's addresses are those of the running stand-ins."""
@@ -154,7 +173,7 @@ def manifest_of(credential: Credential) -> Manifest:
 
 
 def policy_for(config: Config) -> Callable[[Credential], Policy]:
-    return lambda credential: DRILL_POLICY if is_drill(credential) else policy_of(config, credential)
+    return lambda credential: policy_of(config, credential, manifest_of(credential).usual_age)
 
 
 def policy_or_none(config: Config) -> Callable[[Credential], Policy | None]:
@@ -162,29 +181,22 @@ def policy_or_none(config: Config) -> Callable[[Credential], Policy | None]:
     policy = policy_for(config)
 
     def find(credential: Credential) -> Policy | None:
-        if is_drill(credential):
-            return policy(credential)
+        if (credential.target.integration, credential.purpose) not in ROTATIONS:
+            return None
         declared = (
             credential.environment in config.environments
-            and credential.target in config.environment(credential.environment).targets
+            and credential.target in config.environment(credential.environment).rotated
         )
-        return policy(credential) if declared else None
+        return policy(credential) if declared or is_drill(credential) else None
 
     return find
-
-
-def is_rotated(config: Config, credential: Credential) -> bool:
-    """Say whether opsflows.toml leaves the credential to the schedules."""
-    row = config.credentials.get(str(credential))
-    in_scope = credential.target in config.environment(credential.environment).targets
-    return in_scope and (row is None or row.rotate)
 
 
 def value_in_use(desk: RotationDesk) -> Callable[[Credential], str]:
     """Return what reads a credential's value from its block, empty where there is none."""
 
     def read(credential: Credential) -> str:
-        integration = INTEGRATIONS[credential.target.integration]
+        integration = EVERY[credential.target.integration]
         return BlockStore(desk.client, integration, rotation_row(credential), credential).projected(credential)
 
     return read

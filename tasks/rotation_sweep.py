@@ -8,6 +8,7 @@ from domain.names import REHEARSAL, Credential
 from domain.rotation import RotationRecord
 from ledger.held_credentials import held_credentials
 from ledger.rotation_rows import due_rotations, rotations
+from steps.compromise import channels_of
 from steps.conduct import running_stand_ins
 from steps.drift import make_due_where_drifted, put_back_drift
 from steps.emergency import renew_exposed
@@ -25,7 +26,8 @@ def step_what_is_due(desk: RotationDesk) -> list[str]:
         Unavailable: some could not even be looked at.
     """
     said = [
-        f"{record.credential}: exposed, rotation {record.id} was opened." for record in renew_exposed(desk.run.ledger)
+        f"{record.credential}: exposed, rotation {record.id} was opened."
+        for record in renew_exposed(desk.run.ledger, channels_of(desk.config))
     ]
     due = due_rotations(desk.run.ledger)
     waiting = [record.credential for record in due if not _is_reachable(record.credential)]

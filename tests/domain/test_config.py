@@ -19,10 +19,13 @@ def read(text: str) -> Config:
     return parse_config(text, FILE, KNOWN)
 
 
+PLATFORMS = ("github", "gcpkey", "gcpsecret", "gcpkms", "oidc", "awskey", "awssecret")
+
+
 def test_the_shipped_file_is_read() -> None:
     file = Path(__file__).parents[2] / FILE
 
-    config = parse_config(file.read_text(), FILE, (*KNOWN, "opsgenie", "datadog", "splunk", "statuspage"))
+    config = parse_config(file.read_text(), FILE, (*KNOWN, "opsgenie", "datadog", "splunk", "statuspage"), PLATFORMS)
 
     assert config.environment("rehearsal").kind is EnvironmentKind.REHEARSAL
     assert len(config.environment("prod").targets) == 6

@@ -8,7 +8,7 @@ from domain import names
 from domain.errors import BadInput
 from domain.names import Purpose, Target, block_name
 
-PARTS = st.from_regex(r"[a-z0-9]+(_[a-z0-9]+)*", fullmatch=True)
+PARTS = st.from_regex(r"[a-z0-9]+", fullmatch=True)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ PARTS = st.from_regex(r"[a-z0-9]+(_[a-z0-9]+)*", fullmatch=True)
         ("slack", Target("slack", "default")),
         ("slack/default", Target("slack", "default")),
         ("pagerduty/payments", Target("pagerduty", "payments")),
-        ("splunk/audit_eu2", Target("splunk", "audit_eu2")),
+        ("splunk/auditeu2", Target("splunk", "auditeu2")),
     ],
 )
 def test_a_target_is_read_with_or_without_its_instance(text: str, expected: Target) -> None:
@@ -26,7 +26,7 @@ def test_a_target_is_read_with_or_without_its_instance(text: str, expected: Targ
 
 @pytest.mark.parametrize(
     "text",
-    ["", "/", "/payments", "Slack", "slack ", " slack", "slack\n", "pager-duty", "a__b", "_a", "a_", "a/b/c", "släck", "a/B", "²"],
+    ["", "/", "/payments", "Slack", "slack ", " slack", "slack\n", "pager-duty", "a_b", "_a", "a_", "a/b/c", "släck", "a/B", "²"],
 )  # fmt: skip
 def test_a_name_that_could_not_be_part_of_a_block_name_is_refused(text: str) -> None:
     with pytest.raises(BadInput) as refusal:

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.manifests import Manifest, Mint
 from domain.names import Credential, Purpose, Target
-from domain.policies import MARGIN, Policy, due_at, earliest_retirement, is_too_old
+from domain.policies import MARGIN, Policy, age_in_words, age_said, due_at, earliest_retirement, is_too_old
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN = Manifest(Mint.BY_VENDOR, "name", listable=True)
@@ -58,6 +59,25 @@ def test_a_credential_is_too_old_after_its_deadline_and_not_at_it() -> None:
 
     assert not is_too_old(SINCE, deadline, Policy())
     assert is_too_old(SINCE, deadline + timedelta(seconds=1), Policy())
+
+
+@pytest.mark.parametrize(
+    ("said", "days"), [("monthly", 30), ("quarterly", 91), ("yearly", 365), ("1 day", 1), ("90 days", 90)]
+)
+def test_an_age_is_said_in_words_or_in_days(said: str, days: int) -> None:
+    assert age_said(said) == timedelta(days=days)
+
+
+@pytest.mark.parametrize("said", ["", "90", "0 days", "3651 days", "1.5 days", "-1 days", "Quarterly", "weekly"])
+def test_any_other_word_for_an_age_is_refused_with_those_there_are(said: str) -> None:
+    with pytest.raises(ValueError, match="one of monthly, quarterly, yearly, or a number of days"):
+        age_said(said)
+
+
+def test_an_age_is_told_as_people_say_it() -> None:
+    assert [age_in_words(timedelta(hours=hours)) for hours in (24, 36, 24 * 90)] == [
+        "every day", "every 1.5 days", "every 90 days",
+    ]  # fmt: skip
 
 
 def test_a_drill_that_rotates_daily_needs_no_margin() -> None:

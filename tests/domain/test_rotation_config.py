@@ -13,8 +13,8 @@ from domain.errors import BadInput
 from domain.manifests import Manifest, Mint
 from domain.names import Credential, Purpose
 from domain.policies import Policy, due_at
-from domain.rotation_config import check_purposes, policy_of, sinks_of
-from domain.rotation_sections import CredentialRotation, RotationDefaults, SinkKind, merged_policy
+from domain.rotation_config import check_purposes, check_usual_ages, is_rotated, policy_of, sinks_of
+from domain.rotation_sections import CredentialRotation, RotationDefaults, merged_policy
 
 KNOWN = ("slack", "pagerduty", "datadog")
 FILE = "opsflows.toml"
@@ -114,7 +114,44 @@ def test_a_credential_may_be_left_out_of_schedules() -> None:
     config = read(SEND + "rotate = false")
 
     assert not config.credentials[str(DATADOG)].rotate
+    assert not is_rotated(config, DATADOG)
+    assert is_rotated(config, Credential.parse("slack-default-prod-send"))
+    assert not is_rotated(config, Credential.parse("splunk-default-prod-send"))
     assert policy_of(config, DATADOG) == Policy(groups=("prod:datadog",))
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("", 200),
+        ('[rotation]\nevery = "quarterly"', 91),
+        ("[rotation]\nevery_days = 60", 60),
+        (SEND + 'every = "yearly"', 365),
+        ("[rotation]\nevery_days = 60\n" + SEND + 'every = "30 days"', 30),
+        ('[rotation]\nevery = "monthly"\n' + SEND + "every_days = 45", 45),
+        ('[rotation]\nevery = "monthly"\n' + SEND + "drill = true", 2),
+        (SEND + 'drill = true\nevery = "3 days"', 3),
+    ],
+)
+def test_the_age_that_is_said_nearest_holds_and_where_none_is_the_usual_one(text: str, days: int) -> None:
+    assert policy_of(read(text), DATADOG, timedelta(days=200)).max_age == timedelta(days=days)
+
+
+def test_a_canary_of_the_drill_has_the_drills_policy() -> None:
+    assert policy_of(read(""), Credential.parse("datadog-drill-rehearsal-send"), timedelta(days=1)) is DRILL_POLICY
+
+
+def test_a_usual_age_without_room_for_the_times_is_refused_where_it_would_hold() -> None:
+    usual = {("datadog", Purpose.SEND): timedelta(days=10), ("slack", Purpose.SEND): None}
+
+    with pytest.raises(BadInput) as refusal:
+        check_usual_ages(read('[credentials.datadog-default-staging-send]\nevery = "monthly"'), usual, FILE)
+
+    assert "datadog-default-prod-send.every_days: too short" in refusal.value.happened
+    assert "(value 10)" in refusal.value.happened
+    assert "staging" not in refusal.value.happened
+    check_usual_ages(read('[rotation]\nevery = "monthly"'), usual, FILE)
+    check_usual_ages(read(""), {("datadog", Purpose.SEND): timedelta(days=20)}, FILE)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +183,8 @@ def test_sinks_are_given_in_the_order_in_which_the_credential_names_them() -> No
     sinks = sinks_of(config, DATADOG)
 
     assert list(sinks) == ["batch_env", "app_env"]
-    assert (sinks["app_env"].kind, sinks["app_env"].path) == (SinkKind.ENV_FILE, "/srv/app/.env.local")
-    assert sinks["batch_env"].variable == "DD_API_KEY"
+    assert (sinks["app_env"].kind, sinks["app_env"].place) == ("env_file", "file /srv/app/.env.local")
+    assert sinks["batch_env"].names == {"DD_API_KEY": ""}
     assert sinks_of(config, Credential.parse("datadog-default-prod-read")) == {}
 
 
@@ -160,6 +197,12 @@ def test_sinks_are_given_in_the_order_in_which_the_credential_names_them() -> No
         ("[rotation]\nhalt_after = 0", "rotation.halt_after", "0"),
         ("[rotation]\nspread_days = nan", "rotation.spread_days", "nan"),
         ("[rotation]\nevery_days = 11", "rotation.every_days", "11"),
+        ('[rotation]\nevery = "11 days"', "rotation.every", "11"),
+        ('[rotation]\nevery = "fortnightly"', "rotation.every", "'fortnightly'"),
+        ("[rotation]\nevery = 90", "rotation.every", "90"),
+        ('[rotation]\nevery_days = 90\nevery = "quarterly"', "rotation.every", "'quarterly'"),
+        (SEND + 'every = "yearly"\nevery_days = 365', "credentials.datadog-default-prod-send.every", "'yearly'"),
+        (SEND + 'every = "1 day"', "credentials.datadog-default-prod-send.every", "1"),
         (SEND + "every_days = 11", "credentials.datadog-default-prod-send.every_days", "11"),
         (SEND + "overlap_hours = 23", "credentials.datadog-default-prod-send.overlap_hours", "23"),
         (SEND + "quiet_hours = 0", "credentials.datadog-default-prod-send.quiet_hours", "0"),
@@ -174,7 +217,6 @@ def test_sinks_are_given_in_the_order_in_which_the_credential_names_them() -> No
         (SINK.replace("/srv", "~"), "sinks.app_env.path", "'~/app/.env.local'"),
         (SINK.replace(".env.local", ""), "sinks.app_env.path", "'/srv/app/'"),
         (SINK.replace("DD_API_KEY", "DD-API"), "sinks.app_env.variable", "'DD-API'"),
-        (SINK + SINK.replace("app_env", "b").replace("/srv/app", "/srv/x/../app"), "sinks.b", "'/srv/x/../app/.env.local'"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_answered_with_key_and_value(text: str, key: str, value: str) -> None:
@@ -198,6 +240,21 @@ def test_a_value_that_does_not_fit_is_answered_with_key_and_value(text: str, key
         ),
         (SEND + 'sinks = ["app_env", "app_env"]\n' + SINK, "sinks.app_env: one sink is for one credential, once"),
         (SINK.replace("app_env", "App"), "sinks.App: a sink's name"),
+        (SINK.replace("app_env", "vendor"), "sinks.vendor: a sink's name"),
+        (
+            SINK + SINK.replace("app_env", "b").replace("/srv/app", "/srv/x/../app"),
+            "sinks.b: DD_API_KEY of the same file /srv/app/.env.local as sinks.app_env",
+        ),
+        (
+            SINK.replace("variable =", "previous ="),
+            "sinks.app_env: name either variable, for the whole value, or variables",
+        ),
+        (SINK + 'previous = "DD_API_KEY"', "sinks.app_env: previous is another name"),
+        ('[sinks.x]\npath = "/a"', "sinks.x.kind: one of"),
+        (
+            SEND + 'sinks = ["x"]\n[sinks.x]\nkind = "gcpsecret"\nsecret = "projects/p/secrets/s"',
+            "sinks.x.access: 'gcpsecret' is not in scope of environment 'prod'",
+        ),
     ],
 )
 def test_a_name_that_leads_nowhere_is_refused(text: str, said: str) -> None:

@@ -14,7 +14,7 @@ from tests.entrypoints.conftest import Cli
 from vendors.registry import INTEGRATIONS
 
 COMMANDS = (
-    "demo", "up", "setup", "verify", "wire", "connect", "blocks", "confirm", "questions", "rotate", "rotations", "rotation",
+    "demo", "up", "setup", "verify", "wire", "connect", "blocks", "confirm", "questions", "rotate", "credentials", "rotations", "rotation",
     "adopt", "emergency", "freeze", "go-live", "deploy", "audit", "mocks",
 )  # fmt: skip
 SKIP = ("--skip-rehearsal", "a test of what is refused")

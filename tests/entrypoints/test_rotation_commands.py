@@ -1,22 +1,27 @@
 """Rotations from the command line: what the ledger alone can tell and take, away from any server; and what is refused."""
 
+import inspect
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from domain.compromise import moment_of
 from domain.names import ROTATION_STEP, Credential
 from domain.rotation import Kind, RotationRecord, State, Wait, rotation_id
+from entrypoints.emergency import form_of
 from entrypoints.rotate import REASONS
-from flows.rotate_credentials import Reason
+from flows.respond_to_a_compromise import Isolate, respond_to_a_compromise
+from flows.rotate_credentials import Mode, Reason
 from ledger.freezing import frozen
-from ledger.held_credentials import see_credential
+from ledger.held_credentials import note_minted, see_credential
 from ledger.opening import Ledger, open_ledger
 from ledger.questions import ask
 from ledger.rotation_journal import entries
-from ledger.rotation_rows import find_rotation
+from ledger.rotation_rows import find_rotation, rotations
 from ledger.rotations import Flip, Held, claim, open_rotation, stand, write
+from steps.emergency import Order
 from tests.entrypoints.conftest import Cli, Said
 
 DATADOG = Credential.parse("datadog-default-prod-send")
@@ -282,18 +287,45 @@ def test_what_is_exposed_is_told_with_since_when_before_any_server_is_asked(opsf
     assert f"EXPOSED      {SLACK}: nobody knows since when it is in use" in said.out
     assert "EXPOSED      datadog-default-prod-manage: not known to the ledger" in said.out
     assert f"the new value of {DATADOG} under way" in said.out
-    assert said.code == 2  # there is no server
+    assert said.code == 1  # there is no server
     assert said.sentences[0].startswith("No Prefect server")
 
 
 def test_what_was_minted_after_the_compromise_is_not_replaced(opsflows: Cli, ledger: Ledger) -> None:
-    published(ledger, DATADOG, minted_at=datetime(2026, 1, 3, tzinfo=UTC))
+    see_credential(ledger, DATADOG, "k1:datadog")
+    note_minted(ledger, DATADOG, datetime(2026, 1, 3, tzinfo=UTC))
 
     said = emergency(opsflows, "--scope", str(DATADOG), "--since", "2026-01-02")
 
     assert said.code == 0
     assert f"not exposed  {DATADOG}: minted 2026-01-03 00:00 UTC" in said.out
     assert said.out.endswith("Nothing of the scope is exposed; nothing was started.\n")
+
+
+def test_an_order_that_no_run_can_carry_out_stands_in_the_ledger_and_its_ticket_goes_on_with_its_moment(
+    opsflows: Cli, ledger: Ledger
+) -> None:
+    see_credential(ledger, DATADOG, "k1:datadog")
+    emergency(opsflows, "--scope", "prod/datadog", "--since", "2026-01-02")
+
+    said = emergency(opsflows, "--scope", "prod/datadog")
+
+    [record] = rotations(ledger)
+    assert (record.credential, record.ticket, record.emergency) == (DATADOG, "SEC-1", True)
+    assert "The order stands in the ledger" in said.err
+    assert said.out.startswith("Exposed are values that were in use at 2026-01-02 00:00:00 UTC")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_order_fits_the_form_of_the_deployment_that_responds(first: bool) -> None:  # noqa: FBT001 (pytest passes it)
+    order = Order(datetime(2026, 1, 2, tzinfo=UTC), "ana", "compromise: leaked", "SEC-1", first, "bob")
+
+    form = form_of(order, ("prod", "prod/pagerduty/payments", str(DATADOG)), "leaked", mode="plan")
+
+    taken = respond_to_a_compromise.validate_parameters(form)
+    assert moment_of(taken["compromised_since"]) == order.compromised_at
+    assert (taken["mode"], taken["isolate"]) == (Mode.PLAN, Isolate.WHAT_CAN_BE if first else Isolate.NOTHING)
+    assert set(taken) == set(inspect.signature(respond_to_a_compromise.fn).parameters)
 
 
 @pytest.mark.parametrize("second", [(), ("--second", "Grace")])

@@ -51,8 +51,15 @@ def test_verifying_from_a_file_imports_only_what_it_needs(stand_ins: StandIns, h
     assert not NOT_NEEDED & imported
 
 
+def test_listing_credentials_imports_only_what_it_needs(home: Path) -> None:
+    imported = imported_by(home, {}, "credentials", "--environment", "rehearsal")
+
+    assert "sqlalchemy" in imported
+    assert not NOT_NEEDED & imported
+
+
 def imported_by(home: Path, env: dict[str, str], *arguments: str) -> set[str]:
-    """Run the command, which must end green, in a process of its own; return the top packages it imported."""
+    """Run the command, which must end well, in a process of its own; return the top packages it imported."""
     ran = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "from entrypoints.cli import main; main()", *arguments],
         env={"OPSFLOWS_HOME": str(home), **env}, cwd=home, capture_output=True, text=True, check=False, timeout=60,
