@@ -20,10 +20,15 @@ def block_types(integration: str) -> Mapping[Purpose, type[Block]]:
 def load_values(integration: Integration, target: Target, environment: str) -> dict[str, str] | None:
     """Return the stored values by variable name; None where the environment has no block for the target.
 
-    Manage credentials are left where they are: they create and revoke, and nothing but a rotation needs them.
+    Manage credentials are left where they are: they create and revoke, and nothing but rotations and their sinks need them.
     """
     purposes = [purpose for purpose in block_types(integration.name) if purpose is not Purpose.MANAGE]
     return _load_values(integration, target, environment, purposes) or None
+
+
+def values_with_manage(integration: Integration, target: Target, environment: str) -> dict[str, str] | None:
+    """Return all stored values by variable name, also those that create and revoke: for what publishes through the target."""
+    return _load_values(integration, target, environment, block_types(integration.name)) or None
 
 
 def save_values(

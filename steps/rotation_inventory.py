@@ -36,7 +36,7 @@ class Due:
 
 def credentials_in(config: Config, environment: str, rows: Rows) -> list[Credential]:
     """Return every credential that the environment's targets in scope can have, in their order; manage credentials last."""
-    targets = config.environment(environment).targets
+    targets = config.environment(environment).rotated
     found = [
         Credential(target, environment, purpose)
         for target in targets

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 from urllib.parse import unquote
 
 import click
@@ -12,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from domain.config import Config, Environment
-from domain.rotation_sections import CredentialRotation, RotationDefaults, SinkSection
+from domain.rotation_sections import CredentialRotation, RotationDefaults
+from domain.sink_sections import AwsSecretSink, EnvFileSink, GithubActionsSink, GoogleSecretSink, KubernetesSink
 from entrypoints.cli import cli
 from tests.architecture.sources import PACKAGES, ROOT, sources
 
@@ -24,7 +26,22 @@ _COMMAND = re.compile(r"\bopsflows (?=[a-z])([^`\n;|(]+)")
 _PUNCTUATION = ".,:'\")"
 # Words that follow our name in sentences of the code and are no commands.
 _PROSE = frozenset(
-    {"a", "and", "chain", "credential", "has", "in", "ledger", "made", "verification", "writes", "wrote"}
+    {
+        "a",
+        "and",
+        "chain",
+        "chooses",
+        "credential",
+        "deletes",
+        "has",
+        "in",
+        "ledger",
+        "made",
+        "makes",
+        "verification",
+        "writes",
+        "wrote",
+    }
 )
 _OPTION = re.compile(r"--[a-z][a-z-]+")
 _OURS = re.compile(r"\bOPSFLOWS_[A-Z_]+\b")
@@ -80,13 +97,22 @@ def test_every_section_and_every_key_is_explained_with_its_default() -> None:
     assert [key for key in alerts.model_fields if f"\n| `alerts.{key}` |" not in CONFIGURATION] == []
 
 
-@pytest.mark.parametrize(("section", "kind"), [("credentials", CredentialRotation), ("sinks", SinkSection)])
-def test_every_key_of_a_named_section_is_explained_in_it_with_its_default(section: str, kind: type[BaseModel]) -> None:
-    [part] = [part for part in CONFIGURATION.split("\n## ") if part.startswith(f"`[{section}.<name>]`")]
+def test_every_key_of_a_credential_is_explained_in_its_section_with_its_default() -> None:
+    [part] = [part for part in CONFIGURATION.split("\n## ") if part.startswith("`[credentials.<name>]`")]
 
     explained = re.findall(r"\n\| `(\w+)` \| (.+?) \|", part)
 
-    assert explained == [(key, _shown_default(key, row)) for key, row in kind.model_fields.items()]
+    assert explained == [(key, _shown_default(key, row)) for key, row in CredentialRotation.model_fields.items()]
+
+
+@pytest.mark.parametrize("kind", [EnvFileSink, KubernetesSink, GithubActionsSink, GoogleSecretSink, AwsSecretSink])
+def test_every_key_of_a_kind_of_sink_is_explained_in_its_section_with_its_default(kind: type[BaseModel]) -> None:
+    [name] = get_args(kind.model_fields["kind"].annotation)
+    [part] = [part for part in re.split(r"\n###? ", CONFIGURATION) if part.startswith(f"`{name}`\n")]
+
+    explained = dict(re.findall(r"\n\| `(\w+)` \| (.+?) \|", part))
+
+    assert explained == {key: _shown_default(key, row) for key, row in kind.model_fields.items()}
 
 
 def test_every_variable_of_ours_is_explained_and_no_other() -> None:
@@ -161,7 +187,7 @@ def _shown_default(key: str, row: FieldInfo) -> str:
         return "required"
     if key in RotationDefaults.model_fields:
         return "as `[rotation]`"
-    return str(row.default).lower() if row.default not in (None, ()) else "none"
+    return str(row.default).lower() if row.default_factory is None and row.default not in (None, (), "") else "none"
 
 
 def _keys_of_sections() -> Iterator[tuple[str, str, str]]:

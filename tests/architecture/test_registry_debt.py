@@ -12,12 +12,12 @@ from blocks.store import block_types
 from domain.names import Purpose
 from tests.architecture.sources import ROOT
 from vendors.capabilities import Variable
-from vendors.registry import INTEGRATIONS
+from vendors.registry import EVERY
 
 SNAPSHOT = ROOT / "tests" / "architecture" / "block_schemas.json"
-EVERY = [(name, purpose, kind) for name in INTEGRATIONS for purpose, kind in block_types(name).items()]
+BLOCKS = [(name, purpose, kind) for name in EVERY for purpose, kind in block_types(name).items()]
 
-each_block = pytest.mark.parametrize(("name", "purpose", "kind"), EVERY, ids=str)
+each_block = pytest.mark.parametrize(("name", "purpose", "kind"), BLOCKS, ids=str)
 
 
 def own_fields(kind: type[Block]) -> dict[str, FieldInfo]:
@@ -26,12 +26,12 @@ def own_fields(kind: type[Block]) -> dict[str, FieldInfo]:
 
 
 def variables(name: str, purpose: Purpose) -> list[Variable]:
-    return [variable for variable in INTEGRATIONS[name].variables if variable.purpose is purpose]
+    return [variable for variable in EVERY[name].variables if variable.purpose is purpose]
 
 
-@pytest.mark.parametrize("name", INTEGRATIONS)
+@pytest.mark.parametrize("name", EVERY)
 def test_there_is_a_block_per_purpose_and_no_other(name: str) -> None:
-    purposes = {variable.purpose for variable in INTEGRATIONS[name].variables}
+    purposes = {variable.purpose for variable in EVERY[name].variables}
 
     assert set(block_types(name)) == purposes
 
@@ -70,13 +70,13 @@ def test_a_field_has_words_for_the_form(name: str, purpose: Purpose, kind: type[
 
 @each_block
 def test_a_slug_says_whose_it_is(name: str, purpose: Purpose, kind: type[Block]) -> None:
-    assert kind._block_type_slug == f"opsflows-{name}-{purpose}"
+    assert kind._block_type_slug == f"opsflows-{name.replace('_', '-')}-{purpose}"
 
 
 def test_slugs_and_the_order_of_fields_are_as_they_were_stored() -> None:
     pinned = json.loads(SNAPSHOT.read_text())
 
-    current = {str(kind._block_type_slug): list(own_fields(kind)) for _, _, kind in EVERY}
+    current = {str(kind._block_type_slug): list(own_fields(kind)) for _, _, kind in BLOCKS}
 
     # A new block or a field at the end is added to the file by hand; anything else would orphan stored credentials.
     assert current == pinned, f"{SNAPSHOT.name} should read {json.dumps(current, indent=2)}"

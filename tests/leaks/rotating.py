@@ -1,10 +1,11 @@
-"""Rotations lived through: planned, adopted, applied, entered by hand, replaced in an emergency, drilled; and failing in every way.
+"""Rotations lived through: planned, adopted, applied, published, entered by hand, replaced in an emergency, drilled; and failing.
 
 What the stand-ins mint on the way is a secret like any other: it is collected at the end from where values are kept.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from click.testing import CliRunner
@@ -15,9 +16,11 @@ from blocks.versions import CredentialVersion
 from domain.config import Config
 from domain.names import Credential, Purpose
 from domain.rotation import RotationRecord
+from domain.rotation import State as Stage
 from entrypoints.rotations import rotation
 from flows.check_credential_ages import check_credential_ages
 from flows.drill_rotations import drill_rotations
+from flows.respond_to_a_compromise import respond_to_a_compromise
 from flows.rotate_credentials import CredentialChoice, Mode, Reason, rotate_credentials
 from flows.rotate_what_is_due import rotate_what_is_due
 from flows.step_a_rotation import step_a_rotation
@@ -27,14 +30,17 @@ from steps.adoption_order import AdoptionOrder, adopt
 from steps.audited_run import audited_run, open_own_ledger
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
-from tests.leaks.world import FAULTS, LIVE, Control
+from tests.leaks.canaries import with_parts
+from tests.leaks.sinks import PLACES, PUBLISHED_LIVE
+from tests.leaks.world import FAULTS, LIVE, Control, Fault
 from vendors.registry import ROTATIONS
 
-BY_API = [(name, purpose) for (name, purpose), row in ROTATIONS.items() if row.connect is not None]
+BY_API = [kind for kind, row in ROTATIONS.items() if row.connect is not None]
 # No two of them are of one group, so that each is tried.
 _SENDING = [(name, purpose) for name, purpose in BY_API if purpose is Purpose.SEND]
 # Echoing answers are the dangerous ones; the rest shows the other ways of failing.
 _FAULTS = tuple(fault for fault in FAULTS if fault.name in {"echo403", "echo500", "reset"})
+_ECHO, _RESET = (next(fault for fault in FAULTS if fault.name == name) for name in ("echo500", "reset"))
 _WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-2"}
 
 
@@ -42,12 +48,15 @@ def rotate_everything(control: Control) -> dict[str, str]:
     """Rotate what the environment staging has, as far as it goes now, by every flow that there is."""
     outcomes = {"rotation plan": _rotated(ROTATIONS, Mode.PLAN)}
     outcomes["adopted"] = str(_adopt_all("staging"))
+    _let_the_webhook_deliver(control)
     outcomes["rotation apply"] = _rotated(ROTATIONS, Mode.APPLY)
+    outcomes["published"] = _published("staging")
     outcomes["entered by hand"] = _enter_by_hand(control)
     outcomes["rotate due"] = _named(rotate_what_is_due(return_state=True))
     outcomes["ages"] = _named(check_credential_ages(return_state=True))
     outcomes["sweep with rotations"] = _named(sweep_what_is_due(return_state=True))
-    outcomes["emergency"] = _rotated([("splunk", Purpose.SEND)], Mode.APPLY, reason=Reason.COMPROMISE)
+    outcomes["emergency plan"] = _responded("staging/splunk", Mode.PLAN)
+    outcomes["emergency"] = _responded("splunk-default-staging-send", Mode.APPLY)
     outcomes["drill"] = _named(drill_rotations(return_state=True))
     outcomes["no such rotation"] = _named(step_a_rotation("r00000000000", return_state=True))
     return outcomes
@@ -64,11 +73,11 @@ def fail_everywhere(control: Control) -> dict[str, str]:
         else:
             outcomes[f"steps {fault.name}"] = ", ".join(sorted(_stepped(_two_of_live())))
         if fault.name == "echo500":
-            outcomes[f"emergency {fault.name}"] = _rotated(
-                [("datadog", Purpose.SEND)], Mode.APPLY, environment=LIVE, reason=Reason.COMPROMISE
-            )
+            outcomes[f"emergency {fault.name}"] = _responded(f"datadog-default-{LIVE}-send", Mode.APPLY)
         control.mend()
+    outcomes["steps with places failing"] = ", ".join(_published_to_failing_places(control))
     outcomes["steps mended"] = ", ".join(sorted(_stepped(_two_of_live())))
+    outcomes[f"published {LIVE}"] = _published(LIVE)
     return outcomes
 
 
@@ -79,19 +88,18 @@ def minted() -> dict[str, str]:
             "POST", "/block_documents/filter",
             json={"block_types": {"slug": {"any_": [CredentialVersion.get_block_type_slug()]}}, "include_secrets": True},
         ).json()  # fmt: skip
-    values = {str(row["name"]): str(row["data"]["value"]) for row in rows}
-    # Of a secret URL it is the end that is secret; of a DSN the key.
-    ends = {f"{name} (end)": value.rpartition("/")[2] for name, value in values.items() if "hooks.slack.com" in value}
-    keys = {
-        f"{name} (key)": value.partition("//")[2].partition("@")[0] for name, value in values.items() if "@" in value
-    }
-    return {**values, **ends, **keys}
+    return with_parts({str(row["name"]): str(row["data"]["value"]) for row in rows})
 
 
 def _rotated(chosen: Any, mode: Mode, *, environment: str = "staging", reason: Reason = Reason.TEST) -> str:
     choices = [CredentialChoice(f"{name} {purpose}") for name, purpose in chosen]
     state = rotate_credentials(choices, environment, reason, mode=mode, return_state=True, **_WHO)
     return _named(state)
+
+
+def _responded(scope: str, mode: Mode) -> str:
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return _named(respond_to_a_compromise([scope], now, reason="a try", mode=mode, return_state=True, **_WHO))
 
 
 def _adopt_all(environment: str) -> int:
@@ -108,8 +116,46 @@ def _adopt_all(environment: str) -> int:
 
 
 def _by_api(config: Config, environment: str) -> Iterator[Credential]:
-    for target in config.environment(environment).targets:
+    for target in config.environment(environment).rotated:
         yield from (Credential(target, environment, purpose) for name, purpose in BY_API if name == target.integration)
+
+
+def _let_the_webhook_deliver(control: Control) -> None:
+    """Let there be a delivery to send again, and a receiver that takes both secrets, as one does that has read its file anew."""
+    control.act("github", "deliver")
+    control.act("github", "receiver_answers", status=200)
+
+
+def _published(environment: str) -> str:
+    """Return whose new value is in use, each with the sinks that serve it."""
+    there = [one for one in _open(environment) if one.state is Stage.PUBLISHED]
+    return ", ".join(sorted(" ".join((str(one.credential), *_sinks_of(one))) for one in there))
+
+
+def _sinks_of(record: RotationRecord) -> list[str]:
+    known = record.facts.get("sinks")
+    return sorted(known) if isinstance(known, dict) else []
+
+
+def _published_to_failing_places(control: Control) -> list[str]:
+    """Let every place fail while a value is published, then mend one after the other; return how each step ended.
+
+    Whatever fails after the first time repeats the new value itself.
+    """
+    (waiting,) = (one for one in _open(LIVE) if str(one.credential) == PUBLISHED_LIVE)
+    _break_places(control, _RESET, {})
+    ended = [_named(step_a_rotation(waiting.id, return_state=True))]
+    control.mend(*PLACES)
+    _break_places(control, _ECHO, {name: value for name, value in minted().items() if name.startswith(PUBLISHED_LIVE)})
+    for place in PLACES:
+        ended.append(_named(step_a_rotation(waiting.id, return_state=True)))
+        control.mend(place)
+    return ended
+
+
+def _break_places(control: Control, fault: Fault, echo: Mapping[str, str]) -> None:
+    for place in PLACES:
+        control.break_one(place, fault, echo)
 
 
 def _enter_by_hand(control: Control) -> str:

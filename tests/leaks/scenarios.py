@@ -1,5 +1,6 @@
 """What is lived through: every flow and the verifier, in success and in every failure, with secrets wherever they can be."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,23 +31,12 @@ from ledger.wiring import go_live, note
 from steps.audited_run import audited_run, open_own_ledger
 from steps.conduct import stand_ins_url
 from tasks.preparing import context_of, own_ledger, read_own_config
+from tests.leaks.canaries import from_file, malformed, secrets_in
 from tests.leaks.rotating import fail_everywhere, minted, rotate_everything
-from tests.leaks.world import (
-    FAULTS,
-    FROM_FILE,
-    LEAKED,
-    LIVE,
-    MALFORMED,
-    NAMES,
-    PASSWORD,
-    Control,
-    Kept,
-    Place,
-    secrets_in,
-    write_configurations,
-)
+from tests.leaks.sinks import KUBECONFIG, sink_sections
+from tests.leaks.world import FAULTS, LEAKED, LIVE, PASSWORD, Control, Kept, Place, write_configurations
 from vendors.capabilities import checked_values
-from vendors.registry import INTEGRATIONS
+from vendors.registry import EVERY, INTEGRATIONS
 
 _ROOT = Path(__file__).parents[2]
 _WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-1", "reason": "to see what is left behind", "mode": "apply"}
@@ -57,7 +47,7 @@ def main() -> None:
     """Live through all of it, and keep what each part came to and which secrets there were."""
     place = Place(Path(sys.argv[1]))
     control = Control(stand_ins_url())
-    patient, short = write_configurations(place, control.url, ("staging", LIVE))
+    patient, short = write_configurations(place, control, sink_sections(place, control))
     # A heartbeat makes each run wait a second for its thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         os.environ[_CONFIG] = str(patient)
@@ -74,21 +64,27 @@ def main() -> None:
         # Before a rotation revokes what it is verified with, and with time to confirm: the stand-ins index with a delay.
         outcomes["cli mock"] = str(_opsflows(["verify", "--mode", "mock", "--json"], {}))
         outcomes |= rotate_everything(control)
+        made = minted()
         os.environ[_CONFIG] = str(short)
         outcomes |= _failing(control)
         outcomes |= fail_everywhere(control)
         outcomes |= _from_the_command_line(place)
         outcomes["a bug of ours"] = _named(_a_bug_of_ours(return_state=True))
         _leak_on_purpose(LEAKED, return_state=True)
-    place.keep(Kept(outcomes, {**_canaries(given, saved), **minted()}, given, control.asked()))
+        made |= minted()
+    canaries = {**_canaries(control, given, saved), **made}
+    # What has two names is looked for once.
+    once = {value: name for name, value in canaries.items()}
+    place.keep(Kept(outcomes, {name: value for value, name in once.items()}, given, made, control.asked()))
 
 
-def _canaries(given: Mapping[str, Mapping[str, str]], saved: Mapping[str, str]) -> dict[str, str]:
+def _canaries(control: Control, given: Mapping[str, Mapping[str, str]], saved: Mapping[str, str]) -> dict[str, str]:
     return {
         **{f"{name} of the stand-ins": text for values in given.values() for name, text in secrets_in(values).items()},
         **{f"{name} minted in step 27": text for name, text in saved.items()},
-        **{f"{name} from a file": text for name, text in secrets_in(FROM_FILE).items()},
-        **{f"{name} malformed": text for name, text in secrets_in(MALFORMED).items()},
+        **{f"{name} from a file": text for name, text in secrets_in(from_file()).items()},
+        **{f"{name} malformed": text for name, text in secrets_in(malformed()).items()},
+        "token of the cluster": json.loads(control.cluster()[KUBECONFIG])["users"][0]["user"]["token"],
         "password of proxy and database": PASSWORD,
         "login of the Prefect API": os.environ["PREFECT_API_AUTH_STRING"],
         "encryption key": os.environ["PREFECT_SERVER_ENCRYPTION_KEY"],
@@ -98,11 +94,10 @@ def _canaries(given: Mapping[str, Mapping[str, str]], saved: Mapping[str, str]) 
 
 def _store(given: Mapping[str, Mapping[str, str]]) -> None:
     """Save the stand-ins' credentials as those of real environments; once Slack's webhook alone, so that people are asked."""
-    for name in NAMES:
-        values = given[name]
-        save_values(INTEGRATIONS[name], Target(name), LIVE, values)
+    for name, values in given.items():
+        save_values(EVERY[name], Target(name), LIVE, values)
         unread = {"SLACK_WEBHOOK_URL": values["SLACK_WEBHOOK_URL"]} if name == "slack" else values
-        save_values(INTEGRATIONS[name], Target(name), "staging", unread)
+        save_values(EVERY[name], Target(name), "staging", unread)
 
 
 def _day_one_for_real() -> dict[str, str]:
@@ -149,15 +144,15 @@ def _let_a_day_pass() -> None:
 
 def _from_the_command_line(place: Place) -> dict[str, str]:
     """Verify and import from files: refused values, well-formed values that nobody knows, a proxy and a database with passwords."""
-    unknown = place.write_env_file("unknown.env", FROM_FILE)
-    malformed = place.write_env_file("malformed.env", MALFORMED)
+    unknown = place.write_env_file("unknown.env", from_file())
+    refused = place.write_env_file("malformed.env", malformed())
     login = f"ops:{quote(PASSWORD, safe='')}"
     far = {"HTTPS_PROXY": f"http://{login}@127.0.0.1:9"}
     broken = {"HTTPS_PROXY": f"http://ops:{PASSWORD}@127.0.0.1:9"}
     lost = {"OPSFLOWS_DATABASE_URL": f"postgresql://{login}@127.0.0.1:9/opsflows"}
     commands: list[tuple[str, list[str], dict[str, str]]] = [
-        ("cli malformed", ["verify", "--env-file", str(malformed)], {}),
-        ("cli import malformed", ["blocks", "import", str(malformed), "--environment", "far"], {}),
+        ("cli malformed", ["verify", "--env-file", str(refused)], {}),
+        ("cli import malformed", ["blocks", "import", str(refused), "--environment", "far"], {}),
         ("cli import", ["blocks", "import", str(unknown), "--environment", "far"], {}),
         ("cli far", ["verify", "--environment", "far"], far),
         ("cli broken proxy", ["verify", "--environment", "far"], broken),
@@ -186,12 +181,12 @@ def _a_bug_of_ours() -> None:
         ledger, flow="a-bug-of-ours", environment="staging", mode="apply", actor="a test", reason="to fail", parameters={}
     ) as run:  # fmt: skip
         context = context_of(run, read_own_config(), "staging", frozenset())
-        clients = {name: _client(name, context.credentials, context) for name in NAMES}
+        clients = {name: _client(name, context.credentials, context) for name in EVERY}
         raise LookupError(f"{len(clients)} clients and their context: {clients} {context}")
 
 
 def _client(name: str, credentials: Callable[[Target], Mapping[str, str] | None], context: Any) -> object:
-    integration = INTEGRATIONS[name]
+    integration = EVERY[name]
     values = checked_values(integration, credentials(Target(name)) or {})
     return integration.connect(values, context.addresses.get(name), context.conduct)
 
@@ -201,6 +196,9 @@ def _leak_on_purpose(value: str) -> str:
     """Put a value wherever a value must not be: the control that proves the search."""
     get_run_logger().info("logged %s", value)
     sys.stdout.write(f"printed {value}\n")
+    # Long enough to be seen; the shell does not replace itself by the last command.
+    command = ["sh", "-c", "sleep 0.3; true", value]
+    subprocess.run(command, check=True, env={"PATH": os.environ["PATH"], "LEAKED": value})
     create_markdown_artifact(markdown=f"shown {value}", key="leak-on-purpose")
     Variable.set("leak_on_purpose", value)
     with own_ledger() as ledger, audited_run(

@@ -1,16 +1,21 @@
-"""Every flow and the verifier, in success and in every failure: no secret is in anything that they leave behind."""
+"""Every flow and the verifier, in success and in every failure: no secret is in anything that they leave behind or start."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.leaks.canaries import secrets_in
 from tests.leaks.finding import found
 from tests.leaks.places import KEEPS_GENERATED, left_in
-from tests.leaks.world import FAULTS, LEAKED, Kept, Place, secrets_in
+from tests.leaks.sinks import HANDED_TO
+from tests.leaks.watching import Seen, watched_processes
+from tests.leaks.world import FAULTS, LEAKED, Kept, Place
+from tests.program import needs_proc, program
 
 ROOT = Path(__file__).parents[2]
 _LIMIT_S = 900
@@ -28,10 +33,28 @@ _LEAKS = (
     "prefect.db variable.value",
     "prefect/storage/",
 )
+# What a process is told by its environment, because there is no other way or because an operator chose this one.
+_TOLD_BY_ENVIRONMENT: Mapping[str, str] = {
+    "PREFECT_API_AUTH_STRING": "the login of the Prefect API, as Prefect's client takes it",
+    "PREFECT_SERVER_API_AUTH_STRING": "the same, as Prefect's server takes it",
+    "PREFECT_SERVER_ENCRYPTION_KEY": "as Prefect's server takes it",
+    "OPSFLOWS_DATABASE_URL": "this test gives it a password, as an operator may",
+    "HTTPS_PROXY": "this test gives it a password, as an operator may",
+}
+_KUBECTL_CALLS = (("apply", "--server-side"), ("rollout", "restart"), ("rollout", "status"))
+_KUBECTL_IS_TOLD = {"PATH", "HOME"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """Where it was lived, and what was seen of every process meanwhile."""
+
+    place: Place
+    seen: Seen
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     place = Place(tmp_path_factory.mktemp("leaks"))
     place.create()
     temporary = str(place.root / "tmp")
@@ -39,18 +62,23 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Place:
         "PATH": os.environ["PATH"], "HOME": temporary, "TMPDIR": temporary, "OPSFLOWS_HOME": str(place.home),
     }  # fmt: skip
     output = place.root / "out" / "driver.txt"
-    with output.open("wb") as stream:
+    with output.open("wb") as stream, watched_processes() as seen:
         ended = subprocess.run(
             [sys.executable, "-m", "tests.leaks.driving", str(place.root)],
             cwd=ROOT, env=environment, stdout=stream, stderr=stream, check=False, timeout=_LIMIT_S,
         )  # fmt: skip
     assert ended.returncode == 0, output.read_text(errors="replace")[-3000:]
-    return place
+    return Lived(place, seen)
 
 
 @pytest.fixture(scope="module")
-def kept(lived: Place) -> Kept:
-    return lived.kept()
+def place(lived: Lived) -> Place:
+    return lived.place
+
+
+@pytest.fixture(scope="module")
+def kept(place: Place) -> Kept:
+    return place.kept()
 
 
 def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None:
@@ -77,6 +105,7 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
         "rotate due": "COMPLETED NothingDue",
         "ages": "COMPLETED Completed",
         "sweep with rotations": "COMPLETED Completed",
+        "emergency plan": "COMPLETED Planned",
         "emergency": "COMPLETED Completed",
         "drill": "COMPLETED Waiting",
         "no such rotation": "FAILED BadInput",
@@ -100,44 +129,71 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
     }
 
 
-def test_no_secret_is_in_anything_that_was_left_behind(lived: Place, kept: Kept) -> None:
+def test_no_secret_is_in_anything_that_was_left_behind(place: Place, kept: Kept) -> None:
     assert min(len(secret) for secret in kept.canaries.values()) >= _LEAST_CANARY
 
-    leaks = {(where, name, form) for where, blob in _left(lived) for name, form in found(kept.canaries, blob)}
+    leaks = {(where, name, form) for where, blob in _left(place) for name, form in found(kept.canaries, blob)}
 
     assert leaks == set()
 
 
-def test_a_value_that_is_leaked_on_purpose_is_found_in_every_place(lived: Place) -> None:
-    places = {where for where, blob in _left(lived) if found({"leaked": LEAKED}, blob)}
+def test_a_value_that_is_leaked_on_purpose_is_found_in_every_place(place: Place) -> None:
+    places = {where for where, blob in _left(place) if found({"leaked": LEAKED}, blob)}
 
     assert [place for place in _LEAKS if not any(place in where for where in places)] == []
 
 
-def test_the_file_that_an_application_reads_is_private_and_no_draft_is_left_beside_it(lived: Place, kept: Kept) -> None:
-    served = {name for name, _ in found(kept.canaries, lived.sink.read_bytes())}
+def test_the_file_that_an_application_reads_is_private_and_no_draft_is_left_beside_it(place: Place, kept: Kept) -> None:
+    served = {name for name, _ in found(kept.canaries, place.sink.read_bytes())}
 
-    assert lived.sink.stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in lived.sink.parent.iterdir() if "draft" in file.name] == []
+    assert place.sink.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in place.sink.parent.iterdir() if "draft" in file.name] == []
     assert any(name.startswith("datadog-default-staging-send--") for name in served)
 
 
-def test_the_memory_of_the_drills_stand_ins_is_private(lived: Place) -> None:
-    (memory,) = (lived.home / name for name in KEEPS_GENERATED)
+def test_the_memory_of_the_drills_stand_ins_is_private(place: Place) -> None:
+    (memory,) = (place.home / name for name in KEEPS_GENERATED)
 
     assert memory.stat().st_mode & 0o777 == 0o600
 
 
 def test_no_vendor_is_sent_the_secret_of_another(kept: Kept) -> None:
+    secrets = {owner: secrets_in(values) for owner, values in kept.given.items()}
+    for document, value in kept.minted.items():
+        secrets[document.partition("-")[0]][document] = value
+
     leaks = {
         (vendor, name)
         for vendor, asked in kept.asked.items()
-        for other, values in kept.given.items()
-        if other != vendor
-        for name, _ in found(secrets_in(values), asked.encode())
+        for owner, values in secrets.items()
+        if owner not in {vendor, *HANDED_TO.get(vendor, ())}
+        for name, _ in found(values, asked.encode())
     }
 
     assert leaks == set()
+
+
+@needs_proc
+def test_no_secret_is_in_an_argument_or_in_the_environment_of_a_process(lived: Lived, kept: Kept) -> None:
+    told = {
+        part for one in lived.seen.glimpses for part in (one.command, one.environment_without(_TOLD_BY_ENVIRONMENT))
+    }
+
+    assert found(kept.canaries, b"\n".join(told)) == set()
+
+
+@needs_proc
+def test_a_value_that_is_given_to_a_process_on_purpose_is_seen(lived: Lived) -> None:
+    assert lived.seen.command_with("sh", LEAKED)
+    assert any(f"LEAKED={LEAKED}".encode() in one.environment for one in lived.seen.glimpses)
+
+
+@needs_proc
+def test_kubectl_is_told_where_programs_and_its_home_are_and_nothing_else(lived: Lived) -> None:
+    program("kubectl")
+
+    assert all(lived.seen.command_with("kubectl", *words) for words in _KUBECTL_CALLS)
+    assert {name for one in lived.seen.of("kubectl") for name in one.names()} == _KUBECTL_IS_TOLD
 
 
 def _left(place: Place) -> Iterator[tuple[str, bytes]]:
