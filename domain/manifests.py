@@ -29,7 +29,7 @@ class Manifest:
     `marker_field` is where our marker stands at the vendor, empty where there is no such field. `slots` is how many may
     live at once, None where the vendor names no number. `listing_lag` bounds how late a listing shows a change,
     `propagation` how late a new value works or a revoked one fails. `last_used_lag` bounds how late the vendor tells
-    a use, None where it never tells. `native_expiry` is the life the vendor gives, None where it is endless.
+    a use, None where it never tells; `last_used_grain` how far its word may be off. `native_expiry` is the life the vendor gives, None where it is endless.
     `opens_management`: without this very credential no other can be made, so it cannot go first in an emergency.
     `swaps`: the vendor holds one value, which a new one replaces; so it is proven only after the vendor was pointed to it,
     and those who receive accept both meanwhile. `loses_data`: what it encrypted is lost with it, so that what is held open
@@ -44,6 +44,7 @@ class Manifest:
     listing_lag: timedelta = timedelta(0)
     propagation: timedelta = timedelta(seconds=30)
     last_used_lag: timedelta | None = None
+    last_used_grain: timedelta = timedelta(seconds=5)
     native_expiry: timedelta | None = None
     opens_management: bool = False
     swaps: bool = False

@@ -9,8 +9,6 @@ from domain.rotation import Wait
 
 # Retiring compares moments told by three clocks: this machine's, the database's, the vendor's.
 CLOCKS_AGREE_WITHIN = timedelta(minutes=5)
-# A use that the vendor noted within this of our own probe is our probe.
-OWN_USE_TOLERANCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,11 @@ def why_it_stays(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop
     return (
         why_not_yet(evidence, policy, manifest)
         or _held_open(evidence)
-        or (None if evidence.waived else _still_used(evidence, policy, manifest) or _consumers(evidence, policy))
+        or (
+            None
+            if evidence.waived
+            else _still_used(evidence, policy, manifest) or _consumers(evidence, policy, manifest)
+        )
     )
 
 
@@ -84,12 +86,9 @@ def clocks_disagree(now: datetime, worker_at: datetime, vendor_at: datetime) -> 
     return None
 
 
-def last_use_by_others(reading: Reading, own_uses: tuple[datetime, ...]) -> datetime | None:
-    """Return the last use that was not our own probe, None where there is none."""
-    used = reading.last_used_at
-    if used is None or any(abs(used - own) <= OWN_USE_TOLERANCE for own in own_uses):
-        return None
-    return used
+def last_use_by_others(used: datetime | None, own_uses: tuple[datetime, ...], grain: timedelta) -> datetime | None:
+    """Return the last use unless it was our own probe: one that the vendor noted within its grain of that."""
+    return None if used is None or any(abs(used - own) <= grain for own in own_uses) else used
 
 
 def _held_open(evidence: Evidence) -> Stop | None:
@@ -102,7 +101,7 @@ def _held_open(evidence: Evidence) -> Stop | None:
 def _still_used(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop | None:
     if manifest.last_used_lag is None or evidence.old is None:
         return None
-    used = last_use_by_others(evidence.old, evidence.own_uses)
+    used = last_use_by_others(evidence.old.last_used_at, evidence.own_uses, manifest.last_used_grain)
     seen_until = evidence.old.at - manifest.last_used_lag
     if seen_until < evidence.served_at + policy.overlap:
         return Stop(
@@ -119,15 +118,11 @@ def _still_used(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop 
     return None
 
 
-def _consumers(evidence: Evidence, policy: Policy) -> Stop | None:
-    if not policy.consumers or _used_by_others(evidence):
+def _consumers(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop | None:
+    used = last_use_by_others(evidence.new_last_used_at, evidence.own_uses_of_new, manifest.last_used_grain)
+    if not policy.consumers or used is not None:
         return None
     missing = [name for name in policy.consumers if name not in evidence.acknowledged]
     if not missing:
         return None
     return Stop(Wait.AWAITING_CONSUMERS, f"Nothing shows yet that {', '.join(missing)} uses the new credential.")
-
-
-def _used_by_others(evidence: Evidence) -> bool:
-    used = evidence.new_last_used_at
-    return used is not None and not any(abs(used - own) <= OWN_USE_TOLERANCE for own in evidence.own_uses_of_new)

@@ -30,9 +30,10 @@ PROPAGATION = timedelta(minutes=2)
 LAST_USED_LAG = timedelta(hours=4)
 HINT_CHARACTERS = 4
 
+# Uses are told in whole minutes, in every sample of its pages.
 MANIFEST = Manifest(
     Mint.BY_VENDOR, marker_field="user's tag", listable=True, slots=SLOTS, can_disable=True, listing_lag=LISTING_LAG,
-    propagation=PROPAGATION, last_used_lag=LAST_USED_LAG,
+    propagation=PROPAGATION, last_used_lag=LAST_USED_LAG, last_used_grain=timedelta(minutes=1),
 )  # fmt: skip
 
 CHECK = "get_caller_identity"

@@ -310,6 +310,7 @@ _REQUEST_ID_HEADERS = (
     "x-sentry-request-id",
     "x-splunk-request-id",
     "x-github-request-id",
+    "x-amzn-requestid",
 )
 
 

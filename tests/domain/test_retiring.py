@@ -71,8 +71,9 @@ def test_our_own_probe_is_no_use() -> None:
     used = replace(evidence(now, now - 4 * HOUR), own_uses=(now - 4 * HOUR + 5 * SECOND,))
 
     assert why_it_stays(used, POLICY, TELLS_LATE) is None
-    assert last_use_by_others(Reading(now, now), (now - 6 * SECOND,)) == now
-    assert last_use_by_others(Reading(now, None), ()) is None
+    assert last_use_by_others(now, (now - 6 * SECOND,), 5 * SECOND) == now
+    assert last_use_by_others(now, (now - 6 * SECOND,), 60 * SECOND) is None
+    assert last_use_by_others(None, (), 5 * SECOND) is None
 
 
 def test_a_vendor_that_tells_no_use_is_not_asked_for_it() -> None:
