@@ -34,7 +34,7 @@ class Policy:
     quiet: timedelta = timedelta(hours=12)
     soak: timedelta = timedelta(hours=24)
     spread: timedelta = timedelta(days=7)
-    halt_after: int = 5
+    halt_after: int = 8
     per_vendor_per_hour: int = 20
     consumers: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()

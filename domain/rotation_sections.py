@@ -51,7 +51,7 @@ class RotationDefaults(BaseModel):
     quiet_hours: float = Field(default=12, ge=_LEAST_HOURS["quiet_hours"], le=_MOST_HOURS)
     soak_hours: float = Field(default=24, ge=_LEAST_HOURS["soak_hours"], le=_MOST_HOURS)
     spread_days: float = Field(default=7, ge=0, le=_MOST_DAYS)
-    halt_after: int = Field(default=5, ge=1, le=100)
+    halt_after: int = Field(default=8, ge=1, le=100)
     per_vendor_per_hour: int = Field(default=20, ge=1, le=1000)
     # Each worker holds connections to the ledger, of which a process has 15.
     workers: int = Field(default=8, ge=1, le=12)

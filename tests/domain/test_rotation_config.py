@@ -85,7 +85,7 @@ def test_a_credential_overrides_what_it_names_and_nothing_else() -> None:
         timedelta(hours=48),
         timedelta(hours=24),
     )
-    assert (policy.per_vendor_per_hour, policy.halt_after) == (1, 5)
+    assert (policy.per_vendor_per_hour, policy.halt_after) == (1, 8)
     assert (policy.consumers, policy.sinks, policy.is_drill) == (("gateway", "batch"), ("app_env",), False)
     other = policy_of(config, Credential.parse("datadog-default-staging-send"))
     assert other == Policy(overlap=timedelta(hours=48), groups=("staging:datadog",))

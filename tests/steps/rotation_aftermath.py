@@ -18,6 +18,7 @@ from steps.drift import put_back_drift
 from steps.orphans import sweep_orphans
 from steps.rotation_hands import Hands
 from tests.steps.rotation_lives import MARKED_ELSEWHERE, Course, Stage
+from tests.steps.rotation_sinks import faults_of_cloud_sinks
 from vendors.sentry_dsn import parse_dsn
 
 _MARKER = re.compile(rf"{MARKER_PREFIX}r[0-9a-f]{{11}}-[0-9]+")
@@ -91,9 +92,10 @@ def _of_values(stage: Stage, hands: Hands, record: RotationRecord) -> Iterator[s
         yield "the vendor still accepts the old value"
     if stage.case.console and hands.vendor.is_refused(stage.noted["foreign"]):
         yield "the vendor refuses what is somebody else's"
-    for name, sink in hands.sinks.items():
-        if not sink.serves(current):
-            yield f"sink {name} does not serve the value in use"
+    if stage.case.has_sink and not hands.sinks["env"].serves(current):
+        yield "sink env does not serve the value in use"
+    if stage.case.has_cloud_sinks:
+        yield from faults_of_cloud_sinks(stage.stand_ins, hands.sinks, current)
 
 
 def _of_store(stage: Stage, hands: Hands, record: RotationRecord) -> Iterator[str]:

@@ -38,7 +38,8 @@ def retires(row: Mapping[str, Any], token: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of credential; `has_sink` where applications read it from a file as well.
+    """One kind of credential; `has_sink` where applications read it from a file as well,
+    `has_cloud_sinks` where they do from Secret Manager, Secrets Manager and GitHub Actions secrets.
 
     `has_foreign` where somebody else's have room beside ours. `retired_by` says whether a request that arrived switched off or
     deleted what has that id, `makes` whether one with a marker in it made something.
@@ -48,6 +49,7 @@ class Case:
     purpose: Purpose
     console: Console | None = None
     has_sink: bool = False
+    has_cloud_sinks: bool = False
     has_foreign: bool = True
     makes: Callable[[Mapping[str, Any]], bool] = lambda row: row["method"] == "POST"
     retired_by: Callable[[Mapping[str, Any], str], bool] = retires
@@ -117,7 +119,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             Case("datadog", Purpose.MANAGE),
             Case("sentry", Purpose.SEND, has_sink=True),
             Case("pagerduty", Purpose.SEND),
-            Case("opsgenie", Purpose.SEND),
+            Case("opsgenie", Purpose.SEND, has_cloud_sinks=True),
             Case("splunk", Purpose.SEND),
             Case("github", Purpose.RECEIVE, has_sink=True),
             Case("gcpkey", Purpose.SEND, has_sink=True, retired_by=_version_goes),

@@ -122,15 +122,21 @@ class WorldSink:
 
     def publish(self, value: str, previous: str = "") -> None:
         del previous
+        self._reachable()
         self.witness.hands_out(self.place, value)
         self.world.serve(self.place, value, by_engine=True)
         self.crew.point(Point.DONE)
 
     def serves(self, value: str, previous: str = "") -> bool | None:
         del previous
+        self._reachable()
         _look(self.crew.current, self.world, self.place)
         self.crew.point(Point.LOOKED)
         return self.place.now is not None and self.place.now.value == value
+
+    def _reachable(self) -> None:
+        if self.place.is_away:
+            raise _away()
 
 
 @dataclass(slots=True)

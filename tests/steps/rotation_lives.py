@@ -7,7 +7,7 @@ point by another worker, which looks at what is there and carries on.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -36,9 +36,10 @@ from tests.steps.file_store import FileStore
 from tests.steps.rehearsal_context import QUICK, Scene, config_of
 from tests.steps.rotation_consoles import Case
 from tests.steps.rotation_killing import PointedLedger, PointedSink, PointedStore, Points, SharedOffset
+from tests.steps.rotation_sinks import PLACES, ReadByReceiver, cloud_sinks
 from vendors.env_file import EnvFile
 from vendors.registry import EVERY, INTEGRATIONS
-from vendors.sinks import LaidOut
+from vendors.sinks import LaidOut, Sink
 
 ENVIRONMENT = "rehearsal"
 _FINGERPRINTS = FingerprintKey("k000000", b"a key for tests, of no worth to anyone")
@@ -46,31 +47,6 @@ POLICY = Policy(per_vendor_per_hour=1000)
 _ROUNDS = 60
 _SECOND = timedelta(seconds=1)
 MARKED_ELSEWHERE = "opsflows-r00000000000-1"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadByReceiver:
-    """A real sink, read anew by who verifies deliveries whenever it is looked at."""
-
-    sink: LaidOut
-    act: Callable[..., Any]
-
-    @property
-    def keeps_previous(self) -> bool:
-        return self.sink.keeps_previous
-
-    def publish(self, value: str, previous: str = "") -> None:
-        self.sink.publish(value, previous)
-        self._load(value, previous)
-
-    def serves(self, value: str, previous: str = "") -> bool | None:
-        serves = self.sink.serves(value, previous)
-        if serves:
-            self._load(value, previous)
-        return serves
-
-    def _load(self, *secrets: str) -> None:
-        self.act("receiver_accepts", secrets=[secret for secret in secrets if secret])
 
 
 class Course(Enum):
@@ -183,22 +159,26 @@ class Stage:
         vendor = LiveVendor(context, self.credential, self.case.row, self.values, passed.before_request)
         is_hook = self.case.row.manifest.swaps
         sink = ReadByReceiver(self.sink, self.act) if is_hook else self.sink
-        sinks = {"env": PointedSink("env", sink, passed, self.note)} if self.case.has_sink else {}
-        try:
+        conduct = replace(context.conduct, admit=passed.before_request)
+        cloud: AbstractContextManager[dict[str, Sink]] = (
+            cloud_sinks(self.stand_ins, self.credential, conduct) if self.case.has_cloud_sinks else nullcontext({})
+        )
+        with closing(vendor), cloud as found:
+            opened: dict[str, Sink] = {"env": sink, **found} if self.case.has_sink else found
+            sinks = {name: PointedSink(name, one, passed, self.note) for name, one in opened.items()}
             yield Hands(
                 ledger=ledger, credential=self.credential, policy=replace(self.policy, sinks=tuple(sinks)),
                 manifest=self.case.row.manifest, vendor=vendor, store=PointedStore(self.store, passed, self.note),
                 worker=worker, fingerprint=_FINGERPRINTS.fingerprint, new_value=self.case.row.new_value or new_guid,
                 schedule=lambda _: None, sinks=sinks, by_hand=self.case.row.by_hand, has_pointer=self.case.row.point is not None,
             )  # fmt: skip
-        finally:
-            vendor.close()
 
 
 def set_up(stage: Stage) -> None:
     """Make the vendor forget, seed it with what is not ours, put the old value in use, and go to where the course begins."""
     name = stage.case.integration
-    stage.stand_ins.control("POST", f"/{name}/reset")
+    for one in (name, *PLACES) if stage.case.has_cloud_sinks else (name,):
+        stage.stand_ins.control("POST", f"/{one}/reset")
     stage.clock.move(timedelta(0))
     stage.move(timedelta(0))
     stage.act("set_indexing_delay", seconds=0)

@@ -128,6 +128,7 @@ class Place:
 
     name: str
     history: list[Served] = field(default_factory=list)
+    is_away: bool = False
 
     @property
     def now(self) -> Served | None:
