@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr
 
 from blocks.answering import answering
 from blocks.store import block_types
-from domain.errors import Rejected
+from domain.errors import BadInput, Rejected
 from domain.names import Credential, block_name
 from domain.values import TAKEN, StoredValue
 from vendors.capabilities import Integration
@@ -110,9 +110,17 @@ class BlockStore:
         self._target.clear()
 
     def projected(self, credential: Credential) -> str:
-        """Return the value in the credential's own block, empty where there is none."""
+        """Return the value in the credential's own block, empty where there is none.
+
+        As its variable's check writes it: a person may have put a key there in one line that applications want in many.
+        """
         row = self._by_name(str(credential), self._kind)
-        return str(row["data"].get(self.rotation.field) or "") if row else ""
+        text = str(row["data"].get(self.rotation.field) or "") if row else ""
+        check = next(one.check for one in self.integration.variables if one.field == self.rotation.field)
+        try:
+            return check(text) if text else ""
+        except BadInput:
+            return text  # told by whoever uses it
 
     def target_values(self) -> dict[str, str]:
         """Return all values of the credential's target, of every purpose, by variable name, in one request."""

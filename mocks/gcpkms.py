@@ -218,6 +218,7 @@ def _add_version_by_hand(desk: Kms, order: Order) -> object:
 def _credentials(desk: Kms, base_url: str) -> Mapping[str, str]:
     return {
         "GOOGLE_KMS_KEY": desk.seed.key,
+        "GOOGLE_KMS_CIPHERTEXTS": "none",
         "GOOGLE_KMS_KEY_VERSION": f"{desk.seed.key}/cryptoKeyVersions/1",
         "GOOGLE_KMS_MANAGE_KEY": first_key_file(desk, KMS_MANAGER, base_url),
     }

@@ -39,6 +39,12 @@ def adopt(hands: Hands, order: AdoptionOrder) -> RotationRecord:
             "The vendor has no listing of such credentials. Nothing was done.",
             f"Rotate it: opsflows rotate {credential}. What stands in its block can be put back with opsflows rotation resume.",
         )
+    if hands.manifest.swaps:
+        raise BadInput(
+            f"{credential} is the one value that its vendor holds, and is not bound to anything.",
+            "There is no list to find it in. Nothing was done.",
+            f"Rotate it: opsflows rotate {credential}. What stands in its block can be put back with opsflows rotation resume.",
+        )
     there = _aside(hands, order)
     if there is None:
         opened = open_rotation(

@@ -13,7 +13,13 @@ def choose(hands: Hands, held: Held) -> Stop | None:
     """Choose the value that will replace the one at the vendor; until the vendor is pointed to it nothing is there to be found."""
     attempt = held.record.attempt + 1
     mark = marker(held.record.id, attempt)
-    columns = {"attempt": attempt, "creating_at": hands.ledger.now(), "new_vendor_id": "", "new_version": ""}
+    columns = {
+        "attempt": attempt,
+        "creating_at": hands.ledger.now(),
+        "new_vendor_id": "",
+        "new_version": "",
+        "verified_at": None,
+    }
     kept = intend(
         held, "choose", {"marker": mark, "attempt": attempt}, state=State.CREATING, columns=columns,
         cap=hands.policy.per_vendor_per_hour,

@@ -1,5 +1,6 @@
 """Between rotations: a block or sink that shows another value than the current one is put right, or told to someone."""
 
+from domain.errors import OpsError
 from domain.rotation import RotationRecord, State
 from ledger.alerts import clear_alert, raise_alert
 from ledger.freezing import frozen
@@ -8,6 +9,7 @@ from ledger.rotation_rows import rotations
 from ledger.rotations import note, record_drift
 from steps.publishing import beside
 from steps.rotation_hands import Hands
+from vendors.sinks import Sink
 
 
 def put_back_drift(hands: Hands) -> list[str]:
@@ -36,12 +38,21 @@ def put_back_drift(hands: Hands) -> list[str]:
         record_drift(hands.ledger, hands.credential, {"block": str(hands.credential), "version": held.version})
         hands.store.project(hands.credential, current.value)
         said.append(f"The block of {hands.credential} showed an earlier value; the current one was put back.")
-    for name, sink in hands.places.items():
-        if sink.serves(current.value) is False:
-            record_drift(hands.ledger, hands.credential, {"sink": name, "version": held.version})
-            sink.publish(current.value)
-            said.append(f"Sink {name} did not serve the current value of {hands.credential}; it was put back.")
+    # What a vendor itself points to is left alone: who moved it there meant to.
+    for name, sink in hands.sinks.items():
+        try:
+            said.extend(_put_back(hands, held, name, sink, current.value))
+        except OpsError as error:  # one that is away hides nothing at the others
+            said.append(f"Sink {name} of {hands.credential}: {error}")
     return said
+
+
+def _put_back(hands: Hands, held: HeldCredential, name: str, sink: Sink, value: str) -> list[str]:
+    if sink.serves(value) is not False:
+        return []
+    record_drift(hands.ledger, hands.credential, {"sink": name, "version": held.version})
+    sink.publish(value)
+    return [f"Sink {name} did not serve the current value of {hands.credential}; it was put back."]
 
 
 def make_due_where_drifted(hands: Hands, record: RotationRecord) -> list[str]:

@@ -4,14 +4,16 @@ The pointer moves in one commit with the state. The overlap counts from the mome
 surviving value, so that an outage in between shortens nothing.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from domain.errors import OpsError, OutcomeUnknown
 from domain.names import AT_VENDOR
 from domain.rotation import RotationRecord, State, Wait
+from ledger.questions import Seen
 from ledger.rotations import Flip, Held, intend, still_held, write
 from steps.attempts import used_new
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
+from steps.rotation_people import asked
 
 # A proof that is older is repeated before the value is handed out: the vendor may have thought otherwise since.
 PROOF_HOLDS = timedelta(minutes=15)
@@ -31,8 +33,7 @@ def publish(hands: Hands, held: Held) -> Stop | None:
             return stop
         if stop := fill_sink(hands, held, name, record.new_version, stored.value):
             return stop
-    # What replaces the one value of the vendor works only now; whoever receives knows both.
-    if swaps and _proof_is_old(hands, held) and (stop := _prove_new(hands, held, stored.value)):
+    if swaps and _proof_is_old(hands, held) and (stop := _prove_swapped(hands, held, stored.value)):
         return stop
     fingerprint = hands.fingerprint(stored.value)
     flip = Flip(record.old_version, record.new_version, record.new_vendor_id, fingerprint, held.record.minted_at)
@@ -64,7 +65,10 @@ def serve(hands: Hands, held: Held) -> Stop | None:
         hands.store.project(hands.credential, surviving.value)
         repaired = True
     for name, place in hands.places.items():
-        if place.serves(surviving.value, beside(hands, held.record, record.surviving_version)) is False:
+        seen = place.serves(surviving.value, beside(hands, held.record, record.surviving_version))
+        # What cannot be read serves what was last sent there.
+        sent = str(_confirmed(held).get(name, "")).partition(" ")[0]
+        if seen is False or (seen is None and sent != record.surviving_version):
             repaired = True
             _note_drift(held, name)
             if stop := fill_sink(hands, held, name, record.surviving_version, surviving.value):
@@ -95,7 +99,10 @@ def fill_sink(hands: Hands, held: Held, name: str, version: str, value: str) -> 
         held,
         "outcome",
         {"sink": name, "version": version, "confirmed": bool(seen)},
-        facts={"sinks": {**known, name: told}},
+        facts={
+            "sinks": {**known, name: told},
+            **({"pointed_at": hands.ledger.now().isoformat()} if name == AT_VENDOR else {}),
+        },
     )
     return None
 
@@ -126,6 +133,12 @@ def withdraw(hands: Hands, held: Held) -> Stop | None:
 def _who_is_not_ready(hands: Hands, held: Held) -> Stop | None:
     """Return which receivers have not loaded both values yet: what the vendor then signs with the new one, they would refuse."""
     facts = held.record.facts
+    if not hands.policy.consumers and not any(sink.keeps_previous for sink in hands.sinks.values()):
+        return Stop(
+            Wait.BLOCKED_PREFLIGHT,
+            "No sink has room for both values and no consumer is named, so receivers would refuse what is signed with the new one.",
+            next_step=f"Name sinks with a previous variable, or consumers, under [credentials.{hands.credential}] in opsflows.toml; it is looked at again by itself.",
+        )
     known = facts.get("acknowledged")
     missing = [one for one in hands.policy.consumers if not isinstance(known, dict) or one not in known]
     if not missing or held.record.emergency or facts.get("waived"):
@@ -139,12 +152,44 @@ def _proof_is_old(hands: Hands, held: Held) -> bool:
     return verified is None or hands.ledger.now() - verified > PROOF_HOLDS
 
 
+def _prove_swapped(hands: Hands, held: Held, value: str) -> Stop | None:
+    """Prove the value that replaced the vendor's; where it is not seen to work in time, the vendor is pointed back.
+
+    Whoever receives knows both, so that nothing is refused meanwhile by who has loaded them.
+    """
+    pointed = datetime.fromisoformat(str(held.record.facts["pointed_at"]))
+    known = pointed + hands.manifest.propagation
+    try:
+        stop = _prove_new(hands, held, value)
+    except OpsError:
+        if hands.ledger.now() >= known:
+            _point_back(hands, held)
+        raise
+    if stop is None or stop.wait is not Wait.BLOCKED_NEW_FAILS:
+        return stop
+    if hands.ledger.now() < known:
+        return Stop(Wait.SETTLING, f"The vendor may still use the old value. {stop.words}", known)
+    return _point_back(hands, held) or stop
+
+
+def _point_back(hands: Hands, held: Held) -> Stop | None:
+    old = hands.store.read(held.record.old_version)
+    return fill_sink(hands, held, AT_VENDOR, held.record.old_version, old.value) if old is not None else None
+
+
 def _prove_new(hands: Hands, held: Held, value: str) -> Stop | None:
     proof = hands.vendor.prove(value)
     if proof.outcome is Proven.REFUSED:
         return Stop(Wait.BLOCKED_NEW_FAILS, f"The new credential does not work: {proof.words}")
     if proof.outcome is Proven.NOT_AGREED:
         return Stop(Wait.AWAITING_AGREEMENT, proof.words)
+    # Of any other kind a person has seen an event before; of one that swaps this is the only proof.
+    if (
+        proof.outcome is Proven.UNSEEN
+        and hands.manifest.swaps
+        and asked(hands, held, "seen", proof.words) is not Seen.YES
+    ):
+        return Stop(Wait.AWAITING_HUMAN_SEEN, f"Somebody must say whether the event arrived: {proof.words}")
     write(
         held,
         "outcome",
@@ -160,7 +205,7 @@ def beside(hands: Hands, record: RotationRecord, version: str) -> str:
     if record.facts.get("withdrawn") or not any(place.keeps_previous for place in hands.places.values()):
         return ""
     # An exposed value is kept beside the new one only as long as the vendor itself still uses it.
-    if record.emergency and not (hands.manifest.swaps and record.flipped_at is None):
+    if record.emergency and not record.back and not (hands.manifest.swaps and record.flipped_at is None):
         return ""
     other = record.old_version if version == record.new_version else record.new_version
     stored = hands.store.read(other) if other else None

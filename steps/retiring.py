@@ -97,7 +97,7 @@ def _gate(hands: Hands, held: Held) -> Stop | None:
         )
     now = hands.ledger.now()
     served = record.served_at or now
-    waived = bool(record.facts.get("waived"))
+    waived = _is_waived(record)
     # An emergency that is rolled back takes the new one away from whoever has loaded it: that has its overlap.
     if not record.emergency or record.back:
         kept = why_not_yet(Evidence(now, served, waived=waived), hands.policy, hands.manifest)
@@ -200,7 +200,11 @@ def _data_needs_it(hands: Hands, vendor_id: str) -> Stop | None:
     if not needed:
         return None
     told = ", ".join(needed[:5])
-    return Stop(Wait.BLOCKED_HELD_OPEN, f"{len(needed)} things can be read with the retiring one alone: {told}.")
+    return Stop(
+        Wait.BLOCKED_HELD_OPEN,
+        f"{len(needed)} things need the retiring one, or it cannot be told that they do not: {told}.",
+        next_step="Encrypt them anew: where it is switched off, enable it at the vendor for that. It is looked at again by itself; do not roll back to an exposed one.",
+    )
 
 
 def _see_refused(hands: Hands, held: Held) -> Stop | None:
@@ -220,6 +224,12 @@ def _see_refused(hands: Hands, held: Held) -> Stop | None:
     write(held, "outcome", seen, state=record.ends_as)
     _drop_documents(hands, record)
     return None
+
+
+def _is_waived(record: RotationRecord) -> bool:
+    """Say whether someone let it go although it is used; who waived a receiver's word before the flip said nothing of that."""
+    waiver = record.facts.get("waived")
+    return bool(waiver) and not (isinstance(waiver, Mapping) and waiver.get("state") == State.VERIFIED.value)
 
 
 def _unseen_is_waived(record: RotationRecord) -> bool:

@@ -42,7 +42,7 @@ def roll_back(hands: Hands, held: Held) -> Stop | None:
 def _go_forward(held: Held, came_to: State) -> Stop | None:
     """Take up again what was under way, on an operator's word: there is no old credential to go back to."""
     state = _FORWARD.get(came_to, came_to)
-    columns = {"back": False, "served_at": None}
+    columns = {"back": False, "served_at": None, "verified_at": None}
     write(held, "decision", {"goes": "forward again"}, state=state, columns=columns, facts={"forward": False})
     return None
 
@@ -132,7 +132,9 @@ def _hand_back(hands: Hands, held: Held) -> Stop | None:
         if stop := fill_sink(hands, held, name, record.old_version, old.value):
             return stop
     if swaps and (stop := _old_works(hands, held, old)):
-        return stop
+        # The vendor was pointed back just now, and may still use the new one.
+        known = datetime.fromisoformat(str(held.record.facts["pointed_at"])) + hands.manifest.propagation
+        return Stop(Wait.SETTLING, stop.words, known) if hands.ledger.now() < known else stop
     fingerprint = hands.fingerprint(old.value)
     minted = str(record.facts.get("old_minted_at") or "")
     flip = Flip(

@@ -149,7 +149,7 @@ def _keep_failure(hands: Hands, held: Held, error: OpsError) -> None:
 
 def _settle(held: Held, error: NotYet, now: datetime) -> bool:
     """Stand until it has converged; False where this state has waited for that too long."""
-    known = held.record.facts.get(_SETTLING)
+    known = held.record.facts.get(_SETTLING) if held.record.wait in {Wait.SETTLING, Wait.BACKOFF} else None
     known = known if isinstance(known, Mapping) and known.get("state") == held.record.state.value else None
     if known is not None and now - datetime.fromisoformat(str(known["since"])) >= _CONVERGES_WITHIN:
         return False

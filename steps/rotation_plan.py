@@ -46,7 +46,7 @@ def plan_rotation(hands: Hands, occasion: Occasion = Occasion.ORDERLY) -> PlanRo
     else:
         _ask(lambda: _current(hands, value, seen, problems), problems)
         _ask(lambda: _at_vendor(hands, value, held, seen, problems), problems)
-        _sinks(hands, value, seen)
+        _ask(lambda: _sinks(hands, value, seen), problems)
     there = open_rotation_of(hands.ledger, hands.credential)
     if occasion is not Occasion.ORDERLY:
         seen.extend([f"rotation {there.id} is open and becomes the emergency"] if there else [])
@@ -83,6 +83,10 @@ def _at_vendor(hands: Hands, value: str, held: HeldCredential | None, seen: list
         return
     if hands.manifest.swaps:
         seen.append("the vendor holds one value: the new one replaces it once every sink has both")
+        if not hands.policy.consumers and not any(sink.keeps_previous for sink in hands.sinks.values()):
+            problems.append(
+                "No sink has room for both values and no consumer is named: it would stop before the vendor uses the new one."
+            )
         return
     listing = hands.vendor.listing()
     seen.append(f"{len(listing.credentials)} listed{_slots(listing, hands.manifest)}; the manage credential may list")

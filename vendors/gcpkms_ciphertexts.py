@@ -11,6 +11,9 @@ from domain.errors import BadInput
 # What a symmetric key encrypts at most, and what it adds; as base64 a third more. https://cloud.google.com/kms/quotas
 LARGEST_FILE_BYTES = 100_000
 
+# Said in so many words, because a key version that is destroyed takes what it encrypted along.
+NOTHING = "none"
+
 
 @dataclass(frozen=True, slots=True)
 class Ciphertext:
@@ -21,12 +24,12 @@ class Ciphertext:
 
 
 def known_ciphertexts(where: str) -> tuple[Path, ...]:
-    """Return the files of a folder (*.enc) or of a pattern, none where nothing is named.
+    """Return the files of a folder (*.enc) or of a pattern; no file where an operator said that there is none.
 
     Raises:
         BadInput: something is named, and no file is there: that is not the same as nothing to lose.
     """
-    if not where:
+    if where == NOTHING:
         return ()
     pattern = str(Path(where) / "*.enc") if Path(where).is_dir() else where
     found = sorted(Path(name) for name in glob.glob(pattern) if Path(name).is_file())  # noqa: PTH207 (an absolute pattern)
@@ -34,7 +37,7 @@ def known_ciphertexts(where: str) -> tuple[Path, ...]:
         raise BadInput(
             "GOOGLE_KMS_CIPHERTEXTS names no file that can be read here.",
             "Which ciphertexts still need the old key version is not known; nothing was sent.",
-            "Correct the folder or pattern, mount it where the worker runs, or clear the variable if no ciphertexts are kept.",
+            "Correct the folder or pattern, mount it where the worker runs, or write none if nothing is kept that must be decrypted.",
         )
     return tuple(found)
 

@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 
 from domain.diagnosis import Signature, error_of
-from domain.errors import OpsError, Rejected
+from domain.errors import OpsError, Rejected, Unavailable
 from domain.manifests import Fit, ListedCredential, Manifest, Mint, Minted, Page
 from domain.names import MARKER_PREFIX, Purpose
 from vendors.gcpkey_rotation import KEY_LIMITS, manage_rotation
 from vendors.gcpkms import SIGNATURES as CLIENT_SIGNATURES
 from vendors.gcpkms import SYMPTOMS, connect, key_and_number
-from vendors.gcpkms_ciphertexts import known_ciphertexts, read_ciphertext
+from vendors.gcpkms_ciphertexts import NOTHING, known_ciphertexts, read_ciphertext
 from vendors.gcpkms_versions import DISABLED, ENABLED, KeyVersion, KeyVersions, Opened, connect_versions
 from vendors.http import Conduct
 from vendors.rate_limits import Limit
@@ -48,7 +48,7 @@ class KeyVersionCredentials:
     """The versions of one key as credentials. A change looks at the version first, since what is so already is done."""
 
     versions: KeyVersions
-    ciphertexts: str = ""
+    ciphertexts: str = NOTHING
 
     def list_credentials(self, cursor: str) -> Page:
         """Return all versions that still live, at once: which one a marker is about shows only among all of them."""
@@ -67,7 +67,13 @@ class KeyVersionCredentials:
         last = max((one.number for one in every), default=0)
         kept = _kept_labels(labels, marker, [one.number for one in every if not one.ends])
         self.versions.label({**kept, marker: f"after-{last}"})
-        number = self.versions.create()
+        try:
+            number = self.versions.create()
+        except (Rejected, Unavailable):
+            # Nothing was made, so that nothing that somebody makes next may be taken for it.
+            with suppress(OpsError):
+                self.versions.label(kept)
+            raise
         with suppress(OpsError):  # noted as evidence; the version is known all the same
             self.versions.label({**kept, marker: f"is-{number}"})
         return Minted(str(number), self.versions.name(number))
@@ -193,7 +199,7 @@ def connect_key_versions(values: Mapping[str, str], address: str | None, conduct
     Raises:
         BadInput: the version in use is not one of the key's, or the host is not allowed here.
     """
-    return KeyVersionCredentials(_versions(values, address, conduct), values.get("ciphertexts", ""))
+    return KeyVersionCredentials(_versions(values, address, conduct), values["ciphertexts"])
 
 
 def connect_pointer(values: Mapping[str, str], address: str | None, conduct: Conduct) -> PrimaryPointer:

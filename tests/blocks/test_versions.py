@@ -9,6 +9,13 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -18,7 +25,7 @@ from domain.errors import OpsError, OutcomeUnknown, Rejected, Unavailable
 from domain.names import Credential, Target
 from domain.values import TAKEN, StoredValue
 from steps.side_by_side import side_by_side
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from vendors.registry import EVERY, INTEGRATIONS, ROTATIONS
 
 CREDENTIAL = Credential.parse("datadog-default-staging-send")
 READ = Credential.parse("datadog-default-staging-read")
@@ -279,3 +286,16 @@ def _check_told(error: OpsError) -> None:
     assert all((error.happened, error.means, error.next_step))
     chain = [error, error.__cause__, error.__context__]
     assert not [one for one in chain if one is not None and SECRET in f"{one!r} {one}"]
+
+
+def test_a_key_that_a_person_put_there_in_one_line_is_read_as_applications_want_it(store: BlockStore) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    credential = Credential.parse("github-default-staging-send")
+    one_line = " ".join(pem.split("\n")).strip()
+    kept = BlockStore(store.client, EVERY["github"], ROTATIONS["github", credential.purpose], credential)
+
+    kept.project(credential, one_line)
+
+    assert load_pem_private_key(kept.projected(credential).encode(), None)
+    assert kept.projected(credential).strip() == pem.strip()

@@ -151,5 +151,7 @@ def _ended(standing: Standing, run: str) -> dict[str, Any]:
 
 
 def _shape(deployment: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what a worker's polling changes."""
-    return {name: value for name, value in deployment.items() if name not in {"updated", "last_polled", "status"}}
+    """Leave out what a worker's polling changes, and a scheduled run that takes its slot."""
+    limit = deployment["global_concurrency_limit"] or {}
+    kept = {name: value for name, value in deployment.items() if name not in {"updated", "last_polled", "status"}}
+    return kept | {"global_concurrency_limit": limit.get("limit")}

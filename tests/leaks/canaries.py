@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from vendors.registry import EVERY
 
-_PEM_LINES = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+(.+?)\s*(?:-----END|$)", re.DOTALL)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+(.+?)\s*(?:-----END|$)", re.DOTALL)
 _SECRET_ACCESS_KEY = re.compile(r'"secret_access_key": *"([^"]+)"')
 _FULL_LINE = 64
 # Rotated as a value is, and the name of a version all the same: it opens nothing, and is the vendor's id in every ledger.
@@ -76,29 +76,35 @@ def malformed() -> Mapping[str, str]:
 
 
 def secrets_in(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the secret values by variable name, and beside them their parts that are secret by themselves."""
+    """Return what is secret in values by variable name."""
     rows = [row for integration in EVERY.values() for row in integration.variables if row.secret]
-    return with_parts({row.name: values[row.name] for row in rows if values.get(row.name)})
+    return secret_parts({row.name: values[row.name] for row in rows if values.get(row.name)})
 
 
-def with_parts(secrets: Mapping[str, str]) -> dict[str, str]:
-    """Return these and their parts by name, without what is only named like a secret."""
-    real = {name: value for name, value in secrets.items() if not _NAME_OF_A_VERSION.fullmatch(value)}
-    return {**real, **{f"{name} ({part})": text for name, value in real.items() for part, text in _parts(value)}}
+def secret_parts(values: Mapping[str, str]) -> dict[str, str]:
+    """Return what is looked for of each value: itself, and what of it is secret alone.
+
+    A document is looked for by its secret parts only, which are in whatever holds it as a whole.
+    """
+    return {f"{name}{part}": text for name, value in values.items() for part, text in _parts(value)}
 
 
 def _parts(value: str) -> Iterator[tuple[str, str]]:
-    if value.startswith(("http", "https//")) and "/services/" in value:
-        yield "end", value.rpartition("/")[2]
+    lines = [
+        line for pem in _PEM.findall(value.replace("\\n", "\n")) for line in pem.split() if len(line) == _FULL_LINE
+    ]
+    keys = _SECRET_ACCESS_KEY.findall(value)
+    if lines:
+        # Before the middle stands the public modulus; from there on every line is private.
+        yield from ((" (line in the middle)", lines[len(lines) // 2]), (" (last line)", lines[-1]))
+    elif keys:
+        yield from ((" (secret part)", key) for key in keys)
+    elif not _NAME_OF_A_VERSION.fullmatch(value):
+        yield "", value
+    if value.startswith("http") and "/services/" in value:
+        yield " (end)", value.rpartition("/")[2]
     elif value.startswith("http") and "@" in value:
-        yield "key", value.partition("//")[2].partition("@")[0]
-    for pem in _PEM_LINES.findall(value.replace("\\n", "\n")):
-        # From the middle on every line is private: before it stands the public modulus. Two of them find whatever is cut out.
-        lines = [line for line in pem.split() if len(line) == _FULL_LINE]
-        yield "line in the middle", lines[len(lines) // 2]
-        yield "last line", lines[-1]
-    for key in _SECRET_ACCESS_KEY.findall(value):
-        yield "secret part", key
+        yield " (key)", value.partition("//")[2].partition("@")[0]
 
 
 def _platforms_from_file(private_key: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ What the stand-ins mint on the way is a secret like any other: it is collected a
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,14 +30,17 @@ from steps.adoption_order import AdoptionOrder, adopt
 from steps.audited_run import audited_run, open_own_ledger
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
-from tests.leaks.canaries import with_parts
+from tests.leaks.canaries import secret_parts
 from tests.leaks.sinks import PLACES, PUBLISHED_LIVE
-from tests.leaks.world import FAULTS, LIVE, Control, Fault
-from vendors.registry import ROTATIONS
+from tests.leaks.world import FAULTS, LIVE, Control
+from vendors.registry import INTEGRATIONS, ROTATIONS
 
-BY_API = [kind for kind, row in ROTATIONS.items() if row.connect is not None]
+# What manages a platform's keys is such a key itself; the drill, which takes all of them, rotates it too.
+_KINDS = [(name, purpose) for name, purpose in ROTATIONS if name in INTEGRATIONS or purpose is not Purpose.MANAGE]
+BY_API = [kind for kind in _KINDS if ROTATIONS[kind].connect is not None]
 # No two of them are of one group, so that each is tried.
 _SENDING = [(name, purpose) for name, purpose in BY_API if purpose is Purpose.SEND]
+_WEBHOOK = ("github", Purpose.RECEIVE)
 # Echoing answers are the dangerous ones; the rest shows the other ways of failing.
 _FAULTS = tuple(fault for fault in FAULTS if fault.name in {"echo403", "echo500", "reset"})
 _ECHO, _RESET = (next(fault for fault in FAULTS if fault.name == name) for name in ("echo500", "reset"))
@@ -45,13 +48,15 @@ _WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-2"}
 
 
 def rotate_everything(control: Control) -> dict[str, str]:
-    """Rotate what the environment staging has, as far as it goes now, by every flow that there is."""
-    outcomes = {"rotation plan": _rotated(ROTATIONS, Mode.PLAN)}
+    """Rotate what the environment staging has, as far as it goes now, by every flow that there is; in LIVE a webhook's secret."""
+    outcomes = {"rotation plan": _rotated(_KINDS, Mode.PLAN)}
     outcomes["adopted"] = str(_adopt_all("staging"))
-    _let_the_webhook_deliver(control)
-    outcomes["rotation apply"] = _rotated(ROTATIONS, Mode.APPLY)
-    outcomes["published"] = _published("staging")
+    # Of one app's two credentials one waits for the other, and here the private key comes first.
+    outcomes["rotation apply"] = _rotated([kind for kind in _KINDS if kind != _WEBHOOK], Mode.APPLY)
     outcomes["entered by hand"] = _enter_by_hand(control)
+    _let_the_webhook_deliver(control)
+    outcomes["webhook"] = _rotated([_WEBHOOK], Mode.APPLY, environment=LIVE)
+    outcomes["published"] = _published("staging")
     outcomes["rotate due"] = _named(rotate_what_is_due(return_state=True))
     outcomes["ages"] = _named(check_credential_ages(return_state=True))
     outcomes["sweep with rotations"] = _named(sweep_what_is_due(return_state=True))
@@ -88,7 +93,7 @@ def minted() -> dict[str, str]:
             "POST", "/block_documents/filter",
             json={"block_types": {"slug": {"any_": [CredentialVersion.get_block_type_slug()]}}, "include_secrets": True},
         ).json()  # fmt: skip
-    return with_parts({str(row["name"]): str(row["data"]["value"]) for row in rows})
+    return secret_parts({str(row["name"]): str(row["data"]["value"]) for row in rows})
 
 
 def _rotated(chosen: Any, mode: Mode, *, environment: str = "staging", reason: Reason = Reason.TEST) -> str:
@@ -143,26 +148,26 @@ def _published_to_failing_places(control: Control) -> list[str]:
     Whatever fails after the first time repeats the new value itself.
     """
     (waiting,) = (one for one in _open(LIVE) if str(one.credential) == PUBLISHED_LIVE)
-    _break_places(control, _RESET, {})
+    for place in PLACES:
+        control.break_one(place, _RESET, {})
     ended = [_named(step_a_rotation(waiting.id, return_state=True))]
     control.mend(*PLACES)
-    _break_places(control, _ECHO, {name: value for name, value in minted().items() if name.startswith(PUBLISHED_LIVE)})
+    made = {name: value for name, value in minted().items() if name.startswith(PUBLISHED_LIVE)}
+    for place, request in PLACES.items():
+        control.break_one(place, _ECHO, made, request)
     for place in PLACES:
         ended.append(_named(step_a_rotation(waiting.id, return_state=True)))
         control.mend(place)
     return ended
 
 
-def _break_places(control: Control, fault: Fault, echo: Mapping[str, str]) -> None:
-    for place in PLACES:
-        control.break_one(place, fault, echo)
-
-
 def _enter_by_hand(control: Control) -> str:
-    """Make a key in the console and enter it at the prompt, as an operator does; what the command says is searched too."""
-    waiting = next(one for one in _open("staging") if one.credential.target.integration == "statuspage")
-    value = control.act("statuspage", "mint_api_key")["api_key"]
-    entered = CliRunner().invoke(rotation, ["enter", waiting.id, "--by", "a test"], input=f"{value}\n")
+    """Make a private key on the app's page and enter it at the prompt, as an operator does; what the command says is searched too."""
+    (waiting,) = (one for one in _open("staging") if str(one.credential) == "github-default-staging-send")
+    pem = str(control.act("github", "mint_private_key")["private_key"])
+    # A prompt takes one line.
+    line = " ".join(pem.split("\n")).strip()
+    entered = CliRunner().invoke(rotation, ["enter", waiting.id, "--by", "a test"], input=f"{line}\n")
     sys.stdout.write(entered.output)
     step_a_rotation(waiting.id, return_state=True)
     return str(entered.exit_code)

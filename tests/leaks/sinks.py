@@ -1,4 +1,4 @@
-"""Where this world publishes to: each kind of sink, in staging while all goes well, and in LIVE while the places fail as well."""
+"""Where this world publishes to: each kind of sink, while all goes well, and in LIVE while the places fail as well."""
 
 import os
 import shutil
@@ -9,7 +9,13 @@ from tests.leaks.world import LIVE, Control, Place
 
 # What is published to one place after the other, each of which fails at first.
 PUBLISHED_LIVE = f"opsgenie-default-{LIVE}-send"
-PLACES = ("kubernetes", "github", "gcpsecret", "awssecret")
+# The request that brings a value there, and whose refusal may therefore repeat it.
+PLACES: Mapping[str, Mapping[str, str]] = {
+    "kubernetes": {"method": "PATCH"},
+    "github": {"method": "PUT"},
+    "gcpsecret": {"rpc": "AddSecretVersion"},
+    "awssecret": {"rpc": "PutSecretValue"},
+}
 # Whose secrets a vendor is sent because it is a place for them; GitHub is sent them sealed.
 HANDED_TO: Mapping[str, frozenset[str]] = {
     "kubernetes": frozenset({"gcpkey", "opsgenie"}),
@@ -31,7 +37,7 @@ def sink_sections(place: Place, control: Control) -> str:
     parts = "{ AWS_ACCESS_KEY_ID = 'access_key_id', AWS_SECRET_ACCESS_KEY = 'secret_access_key' }"
     rows = (
         ("datadog-default-staging-send", "app_env", f"{file}variable = 'DD_API_KEY'\n"),
-        ("github-default-staging-receive", "hook_env", f"{file}variable = 'HOOK'\nprevious = 'HOOK_PREVIOUS'\n"),
+        (f"github-default-{LIVE}-receive", "hook_env", f"{file}variable = 'HOOK'\nprevious = 'HOOK_PREVIOUS'\n"),
         ("gcpkey-default-staging-send", "cluster", f"{cluster}variable = 'GOOGLE_KEY'\ndeployments = ['web']\n"),
         ("awskey-default-staging-send", "actions", f"{actions}variables = {parts}\n"),
         (PUBLISHED_LIVE, "live_cluster", f"{cluster}variable = 'OPSGENIE_API_KEY'\n"),

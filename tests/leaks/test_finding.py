@@ -13,8 +13,11 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from tests.leaks.canaries import from_file, secret_parts
 from tests.leaks.finding import found
 from tests.leaks.places import left_in
+from vendors.capabilities import checked_values
+from vendors.registry import EVERY
 
 SECRETS = {
     "plain letters": "b7Qm2xK9vT4rW8nZ",
@@ -79,3 +82,33 @@ def test_every_column_and_every_file_is_looked_at(tmp_path: Path) -> None:
     assert places["some.db run.id"] == b"7"
     assert places["some.db run.parameters"] == b'{"a": "in a column"}'
     assert found({"it": "in a blob"}, places["some.db run.result"])
+
+
+def test_every_secret_variable_has_a_canary_that_its_check_takes() -> None:
+    taken = {name: checked_values(integration, from_file()) for name, integration in EVERY.items()}
+
+    missing = [
+        row.name for name, one in EVERY.items() for row in one.variables if row.secret and row.field not in taken[name]
+    ]
+    assert missing == []
+
+
+def test_a_document_is_found_by_the_parts_of_it_that_are_secret() -> None:
+    document = json.loads(from_file()["GOOGLE_ACCOUNT_KEY"])
+    pem: str = document["private_key"]
+    parts = secret_parts(
+        {
+            "account": json.dumps(document),
+            "app": pem.replace("\n", " "),
+            "access": from_file()["AWS_IAM_ACCESS_KEY"],
+            "version": from_file()["GOOGLE_KMS_KEY_VERSION"],
+        }
+    )
+
+    assert parts["access (secret part)"] == json.loads(from_file()["AWS_IAM_ACCESS_KEY"])["secret_access_key"]
+    assert parts["account (last line)"] == parts["app (last line)"] == pem.splitlines()[-3]
+    assert len(parts) == 5
+    assert {name for name, _ in found(parts, pem.encode())} == {
+        name for name in parts if name != "access (secret part)"
+    }
+    assert found(parts, base64.b64encode(json.dumps(document).encode()))

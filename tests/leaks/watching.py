@@ -9,7 +9,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 # A kubectl lives for fifty milliseconds and more.
-_EVERY_S = 0.005
+_EVERY_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)

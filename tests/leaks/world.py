@@ -131,14 +131,14 @@ class Control:
         for vendor, values in {**self.credentials(), _CLUSTER: self.cluster()}.items():
             self.break_one(vendor, fault, values)
 
-    def break_one(self, vendor: str, fault: Fault, secrets: Mapping[str, str]) -> None:
-        """Let one stand-in answer so, with these secrets as the echo."""
-        words = [f"invalid: {value}" for value in secrets.values()]
-        echo = {"ok": False, "error": words[0], "errors": words, "message": " ".join(words), "text": words, **secrets}
-        # What kubectl repeats, word for word.
-        shape = {"kind": "Status", "apiVersion": "v1", "status": "Failure"} if vendor == _CLUSTER else {}
-        body = json.dumps({**echo, **shape})
-        self._ask("POST", f"/{vendor}/faults", {**fault.order, **({"body": body} if "body" in fault.order else {})})
+    def break_one(
+        self, vendor: str, fault: Fault, secrets: Mapping[str, str], only: Mapping[str, str] | None = None
+    ) -> None:
+        """Let one stand-in answer so, with these secrets as the echo; `only` says to which requests."""
+        order = {**fault.order, **(only or {})}
+        self._ask(
+            "POST", f"/{vendor}/faults", {**order, **({"body": _words(vendor, secrets)} if "body" in order else {})}
+        )
 
     def act(self, vendor: str, action: str, **fields: object) -> dict[str, Any]:
         """Do something in the vendor's console."""
@@ -155,17 +155,26 @@ class Control:
         return answer.json()
 
 
+def _words(vendor: str, secrets: Mapping[str, str]) -> str:
+    """Return JSON that says the secrets wherever a client may look for a message."""
+    words = [f"invalid: {value}" for value in secrets.values()]
+    message = " ".join(words)
+    # What kubectl repeats, word for word.
+    shape = {"kind": "Status", "apiVersion": "v1", "status": "Failure"} if vendor == _CLUSTER else {}
+    said = {"ok": False, "error": words[0], "errors": words, "message": message, "text": words}
+    return json.dumps({**said, **secrets, **shape})
+
+
 def write_configurations(place: Place, control: Control, sinks: str) -> tuple[Path, Path]:
     """Write opsflows.toml twice, with patience and without, and return both."""
     patient, short = place.root / "patient.toml", place.root / "short.toml"
     addresses = control.addresses()
-    over_http = {name: f"{control.url}/{name}" if at.startswith("grpc") else at for name, at in addresses.items()}
     sections = (
         f"[environments.rehearsal]\nkind = 'rehearsal'\n{_SCOPE}"
+        # What a file of variables is verified in.
+        f"[environments.local]\nkind = 'dev'\n{_SCOPE}"
         f"[environments.far]\nkind = 'dev'\n{_SCOPE}{_low_urgency('far')}"
-        f"{_environment('staging', addresses)}{_environment(LIVE, over_http)}{sinks}"
-        # More failures in a row are lived through here than a rotation is usually given.
-        "[rotation]\nhalt_after = 50\n"
+        f"{_environment('staging', addresses)}{_environment(LIVE, addresses)}{sinks}"
     )
     patient.write_text(f"{sections}[verify]\nsend_seconds = 10\nconfirm_seconds = 20\n")
     short.write_text(

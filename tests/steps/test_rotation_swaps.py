@@ -47,6 +47,7 @@ class Hook:
     refused: list[str] = field(default_factory=list)
     keeps_previous: bool = True
     ignores_changes: bool = False
+    proves: bool = True
 
     def changed(self, where: str) -> None:
         if self.signs_with not in {self.value, self.previous}:
@@ -77,7 +78,7 @@ class Hook:
         return value != self.signs_with
 
     def prove(self, value: str) -> Proof:
-        accepted = value == self.signs_with and value in {self.value, self.previous}
+        accepted = value == self.signs_with and value in {self.value, self.previous} and self.proves
         return Proof(Proven.PASSED if accepted else Proven.REFUSED, NOW, "the delivery is signed with another secret")
 
     def told_at(self) -> None:
@@ -192,6 +193,48 @@ def test_a_delivery_that_does_not_verify_holds_it_before_the_new_value_is_curren
 
     assert held.state is State.VERIFIED
     assert stage.hook.refused == []
+
+
+def test_a_value_that_receivers_refuse_is_taken_back_at_the_vendor(stage: Stage) -> None:
+    stage.hook.proves = False
+
+    held = stage.through(lambda record: record.wait is Wait.BLOCKED_NEW_FAILS)
+    signs_with = stage.hook.signs_with
+    stage.hook.proves = True
+    done = stage.through()
+
+    assert (held.state, signs_with) == (State.VERIFIED, OLD)
+    assert (done.state, stage.hook.signs_with, stage.hook.refused) == (State.DONE, NEW, [])
+
+
+@pytest.mark.parametrize("emergency", [False, True])
+def test_where_no_receiver_could_know_both_the_vendor_is_left_alone(stage: Stage, *, emergency: bool) -> None:
+    stage.hook.keeps_previous = False
+    if emergency:
+        ledger = stage.ledger()
+        order_emergency(ledger, [SECRET], Order(ledger.now(), "ada", "it leaked", "T-2"))
+
+    blocked = stage.through(lambda record: record.wait is Wait.BLOCKED_PREFLIGHT)
+
+    assert blocked.state is State.VERIFIED
+    assert "consumers" in blocked.next_step
+    assert stage.hook.signs_with == OLD
+
+
+def test_an_emergency_that_goes_back_has_receivers_know_both(stage: Stage) -> None:
+    ledger = stage.ledger()
+    order_emergency(ledger, [SECRET], Order(ledger.now(), "ada", "it leaked", "T-2"))
+    stage.hook.dies_at = 3  # right after the vendor was pointed, and the flip
+    with pytest.raises(Died):
+        stage.step()
+    stage.offset += timedelta(minutes=6)
+    order_roll_back(stage.ledger(), stage.rotation, "ada", "it went wrong")
+    stage.offset += timedelta(minutes=6)
+
+    ended = stage.through()
+
+    assert ended.state is State.ABORTED
+    assert (stage.hook.signs_with, stage.hook.value, stage.hook.refused) == (OLD, OLD, [])
 
 
 @pytest.mark.parametrize("came_to", [State.VERIFIED, State.PUBLISHED])
