@@ -16,6 +16,8 @@ from mocks.stage import Desk
 # The account that moto gives to whoever has none.
 ACCOUNT_ID = "123456789012"
 REGION = "eu-central-1"
+# When the first keys and versions were made, as the listings tell it: 2025-01-01.
+FIRST_MADE_AT = 1735689600.0
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 _KEY_LETTERS = string.ascii_uppercase + "234567"
 _SECRET_LETTERS = string.ascii_letters + string.digits
@@ -144,10 +146,16 @@ def new_memory(seed: Seed) -> Memory:
             User(seed.manager, "AIDAMANAGER", ["iam:*", "secretsmanager:*"]),
         ],
         keys=[
-            AccessKey(seed.user, seed.key_id, seed.key_secret, 0.0, [Turn(0.0, works=True)]),
-            AccessKey(seed.manager, seed.manage_key_id, seed.manage_key_secret, 0.0, [Turn(0.0, works=True)]),
+            AccessKey(seed.user, seed.key_id, seed.key_secret, FIRST_MADE_AT, [Turn(FIRST_MADE_AT, works=True)]),
+            AccessKey(
+                seed.manager,
+                seed.manage_key_id,
+                seed.manage_key_secret,
+                FIRST_MADE_AT,
+                [Turn(FIRST_MADE_AT, works=True)],
+            ),
         ],
-        versions=[Version(seed.version_id, seed.value, [CURRENT], 0.0)],
+        versions=[Version(seed.version_id, seed.value, [CURRENT], FIRST_MADE_AT)],
     )
 
 

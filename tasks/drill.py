@@ -19,7 +19,7 @@ from steps.rotating import advance
 from steps.rotation_reports import Row, row_of
 from tasks.preparing_rotation import RotationDesk
 from tasks.reporting import event
-from vendors.registry import EVERY, ROTATIONS
+from vendors.registry import INTEGRATIONS, ROTATIONS
 from vendors.stand_ins import connect as connect_stand_ins
 
 _MOVED = "network.refused"
@@ -44,7 +44,9 @@ def prepare_canaries(desk: RotationDesk) -> list[Credential]:
     New stand-ins know none of the values in the blocks; then those they generated are stored and adopted.
     """
     canaries = [
-        Credential(canary_target(name), REHEARSAL, purpose) for (name, purpose), row in ROTATIONS.items() if row.connect is not None
+        Credential(canary_target(name), REHEARSAL, purpose)
+        for (name, purpose), row in ROTATIONS.items()
+        if row.connect is not None and name in INTEGRATIONS
     ]  # fmt: skip
     strange = {canary.target for canary in canaries if not _works(desk, canary)}
     if strange:
@@ -55,7 +57,7 @@ def prepare_canaries(desk: RotationDesk) -> list[Credential]:
         finally:
             stand_ins.close()
         for target in sorted(strange):
-            save_values(EVERY[target.integration], target, REHEARSAL, generated[target.integration])
+            save_values(INTEGRATIONS[target.integration], target, REHEARSAL, generated[target.integration])
         for record in rotations(desk.run.ledger, open_only=True, limit=10_000):
             if is_drill(record.credential) and record.credential.target in strange:
                 _abandon(desk, record)
@@ -73,7 +75,7 @@ def real_canaries(config: Config) -> list[Credential]:
 
 
 def _works(desk: RotationDesk, canary: Credential) -> bool:
-    if load_values(EVERY[canary.target.integration], canary.target, REHEARSAL) is None:
+    if load_values(INTEGRATIONS[canary.target.integration], canary.target, REHEARSAL) is None:
         return False
     with desk.hands(canary) as hands:
         value = hands.store.projected(canary)

@@ -17,10 +17,12 @@ from tasks.drill import prepare_canaries, unfinished_drills
 from tasks.preparing_rotation import RotationDesk
 from tests.flows.conftest import Desk
 from tests.flows.later import desk_at, move_clock, step_everything
-from vendors.registry import ROTATIONS
+from vendors.registry import INTEGRATIONS, ROTATIONS
 
 CANARIES = {
-    f"{name}-drill-rehearsal-{purpose}" for (name, purpose), row in ROTATIONS.items() if row.connect is not None
+    f"{name}-drill-rehearsal-{purpose}"
+    for (name, purpose), row in ROTATIONS.items()
+    if row.connect is not None and name in INTEGRATIONS
 }
 IN_OVERLAP = (State.PUBLISHED, Wait.OVERLAP)
 # A value that is new at Sentry may take five minutes to be known, so that its hour ends later than the others'.

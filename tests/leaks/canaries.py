@@ -128,6 +128,7 @@ def _platforms_from_file(private_key: str) -> dict[str, str]:
         "GOOGLE_SECRET_NAME": "projects/canary/secrets/canary",
         "GOOGLE_SECRET_MANAGE_KEY": account,
         "GOOGLE_KMS_KEY": kms_key,
+        "GOOGLE_KMS_CIPHERTEXTS": "none",
         "GOOGLE_KMS_KEY_VERSION": f"{kms_key}/cryptoKeyVersions/1",
         "GOOGLE_KMS_MANAGE_KEY": account,
         "OIDC_ISSUER": "https://sso.example.com/realms/canary",

@@ -33,14 +33,20 @@ from tasks.preparing_rotation import rotation_desk
 from tests.leaks.canaries import secret_parts
 from tests.leaks.sinks import PLACES, PUBLISHED_LIVE
 from tests.leaks.world import FAULTS, LIVE, Control
-from vendors.registry import INTEGRATIONS, ROTATIONS
+from vendors.registry import INTEGRATIONS, PLATFORMS, ROTATIONS
 
-# What manages a platform's keys is such a key itself; the drill, which takes all of them, rotates it too.
-_KINDS = [(name, purpose) for name, purpose in ROTATIONS if name in INTEGRATIONS or purpose is not Purpose.MANAGE]
-BY_API = [kind for kind in _KINDS if ROTATIONS[kind].connect is not None]
-# No two of them are of one group, so that each is tried.
-_SENDING = [(name, purpose) for name, purpose in BY_API if purpose is Purpose.SEND]
 _WEBHOOK = ("github", Purpose.RECEIVE)
+# What manages a platform's keys is such a key itself; the drill, which takes all of them, rotates it too.
+BY_API = [
+    (name, purpose)
+    for (name, purpose), row in ROTATIONS.items()
+    if row.connect is not None and (name in INTEGRATIONS or purpose is not Purpose.MANAGE)
+]
+# One of each target, and one more: that one waits for the other, as all of a target do.
+_FIRST = [kind for kind in ROTATIONS if kind[1] is Purpose.SEND]
+_CHOSEN = [*_FIRST, ("pagerduty", Purpose.READ)]
+# No two of them are of one group, so that each is tried.
+_SENDING = [kind for kind in BY_API if kind[1] is Purpose.SEND]
 # Echoing answers are the dangerous ones; the rest shows the other ways of failing.
 _FAULTS = tuple(fault for fault in FAULTS if fault.name in {"echo403", "echo500", "reset"})
 _ECHO, _RESET = (next(fault for fault in FAULTS if fault.name == name) for name in ("echo500", "reset"))
@@ -49,10 +55,9 @@ _WHO: dict[str, Any] = {"operator": "a test", "ticket": "T-2"}
 
 def rotate_everything(control: Control) -> dict[str, str]:
     """Rotate what the environment staging has, as far as it goes now, by every flow that there is; in LIVE a webhook's secret."""
-    outcomes = {"rotation plan": _rotated(_KINDS, Mode.PLAN)}
+    outcomes = {"rotation plan": _rotated([*_CHOSEN, _WEBHOOK], Mode.PLAN)}
     outcomes["adopted"] = str(_adopt_all("staging"))
-    # Of one app's two credentials one waits for the other, and here the private key comes first.
-    outcomes["rotation apply"] = _rotated([kind for kind in _KINDS if kind != _WEBHOOK], Mode.APPLY)
+    outcomes["rotation apply"] = _rotated(_CHOSEN, Mode.APPLY)
     outcomes["entered by hand"] = _enter_by_hand(control)
     _let_the_webhook_deliver(control)
     outcomes["webhook"] = _rotated([_WEBHOOK], Mode.APPLY, environment=LIVE)
@@ -132,12 +137,19 @@ def _let_the_webhook_deliver(control: Control) -> None:
 
 
 def _published(environment: str) -> str:
-    """Return whose new value is in use, each with the sinks that serve it."""
-    there = [one for one in _open(environment) if one.state is Stage.PUBLISHED]
-    return ", ".join(sorted(" ".join((str(one.credential), *_sinks_of(one))) for one in there))
+    """Return whose new value is in use, each with the places that serve it: of platforms all, of the others what has a place."""
+    new = [one for one in _open(environment) if one.state is Stage.PUBLISHED]
+    told = {one.credential: _places_of(one) for one in new}
+    return ", ".join(
+        sorted(
+            " ".join((str(credential), *places))
+            for credential, places in told.items()
+            if places or credential.target.integration in PLATFORMS
+        )
+    )
 
 
-def _sinks_of(record: RotationRecord) -> list[str]:
+def _places_of(record: RotationRecord) -> list[str]:
     known = record.facts.get("sinks")
     return sorted(known) if isinstance(known, dict) else []
 

@@ -12,9 +12,9 @@ import pytest
 from tests.leaks.canaries import secrets_in
 from tests.leaks.finding import found
 from tests.leaks.places import KEEPS_GENERATED, left_in
-from tests.leaks.sinks import HANDED_TO
+from tests.leaks.sinks import HANDED_TO, PLACES, has_kubectl
 from tests.leaks.watching import Seen, watched_processes
-from tests.leaks.world import FAULTS, LEAKED, Kept, Place
+from tests.leaks.world import FAULTS, LEAKED, LIVE, Kept, Place
 from tests.program import needs_proc, program
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,22 @@ _LEAKS = (
     "prefect.db events.payload",
     "prefect.db variable.value",
     "prefect/storage/",
+)
+# With the places that serve each; none in the cluster where there is no kubectl.
+_CLUSTER, _LIVE_CLUSTER = (" cluster", " live_cluster") if has_kubectl() else ("", "")
+_PUBLISHED = (
+    "awskey-default-staging-send actions",
+    "awssecret-default-staging-send vendor",
+    "datadog-default-staging-send app_env",
+    f"gcpkey-default-staging-send{_CLUSTER}",
+    "gcpkms-default-staging-send vendor",
+    "gcpsecret-default-staging-send vendor",
+    "github-default-staging-send",
+    "oidc-default-staging-send vendor",
+)
+_PUBLISHED_LIVE = (
+    f"github-default-{LIVE}-receive hook_env vendor",
+    f"opsgenie-default-{LIVE}-send live_actions{_LIVE_CLUSTER} live_manager live_vault",
 )
 # What a process is told by its environment, because there is no other way or because an operator chose this one.
 _TOLD_BY_ENVIRONMENT: Mapping[str, str] = {
@@ -99,10 +115,12 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
         "sweep reset": "FAILED Hold",
         "sweep": "COMPLETED Completed",
         "rotation plan": "COMPLETED Planned",
-        "adopted": "7",
+        "adopted": "13",
         "rotation apply": "FAILED Hold",
         "entered by hand": "0",
-        "rotate due": "COMPLETED NothingDue",
+        "webhook": "COMPLETED Waiting",
+        "published": ", ".join(_PUBLISHED),
+        "rotate due": "COMPLETED Waiting",
         "ages": "COMPLETED Completed",
         "sweep with rotations": "COMPLETED Completed",
         "emergency plan": "COMPLETED Planned",
@@ -113,6 +131,8 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
         "plan echo403": "COMPLETED Planned",
         **{f"steps {name}": "FAILED Hold" for name in ("echo500", "reset", "mended")},
         "emergency echo500": "FAILED Hold",
+        "steps with places failing": ", ".join(["FAILED Hold"] * (1 + len(PLACES))),
+        f"published {LIVE}": ", ".join(_PUBLISHED_LIVE),
         "cli rotations": "0",
         "cli rotate": "0",
         "cli adopt": "1",

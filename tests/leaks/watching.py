@@ -1,6 +1,7 @@
 """Looks over the shoulder of every process that starts below this one: arguments and environment, as its user can read them."""
 
 import os
+import re
 import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from pathlib import Path
 _PROC = Path("/proc")
 # A kubectl lives for fifty milliseconds and more.
 _EVERY_S = 0.01
+# A process becomes another program soon after its start or not at all: a shell that gives itself up, `env`.
+_FOLLOWED_LOOKS = 200
+_NUMBERS = re.compile(rb"^(Tgid|Pid|PPid):\s*(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,59 +73,73 @@ def watched_processes() -> Iterator[Seen]:
         watcher.join()
 
 
-def _there() -> set[str]:
-    """Return the ids of all processes."""
-    return {name for name in os.listdir(_PROC) if name.isdigit()}  # noqa: PTH208 (200 times a second: no path for each)
-
-
-@dataclass(slots=True)
-class _Watch:
-    """One look after the other; what cannot have changed since the last one is not read again.
-
-    `below` holds the arguments last seen of each process below this one; `others` are not looked at any more.
-    """
-
-    seen: Seen
-    below: dict[str, bytes] = field(default_factory=dict)
-    others: set[str] = field(default_factory=_there)
-
-    def look(self) -> None:
-        there = _there()
-        self.others &= there
-        self.below = {entry: command for entry, command in self.below.items() if entry in there}
-        # Sorted as numbers, a parent mostly comes before its child.
-        for entry in sorted(there - self.others, key=int):
-            if entry in self.below or self._is_below(entry):
-                self._read(entry)
-            else:
-                self.others.add(entry)
-
-    def _is_below(self, entry: str) -> bool:
-        # The name in parentheses may hold anything; state and parent follow the last one.
-        parent = _read(_PROC / entry / "stat").rpartition(b")")[2].split()[1:2]
-        return bool(parent) and (int(parent[0]) == os.getpid() or parent[0].decode() in self.below)
-
-    def _read(self, entry: str) -> None:
-        """Read it where its arguments are others than last time: what it runs changes, and its environment with it."""
-        command = _read(_PROC / entry / "cmdline")
-        if command != self.below.get(entry):
-            environment = _read(_PROC / entry / "environ")
-            # In between it may have become another program; then the next look reads it anew.
-            if _read(_PROC / entry / "cmdline") == command:
-                self.seen.glimpses.add(Glimpse(command, environment))
-                self.below[entry] = command
-                return
-        self.below.setdefault(entry, b"")
-
-
-def _watch(watch: _Watch, over: threading.Event) -> None:
-    while not over.wait(_EVERY_S):
-        watch.look()
-
-
 def _read(file: Path) -> bytes:
     """Return the content, empty where the process is gone or another's."""
     try:
         return file.read_bytes()
     except OSError:
         return b""
+
+
+def _newest() -> int:
+    """Return the number of the process, or thread, that started last. Source: proc(5), /proc/loadavg."""
+    return int(_read(_PROC / "loadavg").split()[-1])
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One look after the other, cheap because of what is left out: no process that was there before, none but ours.
+
+    `below` holds the arguments last seen of each process below this one, `young` for how many looks more it is followed, and
+    `unborn` the numbers that were given away when nothing was there yet.
+    """
+
+    seen: Seen
+    newest: int = field(default_factory=_newest)
+    below: dict[int, bytes] = field(default_factory=dict)
+    young: dict[int, int] = field(default_factory=dict)
+    unborn: list[int] = field(default_factory=list)
+
+    def look(self) -> None:
+        again, self.unborn = self.unborn, []
+        for process in (*again, *self._started()):
+            said = _read(_PROC / str(process) / "status")
+            if not said and process not in again:
+                self.unborn.append(process)
+            elif self._is_below(said):
+                self.below[process], self.young[process] = b"", _FOLLOWED_LOOKS
+        for process in list(self.young):
+            self._read(process)
+            self.young[process] -= 1
+        self.young = {process: left for process, left in self.young.items() if left}
+
+    def _started(self) -> list[int]:
+        """Return what started since the last look: processes have growing numbers, until these begin anew."""
+        before, self.newest = self.newest, _newest()
+        if self.newest >= before:
+            return list(range(before + 1, self.newest + 1))
+        there = sorted(int(name) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 (names, and no paths)
+        return [process for process in there if process > before or process <= self.newest]
+
+    def _is_below(self, said: bytes) -> bool:
+        """Say whether it is a process of ours, and no thread of one."""
+        told = {key: int(number) for key, number in _NUMBERS.findall(said)}
+        is_process = told.get(b"Tgid") == told.get(b"Pid")
+        return is_process and (told.get(b"PPid") == os.getpid() or told.get(b"PPid") in self.below)
+
+    def _read(self, process: int) -> None:
+        """Read it where its arguments are others than last time: what it runs changes, and its environment with it."""
+        folder = _PROC / str(process)
+        command = _read(folder / "cmdline")
+        if command in {b"", self.below[process]}:
+            return
+        environment = _read(folder / "environ")
+        # In between it may have become another program; then the next look reads it anew.
+        if _read(folder / "cmdline") == command:
+            self.seen.glimpses.add(Glimpse(command, environment))
+            self.below[process] = command
+
+
+def _watch(watch: _Watch, over: threading.Event) -> None:
+    while not over.wait(_EVERY_S):
+        watch.look()

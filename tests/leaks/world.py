@@ -169,13 +169,12 @@ def write_configurations(place: Place, control: Control, sinks: str) -> tuple[Pa
     """Write opsflows.toml twice, with patience and without, and return both."""
     patient, short = place.root / "patient.toml", place.root / "short.toml"
     addresses = control.addresses()
-    sections = (
-        f"[environments.rehearsal]\nkind = 'rehearsal'\n{_SCOPE}"
-        # What a file of variables is verified in.
-        f"[environments.local]\nkind = 'dev'\n{_SCOPE}"
-        f"[environments.far]\nkind = 'dev'\n{_SCOPE}{_low_urgency('far')}"
-        f"{_environment('staging', addresses)}{_environment(LIVE, addresses)}{sinks}"
+    elsewhere = "".join(
+        f"[environments.{name}]\nkind = '{kind}'\nin_scope = {list(NAMES)}\n{_low_urgency(name)}"
+        # A file of variables is verified in local.
+        for name, kind in (("rehearsal", "rehearsal"), ("local", "dev"), ("far", "dev"))
     )
+    sections = f"{elsewhere}{_environment('staging', addresses)}{_environment(LIVE, addresses)}{sinks}"
     patient.write_text(f"{sections}[verify]\nsend_seconds = 10\nconfirm_seconds = 20\n")
     short.write_text(
         f"{sections}[verify]\nsend_seconds = 2\nconfirm_seconds = 0.3\nclean_up_seconds = 0.3\nattempts = 1\n"
@@ -183,13 +182,10 @@ def write_configurations(place: Place, control: Control, sinks: str) -> tuple[Pa
     return patient, short
 
 
-_SCOPE = f"in_scope = {list(NAMES)}\nplatforms = {list(PLATFORMS)}\n"
-
-
 def _environment(name: str, addresses: Mapping[str, str]) -> str:
     lines = "".join(f"{vendor} = '{address}'\n" for vendor, address in addresses.items())
     return (
-        f"[environments.{name}]\nkind = 'staging'\n{_SCOPE}allowed_hosts = ['127.0.0.1']\n"
+        f"[environments.{name}]\nkind = 'staging'\nin_scope = {list(NAMES)}\nplatforms = {list(PLATFORMS)}\nallowed_hosts = ['127.0.0.1']\n"
         f"[environments.{name}.addresses]\n{lines}{_low_urgency(name)}"
         f"[environments.{name}.alerts]\npage = 'pagerduty'\nticket = 'slack'\n"
     )

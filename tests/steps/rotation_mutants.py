@@ -130,7 +130,7 @@ SEEDED = (
 OURS = (
     _mutant(
         "sinks_not_read_again", "a sink that went back to the old value is not seen at the gate", GATE, "I1 I2",
-        ("steps/publishing.py", "        if place.serves(surviving.value, beside(hands, held.record, record.surviving_version)) is False:", "        if False:"),
+        ("steps/publishing.py", "        if seen is False or (seen is None and sent != record.surviving_version):", "        if False:"),
     ),
     _mutant(
         "drift_not_repaired", "a projection that went back to the old value is left so", GATE, "I1 I2 I11",
