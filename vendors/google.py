@@ -26,7 +26,7 @@ from domain.diagnosis import FALLBACK, Kind, Signature, matching, raised_from
 from domain.errors import BadInput, OpsError
 from domain.exchanges import Effect, Exchange
 from vendors.dialing import exchange_limit
-from vendors.google_failures import Heard, failures, heard_from
+from vendors.google_failures import Heard, failures, heard_from, make_readable
 from vendors.hosts import is_loopback
 from vendors.http import Conduct, network_failure
 from vendors.rate_limits import DEFAULT_RATE_LIMIT_WAIT
@@ -178,6 +178,7 @@ class GoogleLine:
         session = client.transport._session  # noqa: SLF001 (as above)
         session._refresh_status_codes, session.max_redirects = (), 0  # noqa: SLF001 (as above)
         session.trust_env = not self._on_loopback
+        session.hooks["response"].append(make_readable)
         return client
 
     def _authorization(self) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-_UNAUTHORIZED, _SERVER_ERROR = 401, 500
+_FAILED, _UNAUTHORIZED, _SERVER_ERROR = 400, 401, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +97,23 @@ def _without_identity(symptom: str, text: str) -> Heard:
     return Heard(None, code="UNAUTHENTICATED", text=text, symptom=symptom, sent=False, reached_google=False)
 
 
+def make_readable(response: Any, *args: object, **kwargs: object) -> None:
+    """Take the words from a REST answer that failed and is not in Google's form: its client breaks at any other JSON.
+
+    A hook of `requests`, for a gateway or proxy that answers in Google's place.
+    """
+    del args, kwargs
+    if response.status_code >= _FAILED and _told_in(response.content) == ("", ""):
+        response._content = b""  # noqa: SLF001 (requests has no public place for it)
+
+
 def _told_in(body: bytes) -> tuple[str, str]:
     """Return code and message of a REST answer, nothing where a gateway or proxy answered in Google's place."""
     try:
         told = json.loads(body)["error"]
-        return str(told["status"]), str(told["message"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        rows = [*told.get("errors", ()), *told.get("details", ())]
+        return (str(told["status"]), str(told["message"])) if all(isinstance(row, dict) for row in rows) else ("", "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "", ""
 
 

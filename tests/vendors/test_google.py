@@ -100,6 +100,22 @@ def test_a_lost_answer_to_a_change_leaves_its_outcome_unknown(
     assert after_a_cut(lambda: versions.holding(VALUE)) == 2
 
 
+FOREIGN = ('{"error": "no"}', '{"error": null}', '["no"]', '"no"', '{"error": {"status": "A", "message": "b", "details": "c"}}', "no", "")  # fmt: skip
+
+
+@pytest.mark.parametrize("cloud", [REST], indirect=True)
+@pytest.mark.parametrize("body", FOREIGN)
+def test_who_answers_in_googles_place_is_told_by_the_status_alone(
+    body: str, cloud: GoogleCloud, versions: SecretVersions
+) -> None:
+    cloud.fault(rpc="GetSecret", status=403, body=body)
+
+    with pytest.raises(Rejected) as caught:
+        versions.aliases()
+
+    assert caught.value.symptom == "gcpsecret.forbidden"
+
+
 def test_a_limit_lasts_as_long_as_google_says(cloud: GoogleCloud, versions: SecretVersions) -> None:
     cloud.fault(rpc="GetSecret", throttle_s=17)
     with pytest.raises(Unavailable) as named:
