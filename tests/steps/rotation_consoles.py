@@ -1,5 +1,6 @@
 """Which credentials are rotated to be killed at it, and what people do for those that are made in a vendor's console."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -70,8 +71,10 @@ class Case:
 def _version_goes(row: Mapping[str, Any], number: str) -> bool:
     """Say whether a call to Google, over either transport, switches off or destroys a version of that number or name."""
     verb = unquote(row["path"]).replace("/", ":").rpartition(":")[2].lower()
-    named = number.rpartition("/")[2] in unquote(row["path"] + row["body"])
-    return named and (
+    named = re.search(
+        rf"(ersions|keys)/{re.escape(number.rpartition('/')[2])}(?![0-9a-zA-Z])", unquote(row["path"] + row["body"])
+    )
+    return named is not None and (
         verb.startswith(("disable", "destroy", "delete", "updatecryptokeyversion")) or "DISABLED" in row["body"]
     )
 

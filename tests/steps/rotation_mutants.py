@@ -61,7 +61,7 @@ SEEDED = (
         "no_reconcile", "after a crash the creation is repeated without looking", GATE, "I10 I11",
         (
             "steps/minting.py", "    found = made_by_attempt(hands, held)\n    ours =",
-            '    write(held, "decision", {}, state=State.PLANNED, columns={"attempt": record.attempt - 1})\n    return None\n    found = hands.vendor.listing().marked(marker(record.id, record.attempt))\n    ours =',
+            '    write(held, "decision", {}, state=State.PLANNED, columns={"attempt": held.record.attempt - 1})\n    return None\n    found = made_by_attempt(hands, held)\n    ours =',
         ),
     ),
     _mutant(

@@ -368,8 +368,19 @@ def _go_back(scene: Scene, side: Side) -> None:
     _wait(scene, side)
 
 
+def _put_again(scene: Scene, side: Side) -> None:
+    """A form that was saved late took the new value out of the block: who was asked reads so, and puts another one there."""
+    there = side.projection.now
+    if not any(q.integration.startswith(scene.guard.open_one(side)) for q in open_questions(scene.ledger)):
+        known = {stored.value for stored in scene.documents.values()}
+        if there is None or there.value in known:
+            scene.person_makes(side)
+    _wait(scene, side)
+
+
 _HELP: dict[Wait, Callable[[Scene, Side], None]] = {
     Wait.HALTED: Scene.resume,
+    Wait.AWAITING_HUMAN_CREATE: _put_again,
     Wait.BLOCKED_CONFLICT: Scene.resume,
     Wait.BLOCKED_OLD_FAILS: Scene.resume,
     Wait.BLOCKED_NO_SLOT: _make_room,
