@@ -207,9 +207,9 @@ def main(name: str) -> int:
             raise LookupError(f"{early} was imported before it could be changed")
         sys.meta_path.insert(0, _Mutating(mutant))
     # Imported here, because the engine must not be before it is changed.
-    from tests.steps.rotation_search import Search, broken_by  # noqa: PLC0415
+    from tests.steps.rotation_search import DEFECT_SEEDS, Search, broken_by  # noqa: PLC0415
 
-    broken = broken_by(Search(mutant.search if mutant else name))
+    broken = broken_by(Search(mutant.search), DEFECT_SEEDS) if mutant else broken_by(Search(name))
     sys.stdout.write(f"{broken.invariant}\n{broken}\n" if broken else "nothing broke\n")
     return NOTICED if broken else CLEAN
 

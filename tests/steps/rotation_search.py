@@ -19,6 +19,8 @@ class Search(Enum):
 
 _MACHINES = {Search.GATE: Gates, Search.WIDE: Rotations, Search.POINTED: Pointed}
 _SEED = 7
+# A defect is looked for with another seed as well: one alone may not come to where it is.
+DEFECT_SEEDS = (_SEED, 11)
 # Longer examples are slow, and seldom find what shorter ones do not.
 _STEPS = {Search.GATE: 15, Search.WIDE: 30, Search.POINTED: 30}
 ENOUGH = {Search.GATE: 120, Search.WIDE: 200, Search.POINTED: 200}
@@ -40,10 +42,11 @@ def search(what: Search, examples: int, seeded_with: int = _SEED) -> None:
     run_state_machine_as_test(seed(seeded_with)(_MACHINES[what]), settings=chosen)
 
 
-def broken_by(what: Search) -> Broken | None:
-    """Return the invariant that the search found broken, None where all hold."""
-    try:
-        search(what, ENOUGH[what])
-    except Broken as broken:
-        return broken
+def broken_by(what: Search, seeds: tuple[int, ...] = (_SEED,)) -> Broken | None:
+    """Return the invariant that the searches found broken, None where all hold."""
+    for number in seeds:
+        try:
+            search(what, ENOUGH[what], number)
+        except Broken as broken:
+            return broken
     return None
