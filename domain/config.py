@@ -10,6 +10,13 @@ from pydantic_core import PydanticCustomError
 
 from domain.errors import BadInput
 from domain.names import REHEARSAL, Target
+from domain.reconciliation_sections import (
+    EmittedSection,
+    KnownIncident,
+    ReceivedSection,
+    ReconciliationRule,
+    reconciliation_faults,
+)
 from domain.rotation_sections import CredentialRotation, RotationDefaults, rotation_faults
 from domain.sink_sections import SinkSection
 
@@ -122,6 +129,10 @@ class Config(_Section):
     rotation: RotationDefaults = RotationDefaults()
     credentials: Mapping[str, CredentialRotation] = Field(default_factory=dict)
     sinks: Mapping[str, SinkSection] = Field(default_factory=dict)
+    reconciliation: ReconciliationRule = ReconciliationRule()
+    emitted: Mapping[str, EmittedSection] = Field(default_factory=dict)
+    received: Mapping[str, Mapping[str, ReceivedSection]] = Field(default_factory=dict)
+    incidents: tuple[KnownIncident, ...] = ()
 
     @model_validator(mode="after")
     def _one_rehearsal(self) -> "Config":
@@ -138,6 +149,14 @@ class Config(_Section):
     def _rotation_can_be(self) -> "Config":
         in_scope = {name: environment.rotated for name, environment in self.environments.items()}
         faults = [*rotation_faults(self.rotation, self.credentials, self.sinks, in_scope)]
+        if faults:
+            raise PydanticCustomError(_TOLD_BY_KEY, "{faults}", {"faults": "; ".join(faults)})
+        return self
+
+    @model_validator(mode="after")
+    def _reconciliation_can_be(self) -> "Config":
+        in_scope = {name: environment.targets for name, environment in self.environments.items()}
+        faults = [*reconciliation_faults(self.reconciliation, self.emitted, self.received, self.incidents, in_scope)]
         if faults:
             raise PydanticCustomError(_TOLD_BY_KEY, "{faults}", {"faults": "; ".join(faults)})
         return self
@@ -177,8 +196,8 @@ def _fault(row: Mapping[str, Any]) -> str:
     if row["type"] == _TOLD_BY_KEY:
         return str(row["msg"])
     loc = row["loc"]
-    # Pydantic puts a sink's kind between its name and its key.
-    loc = (*loc[:2], *loc[3:]) if loc[:1] == ("sinks",) else loc
+    # Pydantic puts the kind of a sink or of a record between its name and its key.
+    loc = (*loc[:2], *loc[3:]) if loc[0:1] in {("sinks",), ("emitted",)} else loc
     if row["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         kinds = row["ctx"].get("expected_tags", "")
         return f"{'.'.join(loc)}.kind: one of {kinds or 'the kinds'} (value {row['ctx'].get('tag', '')!r})"
