@@ -76,3 +76,11 @@ class Page:
     listed: tuple[Listed, ...] = ()
     cursor: str = ""
     is_capped: bool = False
+
+
+class Trust(Enum):
+    """Where an emitted number comes from, the most trusted first."""
+
+    EXACT = "event records"
+    COUNTERS = "counter snapshots"
+    ESTIMATE = "Prometheus, an estimate"
