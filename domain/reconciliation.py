@@ -292,3 +292,31 @@ class Reconciliation:
     files_read: int
     expected_false_alarms: float
     carried_over: tuple[Investigation, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """Someone has read a revision and stands for it."""
+
+    who: str
+    at: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One making of a month's report: what it is about is in the Reconciliation, when and by which run is here.
+
+    `digest` is that of the Reconciliation. `verdict` is the run's, as people read it. `bundle` and `prefect` are links,
+    empty where there is none. `changes` are sentences on what differs from the revision before.
+    """
+
+    revision: int
+    digest: str
+    made_at: datetime
+    run: str
+    verdict: str
+    bundle: str = ""
+    prefect: str = ""
+    changes: tuple[str, ...] = ()
+    signed: SignOff | None = None
