@@ -1,0 +1,261 @@
+"""Puts a month together: cells by day, what each integration comes to, and what the whole says.
+
+A day that one side does not know is named and judged NO DATA; it is never taken for a day without events.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from domain.clock_shift import found_shift
+from domain.comparing import (
+    Manner,
+    compared_days,
+    is_detectable,
+    sampled_month,
+    summed,
+    total_emitted,
+    total_received,
+)
+from domain.event_counts import NOT_SPLIT, Clock, Trust
+from domain.findings import FALSE_SHARE, Judged, Rule, chance_within_rule, judged
+from domain.likely_causes import Case, likely_cause
+from domain.proportions import believed
+from domain.reconciliation import (
+    Cell,
+    Compared,
+    Emitted,
+    Finding,
+    PastMonth,
+    ProbeRatio,
+    Received,
+    ShiftFound,
+    TargetMonth,
+    Waiver,
+)
+from domain.windows import Window
+
+_NOTHING_SENT = Emitted(0, 0, 0)
+_MAY_BE_WAIVED = frozenset({Finding.BREACH, Finding.INCONCLUSIVE, Finding.NO_DATA})
+
+# By day and type.
+Days = Mapping[tuple[date, str], Emitted]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What both sides say of one target, by UTC day and event type.
+
+    `emitted_missing` and `received_missing` name days that a side could not be read for, and why. A day in neither and
+    without an entry had no events. `settles_at` is when late events have stopped coming.
+    """
+
+    target: str
+    manner: Manner
+    trust: tuple[Trust, ...]
+    clock: Clock
+    splits_types: bool
+    by_ids: bool
+    settles_at: datetime
+    emitted: Mapping[tuple[date, str], Emitted]
+    received: Mapping[tuple[date, str], Received]
+    emitted_missing: Mapping[date, str]
+    received_missing: Mapping[date, str]
+    probes: ProbeRatio | None = None
+    past: tuple[PastMonth, ...] = ()
+    missing_ids: tuple[str, ...] = ()
+
+
+def month_results(
+    sides: Sequence[Sides], rule: Rule, window: Window, now: datetime
+) -> tuple[tuple[TargetMonth, ...], tuple[Cell, ...]]:
+    """Return every target's month and all cells, each with its finding."""
+    cells = {one.target: _cells(one, window) for one in sides}
+    told = _with_findings([cell for found in cells.values() for cell in found], rule)
+    by_target: dict[str, list[Cell]] = {one.target: [] for one in sides}
+    for cell in told:
+        by_target[cell.target].append(cell)
+    return tuple(_target_month(one, by_target[one.target], rule, window, now) for one in sides), tuple(told)
+
+
+def false_alarms_expected(cells: Iterable[Cell]) -> float:
+    """Return how many of the cells that are called breaches are expected to be called so by chance, at most."""
+    return FALSE_SHARE * sum(cell.finding is Finding.BREACH for cell in cells)
+
+
+def waived(month: TargetMonth, waiver: Waiver | None) -> TargetMonth:
+    """Return the month as it is once someone accepts it; what needs no acceptance stays as it is."""
+    if waiver is None or month.finding not in _MAY_BE_WAIVED:
+        return month
+    words = f"waived until {waiver.until} by {waiver.who} ({waiver.reason}); {month.finding.value}: {month.why}"
+    return replace(month, finding=Finding.WAIVED, why=words, waiver=waiver)
+
+
+def _cells(sides: Sides, window: Window) -> list[Cell]:
+    emitted = sides.emitted if sides.splits_types else _not_split(sides.emitted)
+    missing = {**_said("emitted", sides.emitted_missing), **_said("received", sides.received_missing)}
+    types = sorted({kind for _, kind in (*emitted, *sides.received)})
+    found = []
+    for kind in types or [NOT_SPLIT]:
+        found.extend(_cells_of_type(sides, kind, emitted, missing, window))
+    return sorted(found, key=lambda cell: (cell.day, cell.type))
+
+
+def _cells_of_type(
+    sides: Sides, kind: str, emitted: Days, missing: Mapping[date, str], window: Window
+) -> list[Cell]:  # fmt: skip
+    nothing_arrived = Received(0, 0, 0, 0) if sides.by_ids else Received(0)
+    both: dict[date, tuple[Emitted, Received]] = {}
+    lacking: list[Cell] = []
+    for day in window.days():
+        sent = None if day in sides.emitted_missing else emitted.get((day, kind), _NOTHING_SENT)
+        arrived = None if day in sides.received_missing else sides.received.get((day, kind), nothing_arrived)
+        if sent is None or arrived is None:
+            lacking.append(Cell(day, sides.target, kind, sent, arrived, None, Finding.NO_DATA, missing[day]))
+        elif sent.records or arrived.events or arrived.losses:
+            both[day] = (sent, arrived)
+    compared = compared_days(both, kind, sides.manner, window)
+    return [*lacking, *(Cell(day, sides.target, kind, *both[day], compared[day], Finding.OK) for day in both)]
+
+
+def _not_split(emitted: Days) -> dict[tuple[date, str], Emitted]:
+    by_day: dict[date, list[Emitted]] = {}
+    for (day, _), one in emitted.items():
+        by_day.setdefault(day, []).append(one)
+    return {
+        (day, NOT_SPLIT): replace(total_emitted(rows), by_hour=_added(row.by_hour for row in rows))
+        for day, rows in by_day.items()
+    }
+
+
+def _added(vectors: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    rows = list(vectors)
+    return tuple(sum(hour) for hour in zip(*rows, strict=True)) if all(rows) else ()
+
+
+def _said(side: str, missing: Mapping[date, str]) -> dict[date, str]:
+    return {day: f"{side}: {why}" for day, why in missing.items()}
+
+
+def _with_findings(cells: Sequence[Cell], rule: Rule) -> list[Cell]:
+    """Return the cells with their findings: of thousands some look bad by chance, so a breach has to stand out of them all."""
+    compared = [cell.compared for cell in cells]
+    tested = [at for at, one in enumerate(compared) if one is not None and one.expected]
+    chances = [chance_within_rule(one, rule) for at in tested if (one := compared[at]) is not None]
+    stands_out = dict(zip(tested, believed(chances, FALSE_SHARE), strict=True))
+    return [
+        cell if one is None else replace(cell, finding=_cell_finding(one, rule, stands_out=stands_out.get(at, True)))
+        for at, (cell, one) in enumerate(zip(cells, compared, strict=True))
+    ]
+
+
+def _cell_finding(compared: Compared, rule: Rule, *, stands_out: bool) -> Finding:
+    finding = judged(compared, rule).finding
+    return Finding.INCONCLUSIVE if finding is Finding.BREACH and not stands_out else finding
+
+
+def _target_month(
+    sides: Sides, cells: Sequence[Cell], rule: Rule, window: Window, now: datetime
+) -> TargetMonth:  # fmt: skip
+    compared = _month_compared(sides, cells)
+    days_missing = tuple(
+        sorted(day for day in window.days() if day in {**sides.emitted_missing, **sides.received_missing})
+    )
+    shift = _shift(cells, window)
+    result = _month_judged(sides, cells, compared, rule, days_missing)
+    finding, why = result.finding, result.why
+    if now < sides.settles_at:
+        finding, why = (
+            Finding.PROVISIONAL,
+            f"settles {sides.settles_at:%Y-%m-%d %H:%M} UTC; so far {finding.value}: {why}",
+        )
+    case = Case(
+        sides.target, result.finding, compared, cells, shift, sides.trust, sides.manner.unit, sides.by_ids, days_missing
+    )  # fmt: skip
+    emitted = [cell.emitted for cell in cells if cell.emitted is not None]
+    received = [cell.received for cell in cells if cell.received is not None]
+    return TargetMonth(
+        target=sides.target,
+        finding=finding,
+        why=why,
+        trust=sides.trust,
+        clock=sides.clock,
+        unit=sides.manner.unit,
+        splits_types=sides.splits_types,
+        by_ids=sides.by_ids,
+        emitted=total_emitted(emitted) if _knows_a_day(sides.emitted_missing, window) else None,
+        received=total_received(received) if _knows_a_day(sides.received_missing, window) else None,
+        compared=compared,
+        low=result.interval.low if result.interval else None,
+        high=result.interval.high if result.interval else None,
+        raw_above=compared is not None and (compared.difference_share or 0.0) > rule.tolerance,
+        days_missing=days_missing,
+        settles_at=sides.settles_at,
+        shift=shift,
+        cause=likely_cause(case),
+        probes=sides.probes,
+        past=sides.past,
+        missing_ids=sides.missing_ids,
+    )
+
+
+def _month_judged(
+    sides: Sides, cells: Sequence[Cell], compared: Compared | None, rule: Rule, days_missing: Sequence[date]
+) -> Judged:
+    if compared is None:
+        why = next((cell.missing for cell in cells if cell.missing), "no side could be read")
+        return Judged(Finding.NO_DATA, None, why)
+    result = judged(compared, rule)
+    if days_missing:
+        why = f"{len(days_missing)} days without data; of the others {result.finding.value}: {result.why}"
+        return Judged(Finding.NO_DATA, result.interval, why)
+    unseen = [kind for kind in {cell.type for cell in cells} if not _shows(sides, cells, kind, rule)]
+    if unseen and result.finding is not Finding.BREACH:
+        why = f"so few events are sampled that {rule.tolerance:.2%} cannot be told from noise: {result.why}"
+        return Judged(Finding.INCONCLUSIVE, result.interval, why)
+    if Trust.ESTIMATE in sides.trust and result.finding is Finding.BREACH:
+        return Judged(Finding.INCONCLUSIVE, result.interval, f"what was emitted is an estimate: {result.why}")
+    return result
+
+
+def _shows(sides: Sides, cells: Sequence[Cell], kind: str, rule: Rule) -> bool:
+    rate = sides.manner.rate_of(kind)
+    sent = sum(cell.emitted.sent for cell in cells if cell.emitted is not None and cell.type == kind)
+    return rate == 1 or not sent or is_detectable(sent, rate, rule.tolerance)
+
+
+def _month_compared(sides: Sides, cells: Sequence[Cell]) -> Compared | None:
+    """Return the month as the sum of its days; sampled types are compared as a whole."""
+    known = [cell for cell in cells if cell.compared is not None]
+    if cells and not known:
+        return None
+    kinds = sorted({cell.type for cell in known})
+    return summed(_type_compared(sides, [cell for cell in known if cell.type == kind], kind) for kind in kinds)
+
+
+def _type_compared(sides: Sides, cells: Sequence[Cell], kind: str) -> Compared:
+    rate = sides.manner.rate_of(kind)
+    if rate == 1:
+        return summed(cell.compared for cell in cells if cell.compared is not None)
+    both = [(cell.emitted, cell.received) for cell in cells if cell.emitted is not None and cell.received is not None]
+    return sampled_month(both, rate, sides.manner.unit)
+
+
+def _shift(cells: Sequence[Cell], window: Window) -> ShiftFound | None:
+    """Look for a shift where every day has hours on both sides."""
+    ours: dict[date, list[tuple[int, ...]]] = {}
+    theirs: dict[date, list[tuple[int, ...]]] = {}
+    for cell in cells:
+        if cell.emitted is not None and cell.received is not None:
+            if (not cell.emitted.by_hour and cell.emitted.sent) or (not cell.received.by_hour and cell.received.events):
+                return None
+            ours.setdefault(cell.day, []).append(cell.emitted.by_hour or (0,) * 24)
+            theirs.setdefault(cell.day, []).append(cell.received.by_hour or (0,) * 24)
+    days = [day for day in window.days() if day in ours]
+    emitted = [hour for day in days for hour in _added(ours[day])]
+    received = [hour for day in days for hour in _added(theirs[day])]
+    return found_shift(emitted, received)
+
+
+def _knows_a_day(missing: Mapping[date, str], window: Window) -> bool:
+    return any(day not in missing for day in window.days())
