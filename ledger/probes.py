@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 
 from domain.names import Target
-from domain.probes import CleanUp, ProbeResult
+from domain.probes import CleanUp, Outcome, ProbeResult
+from domain.reconciliation import ProbeRatio
+from domain.windows import Window
 from ledger.opening import Ledger
 from ledger.runs import ABANDONED
 from ledger.schema import PROBE_INTENTS, RUNS
@@ -133,6 +135,25 @@ def mark_cleaned(ledger: Ledger, cleaned: Iterable[tuple[str, CleanUp]]) -> None
             update(PROBE_INTENTS).where(PROBE_INTENTS.c.nonce == bindparam("of"), PROBE_INTENTS.c.cleaned_at.is_(None)),
             [{"of": nonce, "clean_up": clean_up.value, "cleaned_at": now} for nonce, clean_up in gone],
         )
+
+
+def probe_ratios(ledger: Ledger, environment: str, window: Window) -> dict[Target, ProbeRatio]:
+    """Return of each target how many probes were sent in the window and how many of them were seen at the vendor."""
+    intents = PROBE_INTENTS.c
+    seen = func.sum(case((intents.outcome == Outcome.PASS.value, 1), else_=0))
+    query = (
+        select(intents.target, func.count(), seen)
+        .where(
+            intents.environment == environment,
+            intents.opened_at >= window.start,
+            intents.opened_at < window.end,
+            intents.closed_at.is_not(None),
+            intents.clean_up != CleanUp.NOTHING_SENT.value,
+        )
+        .group_by(intents.target)
+    )
+    with ledger.reading() as connection:
+        return {Target.parse(row[0]): ProbeRatio(row[1], row[2]) for row in connection.execute(query)}
 
 
 def _closed(result: ProbeResult, now: datetime) -> dict[str, object]:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, and_, case, func, insert, select
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult, integration_outcome
 from domain.verdicts import World
+from domain.windows import Window
 from ledger.opening import Ledger
 from ledger.schema import VERIFICATIONS
 
@@ -55,6 +56,23 @@ def last_verified(ledger: Ledger, environment: str) -> dict[Target, LastVerified
     """Return the newest verification of every target that was ever verified in the environment."""
     with ledger.reading() as connection:
         return {Target.parse(row.target): _last(row) for row in connection.execute(_newest(environment))}
+
+
+def failing_spans(ledger: Ledger, environment: str, window: Window) -> list[tuple[Target, Window]]:
+    """Return when a target's verifications failed, as far as it lies in the window: from a failure to the next pass."""
+    kept = VERIFICATIONS.c
+    query = select(kept.target, kept.outcome, kept.at).where(kept.environment == environment, kept.at < window.end)
+    found: list[tuple[Target, Window]] = []
+    since: dict[str, datetime] = {}
+    with ledger.reading() as connection:
+        for target, outcome, at in connection.execute(query.order_by(kept.id)):
+            if outcome == Outcome.FAIL.value:
+                since.setdefault(target, at)
+            elif outcome == Outcome.PASS.value and target in since:
+                found.append((Target.parse(target), Window(since.pop(target), at)))
+    found.extend((Target.parse(target), Window(at, window.end)) for target, at in since.items())
+    within = ((target, span.overlap(window)) for target, span in found)
+    return sorted((target, span) for target, span in within if span is not None)
 
 
 def _row(target: Target, results: list[ProbeResult]) -> dict[str, object]:

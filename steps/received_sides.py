@@ -1,0 +1,177 @@
+"""What each vendor received, by UTC day and type: asked now, or kept from days that it does not know any more.
+
+A day that nobody can tell is named with the reason; it is not a day without events.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from domain.errors import OpsError
+from domain.event_counts import Count, Fate, Listed
+from domain.names import Target
+from domain.reconciliation import Received
+from domain.reconciliation_sections import ReceivedSection
+from domain.windows import DAY, HOUR, Window, day_window
+from ledger.collected_counts import kept_counts
+from steps.context import Context
+from steps.receiving import Line, ask
+from vendors.capabilities import checked_values
+from vendors.counting import Counting
+
+# What a vendor keeps for less than this may be gone when a month is reconciled for the second time.
+KEPT_LONG_ENOUGH = timedelta(days=62)
+_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One target and how it is asked; `told` is called with the number of pages read so far."""
+
+    target: Target
+    counting: Counting
+    section: ReceivedSection
+    told: Callable[[int], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSide:
+    """What the vendor says. `listed` holds the events where ids are compared, and is empty where they are counted.
+
+    `missing` names the days that are not known, and why. `probes` are our own verifications among them, left out of the rest.
+    """
+
+    days: Mapping[tuple[date, str], Received] = field(default_factory=dict)
+    missing: Mapping[date, str] = field(default_factory=dict)
+    listed: tuple[Listed, ...] = ()
+    probes: int = 0
+
+
+def section_of(context: Context, target: Target) -> ReceivedSection:
+    """Return what opsflows.toml says of the target's counts, or what holds where it says nothing."""
+    return context.config.received.get(context.environment, {}).get(str(target), ReceivedSection())
+
+
+def retention_of(asked: Asked) -> timedelta | None:
+    """Return how long the vendor keeps what is counted, None where that is longer than anyone asks for."""
+    days = asked.section.retention_days
+    return asked.counting.retention if days is None else timedelta(days=days)
+
+
+def is_collected(asked: Asked) -> bool:
+    """Say whether the daily collector keeps this target's counts, because its vendor does not keep them for long enough."""
+    retention = retention_of(asked)
+    return retention is not None and retention < KEPT_LONG_ENOUGH
+
+
+def section_digest(section: ReceivedSection) -> str:
+    """Return what tells one way of asking from another: counts that were asked for otherwise are not the same counts."""
+    return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:16]
+
+
+def ask_vendor(context: Context, asked: Asked, window: Window) -> tuple[tuple[Count, ...], tuple[Listed, ...]]:
+    """Return what the vendor counted and listed for the window.
+
+    Raises:
+        BadInput: its credentials are missing or do not fit, or it cannot count the way opsflows.toml says.
+        Rejected, Unavailable, NotYet: it did not tell.
+    """
+    integration = context.integrations[asked.target.integration]
+    values = checked_values(integration, context.credentials(asked.target) or {})
+    address = context.addresses.get(asked.target.integration)
+    counter = asked.counting.connect(values, address, context.conduct, asked.section)
+    try:
+        line = Line(counter, asked.counting, context.pace, context.clock, asked.told)
+        answers = ask(line, window)
+    finally:
+        counter.close()
+    return answers.counts, answers.listed
+
+
+def received_side(context: Context, asked: Asked, window: Window, now: datetime) -> ReceivedSide:
+    """Return the target's side of the window: asked for as far back as the vendor knows, kept counts for the days before."""
+    retention = retention_of(asked)
+    reaches = window.start if retention is None else max(window.start, _midnight_after(now - retention))
+    known = Window(min(reaches, window.end), min(window.end, max(now, window.start)))
+    before = Window(window.start, known.start)
+    missing = {day: "it is not over yet" for day in window.days() if day_window(day).start >= now}
+    counts: list[Count] = []
+    listed: tuple[Listed, ...] = ()
+    if before.start < before.end:
+        kept = kept_counts(
+            context.ledger, context.environment, str(asked.target), before, section_digest(asked.section)
+        )
+        counts.extend(kept.counts)
+        missing |= _never_collected(asked, before, kept.windows_held, retention or timedelta(0))
+    if known.start < known.end:
+        try:
+            told, listed = ask_vendor(context, asked, known)
+            counts.extend(told)
+        except OpsError as error:
+            missing |= dict.fromkeys(known.days(), f"{error.happened} {error.next_step}")
+    by_ids = asked.section.by == "ids"
+    if by_ids:
+        counts.extend(as_count(one) for one in listed if one.is_probe)
+    return ReceivedSide(
+        days={key: one for key, one in received_days(counts).items() if key[0] not in missing},
+        missing=missing,
+        listed=tuple(one for one in listed if not one.is_probe) if by_ids else (),
+        probes=sum(one.events for one in counts if one.is_probe),
+    )
+
+
+def received_days(counts: Iterable[Count]) -> dict[tuple[date, str], Received]:
+    """Return the counts by UTC day and type, verifications left out; by hour too where every one of a day is an hour's."""
+    events: dict[tuple[date, str], int] = {}
+    losses: dict[tuple[date, str], dict[tuple[Fate, str], int]] = {}
+    hours: dict[tuple[date, str], list[int] | None] = {}
+    for one in counts:
+        if one.is_probe:
+            continue
+        at = one.start.astimezone(UTC)
+        key = (at.date(), one.type)
+        events.setdefault(key, 0)
+        if one.fate is Fate.ACCEPTED:
+            events[key] += one.events
+            _add_hour(hours, key, at.hour, one)
+        else:
+            lost = losses.setdefault(key, {})
+            lost[one.fate, one.reason] = lost.get((one.fate, one.reason), 0) + one.events
+    return {
+        key: Received(
+            events=number,
+            losses=tuple((fate, reason, lost) for (fate, reason), lost in losses.get(key, {}).items()),
+            by_hour=tuple(hours.get(key) or ()),
+        )
+        for key, number in events.items()
+    }
+
+
+def as_count(one: Listed) -> Count:
+    """Return a listed event as a count of its own."""
+    return Count(one.at, timedelta(0), one.type, Fate.ACCEPTED, one.copies, is_probe=one.is_probe)
+
+
+def _add_hour(hours: dict[tuple[date, str], list[int] | None], key: tuple[date, str], hour: int, one: Count) -> None:
+    of_day = hours.setdefault(key, [0] * _HOURS)
+    if one.span > HOUR:
+        hours[key] = None
+    elif of_day is not None:
+        of_day[hour] += one.events
+
+
+def _never_collected(
+    asked: Asked, before: Window, held: Iterable[Window], retention: timedelta
+) -> dict[date, str]:  # fmt: skip
+    whole = {day for window in held for day in window.days() if window.overlap(day_window(day)) == day_window(day)}
+    why = (
+        f"{asked.counting.integration} keeps its counts for {retention.days} days, and this day was not collected; "
+        "the deployment collect-counts has to run daily."
+    )
+    return {day: why for day in before.days() if day not in whole}
+
+
+def _midnight_after(moment: datetime) -> datetime:
+    start = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return start if start == moment else start + DAY
