@@ -5,13 +5,14 @@ own app posted; uninstalling an app kills its webhooks and its token without a w
 """
 
 import json
+from bisect import insort
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mocks.slack_console import ACTIONS, webhook_url
-from mocks.slack_history import Refusal, page_of_history
+from mocks.slack_history import Refusal, page_of_history, stretch_of_history
 from mocks.slack_memory import Channel, Memory, Message, Seed, SlackApp, SlackDesk, Webhook, new_memory, new_seed
 from mocks.stage import Ask, Refused, Route, StandIn
 
@@ -63,10 +64,17 @@ def _post(desk: SlackDesk, channel: Channel, said: Mapping[str, Any], bot_id: st
     now = desk.now()
     message = Message(
         _next_ts(channel, now), str(said.get("text") or "")[:TEXT_LIMIT_CHARS], list(said.get("blocks") or []),
-        list(said.get("attachments") or []), bot_id, app_id, now, desk.visible_at(),
+        list(said.get("attachments") or []), bot_id, app_id, now, desk.visible_at(), _metadata(said),
     )  # fmt: skip
-    channel.messages.append(message)
+    insort(channel.messages, message, key=lambda posted: posted.micros)
     return message
+
+
+def _metadata(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Source: https://docs.slack.dev/messaging/message-metadata; what has not both of its parts is left out."""
+    metadata = said.get("metadata")
+    whole = isinstance(metadata, dict) and isinstance(metadata.get("event_payload"), dict)
+    return dict(metadata) if isinstance(metadata, dict) and whole and metadata.get("event_type") else {}
 
 
 def _next_ts(channel: Channel, now: float) -> str:
@@ -145,10 +153,15 @@ def _auth_revoke(desk: SlackDesk, app: SlackApp, arguments: Mapping[str, Any]) -
 def _conversations_history(desk: SlackDesk, app: SlackApp, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Source: https://docs.slack.dev/reference/methods/conversations.history."""
     channel = _channel_seen_by(desk, app, arguments)
-    shown = {m.ts: m for m in channel.messages if m.visible_at <= desk.now()}
-    page = page_of_history(list(shown), arguments)
+    now = desk.now()
+    shown = {m.ts: m for m in stretch_of_history(channel.messages, arguments) if m.visible_at <= now}
+    page = page_of_history(list(shown), arguments, desk.memory.largest_page)
+    # Without being asked Slack leaves metadata out.
+    whole = str(arguments.get("include_all_metadata", "")).lower() in {"1", "true"}
     return {
-        "messages": [_as_slack_writes(shown[ts]) for ts in page.timestamps],
+        "messages": [
+            _as_slack_writes(shown[ts]) | (_told_metadata(shown[ts]) if whole else {}) for ts in page.timestamps
+        ],
         "has_more": bool(page.next_cursor),
         "pin_count": 0,
         **({"response_metadata": {"next_cursor": page.next_cursor}} if page.next_cursor else {}),
@@ -156,11 +169,18 @@ def _conversations_history(desk: SlackDesk, app: SlackApp, arguments: Mapping[st
 
 
 def _as_slack_writes(message: Message) -> dict[str, Any]:
+    """Write a message; one by a person has neither bot nor app."""
     optional = {"blocks": message.blocks, "attachments": message.attachments}
+    if not message.bot_id:
+        return {"type": "message", "user": "U0PERSON", "ts": message.ts, "text": message.text}
     return {
         "type": "message", "subtype": "bot_message", "ts": message.ts, "text": message.text,
         "bot_id": message.bot_id, "app_id": message.app_id, **{k: v for k, v in optional.items() if v},
     }  # fmt: skip
+
+
+def _told_metadata(message: Message) -> dict[str, Any]:
+    return {"metadata": message.metadata} if message.metadata else {}
 
 
 def _conversations_info(desk: SlackDesk, app: SlackApp, arguments: Mapping[str, Any]) -> dict[str, Any]:

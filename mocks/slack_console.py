@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from mocks.slack_memory import Channel, SlackApp, SlackDesk, Webhook, identifier, new_token
+from mocks.received_events import ReceivedEvent, accepted, received_events
+from mocks.slack_memory import Channel, Message, SlackApp, SlackDesk, Webhook, identifier, new_token
 from mocks.stage import Action, Order
 
 
@@ -95,6 +96,59 @@ def _set_membership(*, member: bool) -> Callable[[SlackDesk, Order], object]:
     return act
 
 
+def _limit_history(desk: SlackDesk, order: Order) -> object:
+    """Let a page of history hold so many messages at most, as apps outside the Marketplace get 15.
+
+    Source: https://docs.slack.dev/apis/web-api/rate-limits.
+    """
+    desk.memory.largest_page = int(order.number("messages", 15))
+    return {"messages": desk.memory.largest_page}
+
+
+def _post_by_person(desk: SlackDesk, order: Order) -> object:
+    """Let a person write into the channel: a message without bot and app."""
+    channel, now = _named_channel(desk, order), desk.now()
+    micros = int(now * 1_000_000)
+    message = Message(_ts(micros), order.text("text", "good morning"), [], [], "", "", now, now)
+    channel.messages = sorted([*channel.messages, message], key=lambda posted: posted.micros)
+    return {"ts": message.ts}
+
+
+def _receive_many(desk: SlackDesk, order: Order) -> object:
+    """Take events as messages of the first webhook. Slack merges nothing: each copy is a message of its own.
+
+    Type and id stand in the text and in the metadata. What was not accepted left no trace: Slack reports no reasons.
+    """
+    channel, events = _named_channel(desk, order), accepted(received_events(order))
+    taken = {message.micros for message in channel.messages}
+    for event in events:
+        for _ in range(event.copies):
+            channel.messages.append(_received(desk, event, _free(event.at_us, taken)))
+    channel.messages.sort(key=lambda posted: posted.micros)
+    return {"received": sum(event.copies for event in events)}
+
+
+def _received(desk: SlackDesk, event: ReceivedEvent, at_us: int) -> Message:
+    metadata = {"event_type": event.type or "event", "event_payload": {"event_id": event.event_id}}
+    return Message(
+        _ts(at_us), f"event_type={event.type} event_id={event.event_id}", [], [], desk.seed.webhook_id, desk.seed.app_id,
+        event.at, event.at, metadata,
+    )  # fmt: skip
+
+
+def _free(micros: int, taken: set[int]) -> int:
+    """Return the moment, or the one before or after it within its second that no message has yet."""
+    step = 1 if micros % 1_000_000 < 500_000 else -1  # noqa: PLR2004 - so that none leaves its second
+    while micros in taken:
+        micros += step
+    taken.add(micros)
+    return micros
+
+
+def _ts(micros: int) -> str:
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+
+
 def _named_channel(desk: SlackDesk, order: Order) -> Channel:
     return desk.memory.channels[order.text("channel", desk.seed.channel_id)]
 
@@ -114,5 +168,8 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         "delete_channel": _delete_channel,
         "leave_channel": _set_membership(member=False),
         "join_channel": _set_membership(member=True),
+        "limit_history": _limit_history,
+        "post_by_person": _post_by_person,
+        "receive_many": _receive_many,
     }
 )

@@ -3,9 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from mocks.slack_memory import Message
 
 DEFAULT_PAGE_MESSAGES = 100
 LARGEST_PAGE_MESSAGES = 999
@@ -29,8 +32,20 @@ class Page:
     next_cursor: str
 
 
-def page_of_history(timestamps: list[str], arguments: Mapping[str, Any]) -> Page:
-    """Return the page that the arguments ask for.
+def stretch_of_history(messages: Sequence[Message], arguments: Mapping[str, Any]) -> Sequence[Message]:
+    """Return the messages, in the order of their ts, that the bounds let through, with those that have a bound's own ts.
+
+    Raises:
+        Refusal: invalid_ts_oldest or invalid_ts_latest.
+    """
+    oldest, latest = (_bound(arguments, name) for name in ("oldest", "latest"))
+    first = 0 if oldest is None else bisect_left(messages, oldest, key=_micros_of)
+    beyond = len(messages) if latest is None else bisect_right(messages, latest, key=_micros_of)
+    return messages[first:beyond]
+
+
+def page_of_history(timestamps: list[str], arguments: Mapping[str, Any], largest: int) -> Page:
+    """Return the page that the arguments ask for, of at most `largest` messages, however many were wanted.
 
     With `oldest` alone the first page is the oldest one and cursors walk forward; else the first is the newest.
     Source: https://docs.slack.dev/reference/methods/conversations.history
@@ -45,7 +60,7 @@ def page_of_history(timestamps: list[str], arguments: Mapping[str, Any]) -> Page
     if not forward:
         in_order.reverse()
     start = _start(in_order, str(arguments.get("cursor") or ""), forward=forward)
-    size = _size(arguments)
+    size = min(_size(arguments), largest)
     page, rest = in_order[start : start + size], in_order[start + size :]
     cursor = base64.b64encode(f"next_ts:{page[-1]}".encode()).decode() if rest else ""
     return Page(page[::-1] if forward else page, cursor)
@@ -58,6 +73,10 @@ def _bound(arguments: Mapping[str, Any], name: str) -> int | None:
     if not _TS.fullmatch(text):
         raise Refusal(f"invalid_ts_{name}")
     return _micros(text)
+
+
+def _micros_of(message: Message) -> int:
+    return message.micros
 
 
 def _micros(ts: str) -> int:

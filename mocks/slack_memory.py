@@ -46,7 +46,10 @@ class Webhook:
 
 @dataclass(slots=True)
 class Message:
-    """`at` and `visible_at` are epoch seconds; `ts` is Slack's id of the message in its channel."""
+    """`at` and `visible_at` are epoch seconds; `ts` is Slack's id of the message in its channel.
+
+    `metadata` is what the app attached for other apps: event_type and event_payload.
+    """
 
     ts: str
     text: str
@@ -56,10 +59,18 @@ class Message:
     app_id: str
     at: float
     visible_at: float
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def micros(self) -> int:
+        """The moment that `ts` names, in epoch microseconds."""
+        return int(self.ts.replace(".", ""))
 
 
 @dataclass(slots=True)
 class Channel:
+    """`messages` are in the order of their ts."""
+
     channel_id: str
     name: str
     members: list[str]
@@ -69,11 +80,12 @@ class Channel:
 
 @dataclass(slots=True)
 class Memory:
-    """Apps and channels by id, webhooks by their B... id."""
+    """Apps and channels by id, webhooks by their B... id; `largest_page` is the most messages that a history page holds."""
 
     apps: dict[str, SlackApp]
     webhooks: dict[str, Webhook]
     channels: dict[str, Channel]
+    largest_page: int = 999
 
 
 SlackDesk = Desk[Seed, Memory]

@@ -29,6 +29,7 @@ from vendors import (
     sentry,
     sentry_rotation,
     slack,
+    slack_counts,
     slack_rotation,
     splunk,
     splunk_rotation,
@@ -36,6 +37,7 @@ from vendors import (
     statuspage_rotation,
 )
 from vendors.capabilities import Integration
+from vendors.counting import Counting
 from vendors.rate_limits import Limit
 from vendors.rotation import Rotation
 
@@ -115,6 +117,10 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = MappingProxyType(
         "awssecret": awssecret_rotation.LIMITS,
     }
 )
+
+
+# How each integration is asked what it received.
+COUNTS: Mapping[str, Counting] = MappingProxyType({row.integration: row for row in (slack_counts.COUNTING,)})
 
 
 def integration_named(name: str) -> Integration:

@@ -21,7 +21,7 @@ _MINUTE = timedelta(minutes=1)
 # of tier 3 fifty times a minute, each method counted for itself, per app and workspace.
 LIMITS = (
     Limit(1, timedelta(seconds=1), LimitOf.CREDENTIAL, frozenset({"send_message", "notify", "check_webhook"})),
-    Limit(50, _MINUTE, LimitOf.ACCOUNT, frozenset({"read_history", "find_message"})),
+    Limit(50, _MINUTE, LimitOf.ACCOUNT, frozenset({"read_history", "find_message", "list_events"})),
     Limit(50, _MINUTE, LimitOf.ACCOUNT, frozenset({"delete_message"})),
 )
 

@@ -184,6 +184,6 @@ def test_what_slack_limits_is_counted_by_what_it_counts() -> None:
 
     assert limited == [
         (1, 1, ["check_webhook", "notify", "send_message"]),
-        (50, 60, ["find_message", "read_history"]),
+        (50, 60, ["find_message", "list_events", "read_history"]),
         (50, 60, ["delete_message"]),
     ]
