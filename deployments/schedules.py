@@ -24,3 +24,8 @@ ROTATE_DAILY = Tick("rotate-due-daily", "20 6 * * *")
 # Before anybody starts working, and well before the rotations whose path it tries out.
 DRILL_DAILY = Tick("rotation-drill-daily", "35 3 * * *")
 AGES_DAILY = Tick("credential-ages-daily", "50 6 * * *")
+# Before the drill and the day's verification: it asks for yesterday, which some vendors forget within days.
+COLLECT_DAILY = Tick("collect-counts-daily", "10 2 * * *")
+YESTERDAY_DAILY = Tick("check-yesterday-daily", "40 5 * * *")
+# Four days after the month, when late events have stopped coming; what is not settled then, the daily check makes up for.
+RECONCILE_MONTHLY = Tick("reconcile-monthly", "30 6 5 * *")

@@ -20,6 +20,9 @@ ROTATE_DUE = "rotate-due/rotate-due"
 STEP_ROTATION = "step-rotation/step-rotation"
 CREDENTIAL_AGES = "credential-ages/credential-ages"
 ROTATION_DRILL = "rotation-drill/rotation-drill"
+RECONCILE = "reconcile-events/reconcile-events"
+COLLECT_COUNTS = "collect-counts/collect-counts"
+CHECK_YESTERDAY = "check-yesterday/check-yesterday"
 
 # The step number of questions that a rotation asks; day 1's steps begin at 1, verifications have 0.
 ROTATION_STEP = -1
