@@ -82,7 +82,8 @@ class EventFiles(BaseModel):
 
     `integrations` translates names in the files to targets; `environments` are the values of that column which are ours
     (the environment's own name where nothing is said). `sent` are the outcomes that mean an event was handed over; any
-    other is a drop of the client by that reason. `time_zone` is that of times which name no offset.
+    other is a drop of the client by that reason. `time_zone` is that of times which name no offset. `targets` are those
+    whose events are recorded here, every one in scope where nothing is said.
     """
 
     model_config = _STRICT
@@ -100,6 +101,7 @@ class EventFiles(BaseModel):
     neighbour_days: int = Field(default=1, ge=0, le=31)
     credentials: str = ""
     address: str = ""
+    targets: tuple[str, ...] = ()
 
     @property
     def own_environments(self) -> tuple[str, ...]:
@@ -133,6 +135,7 @@ class CounterSnapshots(BaseModel):
     neighbour_days: int = Field(default=1, ge=0, le=31)
     credentials: str = ""
     address: str = ""
+    targets: tuple[str, ...] = ()
 
 
 class PrometheusCounters(BaseModel):
@@ -147,6 +150,7 @@ class PrometheusCounters(BaseModel):
     integration_label: str = "integration"
     type_label: str = "event_type"
     integrations: Mapping[str, str] = Field(default_factory=dict)
+    targets: tuple[str, ...] = ()
 
 
 EmittedSection = Annotated[EventFiles | CounterSnapshots | PrometheusCounters, Field(discriminator="kind")]
@@ -212,7 +216,8 @@ def reconciliation_faults(
 ) -> Iterator[str]:
     """Yield what cannot be, each with its key. `in_scope` holds the integrations of every environment."""
     for name, section in emitted.items():
-        yield from _scope_faults(f"emitted.{name}", section.environment, section.integrations.values(), in_scope)
+        named = {*section.integrations.values(), *section.targets}
+        yield from _scope_faults(f"emitted.{name}", section.environment, sorted(named), in_scope)
     for environment, sections in received.items():
         yield from _scope_faults(f"received.{environment}", environment, sections, in_scope)
     for number, incident in enumerate(incidents):
