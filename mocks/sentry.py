@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from mocks.sentry_console import ACTIONS
+from mocks.sentry_discover import list_events
 from mocks.sentry_ingest import limited_ingest, region_of, take_envelope, take_store
 from mocks.sentry_keys import (
     change_key,
@@ -232,6 +233,7 @@ STAND_IN = StandIn(
         _api("DELETE", _PROJECT + "/keys/{key}/", ("project:admin",), delete_key),
         _api("GET", _ORGANIZATION + "/", ("org:read",), _get_organization),
         _api("GET", _ORGANIZATION + "/eventids/{event}/", ("org:read",), _resolve_event_id),
+        _api("GET", _ORGANIZATION + "/events/", ("org:read",), list_events),
         _api("GET", _ORGANIZATION + "/stats_v2/", ("org:read",), _get_stats),
         _api("GET", _ORGANIZATION + "/issues/{issue}/", _READ_EVENTS, _get_issue),
         _api("PUT", _ORGANIZATION + "/issues/{issue}/", ("event:write", "event:admin"), _put_issue),

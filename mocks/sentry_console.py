@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mocks.sentry_memory import SentryDesk, new_token, set_active
+from mocks.sentry_received import receive_many
 from mocks.stage import Action, Order
 
 _REGIONS = ("us", "de")
@@ -75,5 +76,6 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         "filter_messages": _filter_messages,
         "mint_token": _mint_token,
         "revoke_token": _revoke_token,
+        "receive_many": receive_many,
     }
 )

@@ -7,7 +7,7 @@ from typing import Any
 from mocks.stage import Desk
 
 # The seeded tokens have the least scopes that their purposes need; mint_token makes others.
-READ_SCOPES = ("project:read", "event:write")
+READ_SCOPES = ("project:read", "event:write", "org:read")
 MANAGE_SCOPES = ("project:admin",)
 # How long the ingest servers go on with the key settings they have cached. Minutes at Sentry, a moment here.
 PROPAGATION_S = 0.2

@@ -27,6 +27,7 @@ from vendors import (
     pagerduty,
     pagerduty_rotation,
     sentry,
+    sentry_counts,
     sentry_rotation,
     slack,
     slack_counts,
@@ -120,7 +121,9 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = MappingProxyType(
 
 
 # How each integration is asked what it received.
-COUNTS: Mapping[str, Counting] = MappingProxyType({row.integration: row for row in (slack_counts.COUNTING,)})
+COUNTS: Mapping[str, Counting] = MappingProxyType(
+    {row.integration: row for row in (slack_counts.COUNTING, sentry_counts.COUNTING)}
+)
 
 
 def integration_named(name: str) -> Integration:

@@ -251,7 +251,7 @@ INTEGRATION = Integration(
                  rotated="a second client key in the project, swap, verify, disable and delete the old one; Sentry's API can do all of it", check=dsn),
         Variable("SENTRY_AUTH_TOKEN", "auth_token", Purpose.READ, secret=True, required=False,
                  where="Settings > Custom Integrations > the internal integration > Tokens",
-                 scopes="project:read (events), event:write (resolves test issues)",
+                 scopes="project:read (events), event:write (resolves test issues), org:read (counts, where events are reconciled)",
                  rotated="by hand: a second token of the integration, swap, delete the old one",
                  check=_token),
         Variable("SENTRY_ORG", "organisation", Purpose.READ, secret=False, required=False,

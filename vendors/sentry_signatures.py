@@ -52,3 +52,15 @@ SYMPTOMS = {
         Symptom("sentry.event_dropped", "Sentry answered 200 to the event {nonce}, and the project never showed it, though the DSN's key is active.", "An inbound filter, a quota or a sampling rule dropped it after it was taken.", "Look at Stats & Usage for filtered and rate-limited events, and at the project's Settings > Inbound Filters."),
     )
 }  # fmt: skip
+
+_COUNTING = frozenset({"count_probes", "count_types", "count_outcomes", "list_events"})
+
+# What Sentry says to those who count. Source: https://docs.sentry.io/api/organizations/, https://docs.sentry.io/api/ratelimits/
+COUNT_SIGNATURES = (
+    row_of("counts_too_many", 400, "The span of time has more points than Sentry shows at once.", "Report it with the audit bundle.", marker="too many results", verbs=_COUNTING),
+    row_of("counts_refused", 400, "Sentry does not take the question: most often type_field, id_field or query names what it does not know.", "Compare [received.<environment>.<target>] in opsflows.toml with the fields in Sentry's Discover.", verbs=_COUNTING),
+    row_of("counts_token_unknown", 401, "SENTRY_AUTH_TOKEN is wrong or was revoked, or belongs to an organisation in the other region.", _TOKEN, verbs=_COUNTING),
+    row_of("counts_scope_missing", 403, "The auth token lacks the scope org:read, which counting takes.", "Set the internal integration's permission Organization to Read, then count again.", verbs=_COUNTING),
+    row_of("counts_organisation_unknown", 404, "SENTRY_ORG names nothing that this token can see, or the plan has no such endpoint.", "Copy the organisation from the address <organisation>.sentry.io.", verbs=_COUNTING),
+    row_of("counts_limited", 429, "This token asks more often than Sentry allows; nothing was counted.", "Wait until the moment in X-Sentry-Rate-Limit-Reset and repeat.", kind=Kind.UNAVAILABLE, verbs=_COUNTING),
+)  # fmt: skip
