@@ -112,7 +112,7 @@ def received_side(context: Context, asked: Asked, window: Window, now: datetime)
             missing |= dict.fromkeys(known.days(), f"{error.happened} {error.next_step}")
     by_ids = asked.section.by == "ids"
     if by_ids:
-        counts.extend(as_count(one) for one in listed if one.is_probe)
+        counts.extend(as_count(one) for one in listed)
     return ReceivedSide(
         days={key: one for key, one in received_days(counts).items() if key[0] not in missing},
         missing=missing,

@@ -1,0 +1,255 @@
+"""A month of one environment, put together: which targets, both sides of each, incidents, waivers, earlier months."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from domain.comparing import Manner, total_emitted
+from domain.errors import BadInput
+from domain.event_counts import Trust
+from domain.findings import Rule
+from domain.month_results import Sides, false_alarms_expected, month_results, waived
+from domain.reconciliation import (
+    Emitted,
+    Investigation,
+    Overlay,
+    PastMonth,
+    ProbeRatio,
+    Received,
+    Reconciliation,
+    SourceFact,
+    Waiver,
+)
+from domain.windows import DAY, Month, Window, day_window
+from ledger.investigations import open_investigations
+from ledger.probes import probe_ratios
+from ledger.reconciliations import past_months
+from ledger.verifications import failing_spans
+from ledger.waivers import Waiver as RecordedWaiver
+from ledger.waivers import waivers_on
+from steps.context import Context
+from steps.received_sides import Asked, ReceivedSide, section_of
+from vendors.counting import Counting
+
+# What waivers of months are kept under.
+WAIVED_AS = "reconciliation"
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedSide:
+    """What one source recorded of one target. `missing` names days of which it says nothing, and why."""
+
+    target: str
+    trust: Trust
+    days: Mapping[tuple[date, str], Emitted]
+    missing: Mapping[date, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What the comparison of ids found of one target, by day and type, and some of the ids that are missing."""
+
+    received: Mapping[tuple[date, str], Received]
+    missing_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One run's question: a window of an environment, a month or a day of one; and whom it concerns, asked at `now`."""
+
+    context: Context
+    month: Month
+    window: Window
+    now: datetime
+    asked: tuple[Asked, ...]
+
+    @property
+    def rule(self) -> Rule:
+        said = self.context.config.reconciliation
+        return Rule(said.tolerance, said.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Everything that was read for a question. `files_read` counts input files, whether counted now or before."""
+
+    emitted: Sequence[EmittedSide]
+    received: Mapping[str, ReceivedSide]
+    matched: Mapping[str, Matched]
+    facts: Sequence[SourceFact]
+    files_read: int
+
+
+def question_of(
+    context: Context, month: Month, window: Window, counts: Mapping[str, Counting], now: datetime
+) -> Question:  # fmt: skip
+    """Return what is to be compared in the window.
+
+    Raises:
+        BadInput: the window has not begun, or nothing in scope counts or is wanted.
+    """
+    if window.start >= now:
+        raise BadInput(
+            f"{month} has not begun.",
+            "There is nothing to count yet; nothing was read.",
+            "Choose a month that is over.",
+        )
+    asked = tuple(
+        Asked(target, counts[target.integration], section_of(context, target))
+        for target in context.declared.targets
+        if target.integration in counts and section_of(context, target).wanted
+    )
+    if not asked:
+        raise BadInput(
+            f"Nothing in scope of environment {context.environment} can be counted.",
+            "Either its integrations do not count, or opsflows.toml says wanted = false for each. Nothing was read.",
+            f"Choose another environment, or see [received.{context.environment}] in opsflows.toml.",
+        )
+    return Question(context, month, window, now, asked)
+
+
+def settles_at(question: Question, asked: Asked) -> datetime:
+    """Return when late events of the window have stopped coming: after the rule's time, or the vendor's where it is longer."""
+    after = max(question.context.config.reconciliation.settles_after, asked.counting.reporting_lag)
+    return question.window.end + after
+
+
+def widened(window: Window) -> Window:
+    """Return the window with a day on each side: events that are matched one by one may lie on either side of an edge."""
+    return Window(window.start - DAY, window.end + DAY)
+
+
+def assembled(question: Question, answered: Answered) -> Reconciliation:
+    """Return what the window says, from what was read and what the ledger knows."""
+    context, window = question.context, question.window
+    ledger, environment = context.ledger, context.environment
+    overlays = _overlays(question)
+    probes = probe_ratios(ledger, environment, window)
+    past = past_months(ledger, environment, question.month)
+    waivers = waivers_on(ledger, environment, WAIVED_AS, question.now.date())
+    investigations = open_investigations(ledger, environment)
+    sides = [
+        _sides(question, asked, answered, overlays, probes.get(asked.target), past.get(str(asked.target), ()))
+        for asked in question.asked
+    ]
+    months, cells = month_results(sides, question.rule, window, question.now)
+    targets = tuple(
+        replace(waived(one, _waiver(waivers.get(one.target), one.target)), investigation=_of(investigations, question.month, one.target))
+        for one in months
+    )  # fmt: skip
+    return Reconciliation(
+        environment=environment,
+        month=question.month,
+        window=window,
+        tolerance=question.rule.tolerance,
+        confidence=question.rule.confidence,
+        targets=targets,
+        cells=cells,
+        facts=tuple(answered.facts),
+        overlays=overlays,
+        files_read=answered.files_read,
+        expected_false_alarms=false_alarms_expected(cells),
+        carried_over=tuple(one for one in investigations if one.month < str(question.month)),
+    )
+
+
+def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
+    question: Question, asked: Asked, answered: Answered, overlays: Sequence[Overlay],
+    probes: ProbeRatio | None, past: tuple[PastMonth, ...],
+) -> Sides:  # fmt: skip
+    name = str(asked.target)
+    mine = [side for side in answered.emitted if side.target == name]
+    received = answered.received[name]
+    matched = answered.matched.get(name)
+    section = asked.section
+    return Sides(
+        target=name,
+        manner=Manner(
+            unit=asked.counting.unit,
+            shift=asked.counting.shifts_at_day_end,
+            rates=section.sample_rates,
+            rate=section.sample_rate,
+            overlays=tuple(one for one in overlays if one.target in {"", name}),
+        ),
+        trust=_trust(mine),
+        clock=asked.counting.clock,
+        splits_types=section.splits_types,
+        by_ids=matched is not None,
+        settles_at=settles_at(question, asked),
+        emitted=_added(mine),
+        received=_with_losses(matched.received, received.days) if matched else received.days,
+        emitted_missing=_emitted_missing(question, mine),
+        received_missing=received.missing,
+        probes=probes,
+        past=past,
+        missing_ids=matched.missing_ids if matched else (),
+    )
+
+
+def _trust(sides: Iterable[EmittedSide]) -> tuple[Trust, ...]:
+    """Return where the numbers come from: of the sources that recorded something, else of those that could have."""
+    rows = list(sides)
+    said = {side.trust for side in rows if side.days} or {side.trust for side in rows}
+    return tuple(trust for trust in Trust if trust in said)
+
+
+def _added(sides: Iterable[EmittedSide]) -> dict[tuple[date, str], Emitted]:
+    found: dict[tuple[date, str], list[Emitted]] = {}
+    for side in sides:
+        for key, one in side.days.items():
+            found.setdefault(key, []).append(one)
+    return {key: rows[0] if len(rows) == 1 else total_emitted(rows) for key, rows in found.items()}
+
+
+def _emitted_missing(question: Question, sides: Sequence[EmittedSide]) -> dict[date, str]:
+    if not sides:
+        why = f"no [emitted] section of opsflows.toml records it for environment {question.context.environment}"
+        return dict.fromkeys(question.window.days(), why)
+    missing = {day: "it is not over yet" for day in question.window.days() if day_window(day).start >= question.now}
+    return {**missing, **{day: why for side in sides for day, why in side.missing.items()}}
+
+
+def _with_losses(
+    matched: Mapping[tuple[date, str], Received], counted: Mapping[tuple[date, str], Received]
+) -> dict[tuple[date, str], Received]:
+    """Return what ids say, with the vendor's own reasons and hours, which are only counted."""
+    none = Received(0, 0, 0, 0)
+    also = {key: counted.get(key, none) for key in {*matched, *counted}}
+    return {key: replace(matched.get(key, none), losses=one.losses, by_hour=one.by_hour) for key, one in also.items()}
+
+
+def _overlays(question: Question) -> tuple[Overlay, ...]:
+    """Return the incidents that opsflows.toml names and the times in which our own verifications failed."""
+    context = question.context
+    named = [
+        Overlay(Window(one.start.astimezone(UTC), one.end.astimezone(UTC)), target, one.note)
+        for one in context.config.incidents
+        if one.environment == context.environment
+        for target in one.targets or ("",)
+    ]
+    failing = [
+        Overlay(
+            span, str(target), f"verifications failed from {span.start:%-d %b %H:%M} to {span.end:%-d %b %H:%M} UTC"
+        )
+        for target, span in failing_spans(context.ledger, context.environment, question.window)
+    ]
+    within = [one for one in (*named, *failing) if one.window.overlap(question.window) is not None]
+    return tuple(sorted(within, key=lambda one: (one.window, one.target)))
+
+
+def _waiver(said: RecordedWaiver | None, target: str) -> Waiver | None:
+    return None if said is None else Waiver(target, said.who, said.reason, said.until)
+
+
+def _of(investigations: Iterable[Investigation], month: Month, target: str) -> Investigation | None:
+    return next((one for one in investigations if (one.month, one.target) == (str(month), target)), None)
+
+
+def yesterday(now: datetime) -> Window:
+    """Return the UTC day before the one of `now`."""
+    return day_window((now.astimezone(UTC) - timedelta(days=1)).date())
+
+
+def last_settled_month(now: datetime, settles_after: timedelta) -> Month:
+    """Return the newest month whose late events have stopped coming."""
+    return Month.of(now - settles_after).previous
