@@ -109,7 +109,10 @@ class EventFiles(BaseModel):
 
 
 class CounterColumns(BaseModel):
-    """What the columns of counter snapshots are called; `process` is the id that a process takes when it starts."""
+    """What the columns of counter snapshots are called; `process` is the id that a process takes when it starts.
+
+    `started` is the moment at which it did, an empty name where that is not written down.
+    """
 
     model_config = _STRICT
 
@@ -118,6 +121,7 @@ class CounterColumns(BaseModel):
     type: str = "event_type"
     integration: str = "integration"
     value: str = "value"
+    started: str = ""
 
 
 class CounterSnapshots(BaseModel):
