@@ -80,6 +80,11 @@ class Bundle:
             raise BadInput(f"{name} is written by the bundle itself.", "Nothing was written.", "Choose another name.")
         self._add(name, text, os.O_TRUNC)
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file that is no text, as `write` does."""
+        _check_name(name)
+        self._add(name, content, os.O_TRUNC)
+
     def seal(
         self,
         *,
@@ -146,10 +151,10 @@ class Bundle:
                 "ledger.bundle_copy",
             ) from error
 
-    def _add(self, name: str, text: str, how: int) -> None:
+    def _add(self, name: str, content: str | bytes, how: int) -> None:
         with self._lock:
             self._check_open()
-            _put(self.folder / name, text, how)
+            _put(self.folder / name, content, how)
 
     def _check_open(self) -> None:
         if (self.folder / MANIFEST).exists():
@@ -172,11 +177,11 @@ def _line(exchange: Exchange) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
-def _put(file: Path, text: str, how: int) -> None:
+def _put(file: Path, content: str | bytes, how: int) -> None:
     """Write at once and to the end, so that a killed run leaves whole lines."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | how, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(text.encode())
+        stream.write(content.encode() if isinstance(content, str) else content)
 
 
 def _replace(file: Path, content: bytes) -> None:
