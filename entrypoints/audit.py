@@ -21,7 +21,7 @@ def audit() -> None:
 @audit.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def verify(as_json: bool) -> None:  # noqa: FBT001 (click passes a flag)
-    """Recompute the chain, every bundle's digests and every rotation's journal; exit 1 at the first thing that was changed."""
+    """Recompute the chain, every bundle's digests, every rotation's journal and every recorded fact; exit 1 at the first thing that was changed."""
     ledger = open_own_ledger()
     try:
         report = verify_audit(ledger, resolve_home(os.environ), audit_url=os.environ.get(AUDIT_URL, ""))
@@ -43,7 +43,10 @@ def checkpoint() -> None:
 
 
 def _words(report: AuditReport) -> str:
-    head = f"{report.entries} entries, {report.bundles} bundles and {report.rotations} rotations' journals recomputed."
+    head = (
+        f"{report.entries} entries, {report.bundles} bundles, {report.rotations} rotations' journals and "
+        f"{report.facts} recorded facts recomputed."
+    )
     if report.unsealed:
         head += f" Not sealed, so they vouch for nothing: {', '.join(report.unsealed)}."
     first = report.first

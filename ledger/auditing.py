@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from sqlalchemy import Connection, Text, select, type_coerce
 
 from domain.errors import BadInput
 from ledger import chain
+from ledger.auditing_facts import FactDiffers, FactStory, compared_facts
 from ledger.auditing_rotations import Differs, RotationStory, compared_rotations
 from ledger.bundles import AUDIT, MANIFEST, bundle_path
 from ledger.chain import Checkpoint, Fault, Link
+from ledger.moments import spelled
 from ledger.opening import Ledger
 from ledger.runs import ABANDONED, OPENED, SEALED, SEALED_LATE
 from ledger.schema import CHAIN_HEAD, RUNS
@@ -29,6 +31,7 @@ class Where(Enum):
     RUN = "run"
     BUNDLE = "bundle"
     ROTATION = "rotation"
+    FACT = "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,13 @@ class Break:
     run_id: str = ""
     file: str = ""
     rotation: str = ""
+    about: str = ""
 
     def __str__(self) -> str:
         run = f", run {self.run_id}" if self.run_id else ""
         file = f", {self.file}" if self.file else ""
-        rotation = f" {self.rotation}" if self.rotation else ""
-        return f"entry {self.seq} ({self.where.value}{rotation}{run}{file}): {self.differs}"
+        name = self.rotation or self.about
+        return f"entry {self.seq} ({self.where.value}{f' {name}' if name else ''}{run}{file}): {self.differs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class AuditReport:
     entries: int
     bundles: int
     rotations: int
+    facts: int
     breaks: tuple[Break, ...]
     unsealed: tuple[str, ...]
     intact_since: Checkpoint | None
@@ -99,6 +104,7 @@ class _Story:
     hashes: dict[int, str] = field(default_factory=dict)
     breaks: list[Break] = field(default_factory=list)
     rotations: RotationStory = field(default_factory=RotationStory)
+    facts: FactStory = field(default_factory=FactStory)
 
     def following(self, links: Iterable[Link], wanted: frozenset[int]) -> Iterator[Link]:
         """Pass the links on, keeping what they say."""
@@ -115,7 +121,7 @@ class _Story:
             self.runs[run_id] = _Told(link, said)
             return
         if kind not in {OPENED, SEALED, SEALED_LATE}:
-            if not self.rotations.take(link.seq, said):
+            if not (self.rotations.take(link.seq, said) and self.facts.take(link, said)):
                 self.breaks.append(_not_following(link))
             return
         told = self.runs.get(run_id)
@@ -142,6 +148,7 @@ def verify_audit(ledger: Ledger, home: Path, *, audit_url: str = "", outside: Se
         breaks += story.breaks
         breaks += _compared_runs(connection, story.runs)
         breaks += map(_of_difference, compared_rotations(connection, ledger.id, story.rotations))
+        breaks += map(_of_fact, compared_facts(connection, story.facts))
     breaks += _compared_checkpoints(kept, story.hashes, ledger.id)
     checked = 0
     places = [str(home / AUDIT), *([audit_url] if audit_url else [])]
@@ -154,6 +161,7 @@ def verify_audit(ledger: Ledger, home: Path, *, audit_url: str = "", outside: Se
         entries=head.seq,
         bundles=checked,
         rotations=len(story.rotations.told),
+        facts=len(story.facts.told),
         breaks=tuple(breaks),
         unsealed=tuple(run_id for run_id, told in story.runs.items() if _vouches_for_nothing(told)),
         intact_since=_intact_since(breaks, kept, story.hashes),
@@ -179,6 +187,10 @@ def _of_difference(found: Differs) -> Break:
     return Break(found.seq, Where.ROTATION, found.words, rotation=found.rotation)
 
 
+def _of_fact(found: FactDiffers) -> Break:
+    return Break(found.seq, Where.FACT, found.words, about=found.about)
+
+
 def _vouches_for_nothing(told: _Told) -> bool:
     return told.sealed is None or (told.verdict == ABANDONED and not told.bundle)
 
@@ -192,7 +204,7 @@ def _compared_runs(connection: Connection, told_of: Mapping[str, _Told]) -> Iter
         if row is None:
             yield Break(told.opened.seq, Where.RUN, "its row was deleted", run_id)
             continue
-        differing = [name for name, value in _expected(told).items() if _same_spelling(row[name]) != value]
+        differing = [name for name, value in _expected(told).items() if spelled(row[name]) != value]
         if differing:
             seq = _contradicted(told, row) if set(differing) <= _SEALED_COLUMNS else told.opened.seq
             yield Break(seq, Where.RUN, f"its row was edited: {', '.join(differing)}", run_id)
@@ -227,20 +239,6 @@ def _expected(told: _Told) -> dict[str, str | None]:
         "world": told.world,
         "bundle_digest": told.bundle,
     }
-
-
-def _same_spelling(raw: object) -> str | None:
-    """Return a column's content as the chain would spell it: a moment as ISO 8601 in UTC, the rest as text."""
-    if raw is None:
-        return None
-    if isinstance(raw, datetime):
-        return raw.astimezone(UTC).isoformat()
-    text = str(raw)
-    try:
-        # SQLite's moments; nothing else in the table looks like one by chance and differs from its own spelling.
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).isoformat()
-    except ValueError:
-        return text
 
 
 def _compared_checkpoints(kept: Iterable[Checkpoint], hashes: Mapping[int, str], ledger_id: str) -> Iterator[Break]:

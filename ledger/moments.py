@@ -36,3 +36,17 @@ def database_time(connection: Connection) -> datetime:
     """Return what the database's clock says now."""
     now: datetime = connection.execute(_CLOCK[connection.dialect.name]).scalar_one()
     return now
+
+
+def spelled(raw: object) -> str | None:
+    """Return a column's content as the chain would spell it: a moment as ISO 8601 in UTC, the rest as text."""
+    if raw is None:
+        return None
+    if isinstance(raw, datetime):
+        return raw.astimezone(UTC).isoformat()
+    told = str(raw)
+    try:
+        # SQLite's moments; nothing else in the tables looks like one by chance and differs from its own spelling.
+        return datetime.strptime(told, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        return told
