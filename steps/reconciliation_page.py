@@ -1,0 +1,233 @@
+"""The report as one page that needs nothing else: no script, no font, no picture from anywhere; every text is escaped.
+
+What people decide on is at its top; the numbers behind it follow, and add up.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from domain.reconciliation import (
+    NONE_AT_ALL,
+    Bounds,
+    Cell,
+    Compared,
+    Edition,
+    Finding,
+    Reconciliation,
+    SourceFact,
+    TargetMonth,
+)
+from steps import reconciliation_wording as wording
+from steps.reconciliation_heat import HeatCell, heat_map
+from steps.reconciliation_trend import Trend, trend
+from steps.reconciliation_waterfall import Waterfall, waterfall
+from steps.reconciliation_words import received_in_words, summary
+
+_TEMPLATE = "reconciliation_page.html.jinja"
+_FACTS = 120
+_WORST_CELLS = 12
+_IDS = 100
+_LINKS = ("https://", "http://")
+_LONGEST_NAME = 80
+_LONGEST_TEXT = 600
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """One event type's month: sums of its days, of those alone that both sides know where two sides are compared."""
+
+    type: str
+    emitted: int | None
+    sent: int | None
+    received: int | None
+    loss: Bounds | None
+    excess: Bounds | None
+    duplicates: int | None
+    explained: int | None
+    lost: Bounds | None
+    over: Bounds | None
+    days_above: int
+    days_missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One integration on the page."""
+
+    number: int
+    one: TargetMonth
+    received: str
+    types: tuple[TypeRow, ...]
+    total: TypeRow
+    worst: tuple[Cell, ...]
+    heat: tuple[HeatCell, ...]
+    waterfall: Waterfall | None
+    trend: Trend
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """What was seen of one kind in one source, over all its files."""
+
+    source: str
+    what: str
+    files: tuple[str, ...]
+    events: int
+    is_fault: bool
+
+
+def page(reconciliation: Reconciliation, edition: Edition) -> str:
+    """Return the HTML of the report."""
+    return _ENVIRONMENT.get_template(_TEMPLATE).render(
+        month=reconciliation,
+        edition=edition,
+        summary=summary(reconciliation),
+        title=f"Event counts, {wording.month_in_words(reconciliation.month)}, {reconciliation.environment}",
+        sections=_sections(reconciliation),
+        days=list(reconciliation.window.days()),
+        facts=_facts(reconciliation.facts),
+        most_facts=_FACTS,
+        most_ids=_IDS,
+    )
+
+
+def explained_events(compared: Compared | None) -> int | None:
+    """Return how many events of loss and excess together have a reason."""
+    if compared is None:
+        return None
+    return sum(one.events for one in (*compared.loss_explained, *compared.excess_explained))
+
+
+def _sections(reconciliation: Reconciliation) -> list[Section]:
+    own: dict[str, list[Cell]] = defaultdict(list)
+    for cell in reconciliation.cells:
+        own[cell.target].append(cell)
+    heat = heat_map(reconciliation)
+    return [
+        _section(number, reconciliation, one, own[one.target], heat[one.target])
+        for number, one in enumerate(wording.by_urgency(reconciliation.targets), 1)
+    ]
+
+
+def _section(
+    number: int, reconciliation: Reconciliation, one: TargetMonth, cells: Sequence[Cell], heat: Sequence[HeatCell]
+) -> Section:
+    by_type: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_type[cell.type].append(cell)
+    return Section(
+        number=number,
+        one=one,
+        received=received_in_words(one),
+        types=tuple(_type_row(name, by_type[name]) for name in sorted(by_type)),
+        total=_type_row("all types", cells),
+        worst=tuple(sorted(filter(_is_notable, cells), key=_severity)[:_WORST_CELLS]),
+        heat=tuple(heat),
+        waterfall=waterfall(one, cells),
+        trend=trend(one, str(reconciliation.month), reconciliation.tolerance),
+    )
+
+
+def _type_row(name: str, cells: Sequence[Cell]) -> TypeRow:
+    known = [cell.compared for cell in cells if cell.compared is not None]
+    return TypeRow(
+        type=name or "not split by type",
+        emitted=_total(None if cell.emitted is None else cell.emitted.unique for cell in cells),
+        sent=_total(None if cell.emitted is None else cell.emitted.sent for cell in cells),
+        received=_total(None if cell.received is None else cell.received.events for cell in cells),
+        loss=sum((one.loss for one in known), start=NONE_AT_ALL) if known else None,
+        excess=sum((one.excess for one in known), start=NONE_AT_ALL) if known else None,
+        duplicates=None if any(one.duplicates is None for one in known) else _total(one.duplicates for one in known),
+        explained=_total(explained_events(one) for one in known),
+        lost=sum((one.loss_residual for one in known), start=NONE_AT_ALL) if known else None,
+        over=sum((one.excess_residual for one in known), start=NONE_AT_ALL) if known else None,
+        days_above=len({cell.day for cell in cells if cell.finding is Finding.BREACH}),
+        days_missing=len({cell.day for cell in cells if cell.compared is None}),
+    )
+
+
+def _total(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum of what is known, None where nothing is."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
+
+
+def _is_notable(cell: Cell) -> bool:
+    return cell.finding in wording.NEEDS_SOMEONE
+
+
+def _severity(cell: Cell) -> tuple[int, int, date, str]:
+    left = 0
+    if cell.compared is not None:
+        left = max(cell.compared.loss_residual.high, cell.compared.excess_residual.high)
+    return wording.URGENCY.index(cell.finding), -left, cell.day, cell.type
+
+
+def _facts(facts: Iterable[SourceFact]) -> list[FactRow]:
+    """Return the kinds of things seen, faults first; a month can have thousands of files with one late line each."""
+    alike: dict[tuple[bool, str, str], list[SourceFact]] = defaultdict(list)
+    for fact in facts:
+        alike[not fact.is_fault, fact.source, fact.what].append(fact)
+    return [
+        FactRow(source, what, tuple(fact.file for fact in rows), sum(fact.events for fact in rows), not is_harmless)
+        for (is_harmless, source, what), rows in sorted(alike.items())
+    ]
+
+
+def _is_link(text: str) -> bool:
+    """Say whether text may become a link: anything else, javascript: above all, stays text."""
+    return text.startswith(_LINKS)
+
+
+def _name(text: str) -> str:
+    return wording.cut(text, _LONGEST_NAME)
+
+
+def _sentence(text: str) -> str:
+    return wording.cut(text, _LONGEST_TEXT)
+
+
+def _finding_class(finding: Finding) -> str:
+    return finding.name.lower().replace("_", "")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "bounds": wording.bounds,
+        "percent": wording.percent,
+        "moment": wording.moment,
+        "day": wording.day_in_words,
+        "days": wording.days_in_words,
+        "name": _name,
+        "says": _sentence,
+        "look": _finding_class,
+        "explained": explained_events,
+    }
+    environment.tests |= {"link": _is_link}
+    environment.globals |= {
+        "Finding": Finding,
+        "SIGN": wording.SIGN,
+        "MEANING": wording.MEANING,
+        "TRUST": wording.TRUST_SHORT,
+        "CLOCK": wording.CLOCK_SHORT,
+        "needs_someone": wording.NEEDS_SOMEONE,
+        "interval": wording.interval,
+        "plural": wording.plural,
+    }
+    return environment
+
+
+_ENVIRONMENT = _environment()
