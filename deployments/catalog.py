@@ -6,11 +6,24 @@ from typing import Any
 from prefect import Flow
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
-from deployments.schedules import AGES_DAILY, DRILL_DAILY, ROTATE_DAILY, SWEEP_QUARTER_HOURLY, VERIFY_DAILY, Tick
+from deployments.schedules import (
+    AGES_DAILY,
+    COLLECT_DAILY,
+    DRILL_DAILY,
+    RECONCILE_MONTHLY,
+    ROTATE_DAILY,
+    SWEEP_QUARTER_HOURLY,
+    VERIFY_DAILY,
+    YESTERDAY_DAILY,
+    Tick,
+)
 from domain.names import (
+    CHECK_YESTERDAY,
+    COLLECT_COUNTS,
     CONFIRM_STEP,
     CREDENTIAL_AGES,
     DAY1_WIRING,
+    RECONCILE,
     RESPOND,
     ROTATE,
     ROTATE_DUE,
@@ -20,8 +33,11 @@ from domain.names import (
     VERIFY_DUE,
 )
 from flows.check_credential_ages import check_credential_ages
+from flows.check_yesterday import check_yesterday
+from flows.collect_counts import collect_counts
 from flows.confirm_a_step import confirm_a_step
 from flows.drill_rotations import drill_rotations
+from flows.reconcile_events import reconcile_events
 from flows.respond_to_a_compromise import respond_to_a_compromise
 from flows.rotate_credentials import rotate_credentials
 from flows.rotate_what_is_due import rotate_what_is_due
@@ -61,5 +77,8 @@ CATALOG: tuple[Entry, ...] = (
     Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
     Entry(CREDENTIAL_AGES, check_credential_ages, (AGES_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "scheduled")),
     Entry(ROTATION_DRILL, drill_rotations, (DRILL_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "drill", "scheduled")),
+    Entry(RECONCILE, reconcile_events, (RECONCILE_MONTHLY,), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "scheduled", "by-hand")),
+    Entry(COLLECT_COUNTS, collect_counts, (COLLECT_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
+    Entry(CHECK_YESTERDAY, check_yesterday, (YESTERDAY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
     Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled")),
 )  # fmt: skip

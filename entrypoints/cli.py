@@ -57,6 +57,11 @@ _COMMANDS = {
         "freeze",
         "Stop every change at a vendor but those of an emergency; --lift ends it.",
     ),
+    "reconcile": (
+        "entrypoints.reconcile",
+        "reconcile",
+        "A month's emitted events against what the vendors received.",
+    ),
     "go-live": ("entrypoints.go_live", "go_live", "Record when an environment went live."),
     "deploy": ("entrypoints.deploy", "deploy", "Make Prefect hold what the catalog says; --check only looks."),
     "audit": ("entrypoints.audit", "audit", "Recompute the audit chain and every bundle."),

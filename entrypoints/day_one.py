@@ -3,7 +3,8 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -41,6 +42,20 @@ class Progress(logging.Handler):
                 click.echo(f"Started {fields['deployment']}: run {fields['run']}.")
 
 
+@contextmanager
+def heard_by(listener: logging.Handler) -> Iterator[None]:
+    """Let the listener hear what a flow run in this process reports; at the end the server has all of it."""
+    log = logging.getLogger("opsflows.progress")
+    log.addHandler(listener)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(listener)
+        _hand_over()
+
+
 def run_day_one(parameters: Mapping[str, object]) -> int:
     """Run the flow with these parameters and return the exit code.
 
@@ -50,15 +65,8 @@ def run_day_one(parameters: Mapping[str, object]) -> int:
     from flows.wire_day_one import wire_day_one  # noqa: PLC0415 (Prefect costs a second, which a wrong option should not)
 
     listener = Progress()
-    log = logging.getLogger("opsflows.progress")
-    log.addHandler(listener)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    try:
+    with heard_by(listener):
         state = wire_day_one(**parameters, return_state=True)
-    finally:
-        log.removeHandler(listener)
-        _hand_over()
     if listener.bundle:
         _tell(listener.bundle)
     click.echo(click.style(state.message or state.name, fg="green" if state.is_completed() else "red", bold=True))

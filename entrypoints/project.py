@@ -86,6 +86,12 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def running_stand_ins() -> str:
+    """Return where the stand-ins of `make up` are, empty where they do not run."""
+    port = read_ports().get("stand_ins")
+    return f"http://127.0.0.1:{port}" if port is not None and is_listening(port) else ""
+
+
 def write_private(file: Path, text: str) -> None:
     """Replace `file` at once by a copy that only its owner can read."""
     draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from domain.comparing import Manner, total_emitted
+from domain.config import Config, EnvironmentKind
 from domain.errors import BadInput
 from domain.event_counts import Trust
 from domain.findings import Rule
@@ -20,6 +21,7 @@ from domain.reconciliation import (
     SourceFact,
     Waiver,
 )
+from domain.reconciliation_sections import PrometheusCounters
 from domain.windows import DAY, Month, Window, day_window
 from ledger.investigations import open_investigations
 from ledger.probes import probe_ratios
@@ -31,6 +33,8 @@ from steps.context import Context
 from steps.received_sides import Asked, ReceivedSide, section_of
 from vendors.counting import Counting
 
+# In place of an environment's name: all that are live and record their events.
+EVERY_ENVIRONMENT = "all"
 # What waivers of months are kept under.
 WAIVED_AS = "reconciliation"
 
@@ -78,6 +82,38 @@ class Answered:
     matched: Mapping[str, Matched]
     facts: Sequence[SourceFact]
     files_read: int
+
+
+def chosen_environments(config: Config, name: str) -> list[str]:
+    """Return the environment of that name, or all that record their events but the rehearsal.
+
+    Raises:
+        BadInput: it is not declared.
+    """
+    if name != EVERY_ENVIRONMENT:
+        config.environment(name)
+        return [name]
+    recording = {section.environment for section in config.emitted.values()}
+    return [
+        one
+        for one, row in config.environments.items()
+        if one in recording and row.kind is not EnvironmentKind.REHEARSAL
+    ]
+
+
+def planned_lines(question: Question) -> list[str]:
+    """Return what would be read, a sentence each."""
+    context = question.context
+    sources = [
+        f"{name}: {section.kind} at {section.place if not isinstance(section, PrometheusCounters) else section.address}"
+        for name, section in context.config.emitted.items()
+        if section.environment == context.environment
+    ]
+    vendors = [
+        f"{asked.target}: {asked.counting.counts}, by {asked.section.by}, {asked.counting.clock.value}; settles {settles_at(question, asked):%Y-%m-%d %H:%M} UTC"
+        for asked in question.asked
+    ]
+    return [*(sources or ["no [emitted] section records this environment"]), *vendors]
 
 
 def question_of(
@@ -248,6 +284,11 @@ def _of(investigations: Iterable[Investigation], month: Month, target: str) -> I
 def yesterday(now: datetime) -> Window:
     """Return the UTC day before the one of `now`."""
     return day_window((now.astimezone(UTC) - timedelta(days=1)).date())
+
+
+def settled_day(now: datetime, settles_after: timedelta) -> Window:
+    """Return the newest UTC day whose late events have stopped coming."""
+    return yesterday(now - settles_after)
 
 
 def last_settled_month(now: datetime, settles_after: timedelta) -> Month:

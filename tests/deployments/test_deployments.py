@@ -8,9 +8,12 @@ import pytest
 
 from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY
 from domain.names import (
+    CHECK_YESTERDAY,
+    COLLECT_COUNTS,
     CONFIRM_STEP,
     CREDENTIAL_AGES,
     DAY1_WIRING,
+    RECONCILE,
     RESPOND,
     ROTATE,
     ROTATE_DUE,
@@ -23,6 +26,7 @@ from tests.program import Standing, eventually
 
 ALL = {
     DAY1_WIRING, CONFIRM_STEP, VERIFY_DUE, SWEEPER, ROTATE, RESPOND, ROTATE_DUE, STEP_ROTATION, CREDENTIAL_AGES, ROTATION_DRILL,
+    RECONCILE, COLLECT_COUNTS, CHECK_YESTERDAY,
 }  # fmt: skip
 
 

@@ -1,0 +1,82 @@
+"""Daily: yesterday's events and those of the day that has just settled are compared, so that no month's end brings a surprise."""
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from domain.config import Config
+from domain.errors import OpsError
+from domain.names import CHECK_YESTERDAY
+from domain.windows import Month
+from ledger.opening import Ledger
+from ledger.reconciliations import newest_revision
+from steps.audited_run import audited_run
+from steps.reconciling import (
+    EVERY_ENVIRONMENT,
+    chosen_environments,
+    last_settled_month,
+    question_of,
+    settled_day,
+    yesterday,
+)
+from tasks.concluding import concluded, refused
+from tasks.preparing import own_ledger, read_own_config
+from tasks.reconciliation import Gathered, check_day, counting_context, gather, schedule_month
+from vendors.registry import COUNTS
+
+_NAME = CHECK_YESTERDAY.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="check yesterday's events", persist_result=False)
+def check_yesterday() -> State[None]:
+    """Compare yesterday, which is still PROVISIONAL, and the newest day whose late events have stopped coming.
+
+    Starts the reconciliation of a settled month that has no final result yet, where its schedule was missed.
+    When it fails: the artifact `day-<environment>` says which integration differs on the settled day, and what to do; the
+    same difference would be in the month's report.
+    """
+    try:
+        config = read_own_config()
+        names = chosen_environments(config, EVERY_ENVIRONMENT)
+        if not names:
+            return Completed(message="No environment has an [emitted] section in opsflows.toml.", name="NothingDue")
+        states: list[State[None]] = []
+        with own_ledger() as ledger:
+            began: datetime = flow_run.scheduled_start_time or ledger.now()
+            for name in names:
+                states.append(_checked(ledger, config, name, began))
+                _make_up_for(ledger, config, name, began)
+    except OpsError as error:
+        return refused(error)
+    message = " ".join(f"{name}: {state.message}" for name, state in zip(names, states, strict=True))
+    if not all(state.is_completed() for state in states):
+        return Failed(message=message, name="Hold")
+    return Completed(message=message, name="Waiting")
+
+
+def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) -> State[None]:
+    with audited_run(
+        ledger, flow=_NAME, environment=environment, mode="apply", actor="schedule", reason="daily check",
+        prefect_run_id=str(flow_run.id or ""), parameters={},
+    ) as run:  # fmt: skip
+        words: list[str] = []
+        with counting_context(run, config, environment) as context:
+            # The settled day is judged last, so that it decides how the run ends.
+            for window in (yesterday(began), settled_day(began, config.reconciliation.settles_after)):
+                question = question_of(context, Month.of(window.start), window, COUNTS, ledger.now())
+                gathered = Gathered()
+                gather(question, gathered)
+                state = check_day(run, question, gathered, return_state=True)
+                words.append(state.message or "")
+        return concluded(run, " ".join(reversed(words)))
+
+
+def _make_up_for(ledger: Ledger, config: Config, environment: str, began: datetime) -> None:
+    """Start the month's reconciliation where it is settled and has no final result: its own schedule was missed or failed."""
+    month = last_settled_month(began, config.reconciliation.settles_after)
+    newest = newest_revision(ledger, environment, month)
+    if newest is None or not newest.is_final:
+        schedule_month(ledger, environment, month)

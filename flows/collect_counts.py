@@ -1,0 +1,51 @@
+"""Daily: what vendors counted is kept, where they forget it before a month is reconciled."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from domain.errors import OpsError
+from domain.names import COLLECT_COUNTS
+from domain.verdicts import Judgement, Verdict, World
+from steps.audited_run import audited_run
+from steps.collecting import Collected, collection_report, collections_due
+from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments
+from tasks.concluding import concluded, refused
+from tasks.preparing import own_ledger, read_own_config
+from tasks.reconciliation import collect_from, counting_context
+from tasks.reporting import show_report
+from vendors.registry import COUNTS
+
+_NAME = COLLECT_COUNTS.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="collect counts", persist_result=False)
+def collect_counts() -> State[None]:
+    """Ask every vendor that keeps its counts for less than two months, and keep what it says in the ledger.
+
+    The last days are asked for again each time, because late events are still coming; the newest answer of a day stands.
+    When it fails: the message names the vendor. A day that is never collected is NO DATA in its month, so put it right
+    while the vendor still knows the day.
+    """
+    try:
+        config = read_own_config()
+        done: list[Collected] = []
+        with own_ledger() as ledger, audited_run(
+            ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled collection",
+            prefect_run_id=str(flow_run.id or ""), parameters={},
+        ) as run:  # fmt: skip
+            for name in chosen_environments(config, EVERY_ENVIRONMENT):
+                with counting_context(run, config, name) as context:
+                    for due in collections_due(context, COUNTS, ledger.now()):
+                        collect_from(context, due, done, return_state=True)
+            failed = [one for one in done if one.problem]
+            judgement = Judgement(Verdict.HOLD if failed else Verdict.GREEN, World.REAL)
+            report = collection_report(done)
+            show_report("collected-counts", report, str(judgement))
+            run.conclude(judgement, report)
+            if not done:
+                return Completed(message="No vendor in scope forgets its counts that soon.", name="NothingDue")
+            return concluded(run, " ".join(one.words for one in failed) or f"{len(done)} integrations collected.")
+    except OpsError as error:
+        return refused(error)

@@ -1,0 +1,78 @@
+"""Keeps what vendors counted, day by day, for those that forget it before a month is reconciled."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.errors import OpsError
+from domain.windows import DAY, Window, day_window
+from ledger.collected_counts import keep_counts
+from steps.context import Context
+from steps.received_sides import Asked, as_count, ask_vendor, is_collected, retention_of, section_digest, section_of
+from vendors.counting import Counting
+
+# So many days back late events still change a count, where the vendor knows them for so long.
+ASKED_AGAIN = timedelta(days=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One target whose counts of these days are asked for now."""
+
+    asked: Asked
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What came of one target; `problem` is empty where its counts are kept."""
+
+    environment: str
+    target: str
+    window: Window
+    events: int
+    problem: str
+
+    @property
+    def words(self) -> str:
+        span = f"{self.window.start:%Y-%m-%d} to {self.window.end - DAY:%Y-%m-%d}"
+        return f"{self.environment} {self.target}, {span}: {self.problem or f'{self.events:,} events kept'}."
+
+
+def collections_due(context: Context, counts: Mapping[str, Counting], now: datetime) -> list[Due]:
+    """Return which targets of the environment are collected, and for which whole days."""
+    asked = [
+        Asked(target, counts[target.integration], section_of(context, target))
+        for target in context.declared.targets
+        if target.integration in counts and section_of(context, target).wanted
+    ]
+    return [Due(one, _days(one, now)) for one in asked if is_collected(one)]
+
+
+def collected(context: Context, due: Due) -> Collected:
+    """Ask for the days and keep each of them; what cannot be had is told, and what is kept of it stays."""
+    target = str(due.asked.target)
+    try:
+        counts, listed = ask_vendor(context, due.asked, due.window)
+    except OpsError as error:
+        return Collected(context.environment, target, due.window, 0, f"{error.happened} {error.next_step}".rstrip("."))
+    every = [*counts, *map(as_count, listed)]
+    digest = section_digest(due.asked.section)
+    for day in due.window.days():
+        window = day_window(day)
+        of_day = [one for one in every if window.start <= one.start < window.end]
+        keep_counts(context.ledger, context.run_id, context.environment, target, window, digest, of_day)
+    return Collected(context.environment, target, due.window, sum(one.events for one in every), "")
+
+
+def collection_report(done: Iterable[Collected]) -> str:
+    rows = [f"- {one.words}" for one in done]
+    return "\n".join(["# Collected counts", "", *(rows or ["No vendor in scope forgets its counts that soon."]), ""])
+
+
+def _days(asked: Asked, now: datetime) -> Window:
+    """Return the days before today that may still change, or as many as the vendor still knows whole."""
+    today = day_window(now.date()).start
+    known = (retention_of(asked) or ASKED_AGAIN) - DAY
+    back = max(1, min(ASKED_AGAIN, known) // DAY)
+    return Window(today - back * DAY, today)
