@@ -21,12 +21,18 @@ def _zone(name: str) -> str:
     return name
 
 
+# A place below the project's own home, wherever that is.
+IN_HOME = "$OPSFLOWS_HOME/"
+
+
 def _place(text: str) -> str:
+    if text.startswith(IN_HOME) and ".." not in PurePosixPath(text).parts:
+        return text
     if text.startswith(("s3://", "gs://")) and text.partition("://")[2].strip("/"):
         return text
     if PurePosixPath(text).is_absolute():
         return text
-    raise ValueError("an absolute folder, s3://bucket/prefix or gs://bucket/prefix")
+    raise ValueError("an absolute folder, one below $OPSFLOWS_HOME/, s3://bucket/prefix or gs://bucket/prefix")
 
 
 ZoneName = Annotated[str, AfterValidator(_zone)]

@@ -22,7 +22,7 @@ ROTATION_SECTIONS = [
 ROTATION_PAGES = ("planned", "compromise", "rollback", "foreign", "break-glass")
 STUCK = "stuck"
 # Raised by procedures, which are no part of domain.
-OF_STEPS = ("probe.left_behind", "several.failed", "run.abandoned", "question.overdue")
+OF_STEPS = ("probe.left_behind", "several.failed", "run.abandoned", "question.overdue", "reconciliation.breach")
 
 SYMPTOMS = (
     *NETWORK,
