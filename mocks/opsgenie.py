@@ -11,6 +11,7 @@ from starlette.responses import Response
 from mocks import opsgenie_alerts as alerts
 from mocks import opsgenie_settings as settings
 from mocks.opsgenie_account import REGIONS, TEAM_NAME, Account, Integration, Memory, Seed, answer, memory, new_id, seed
+from mocks.opsgenie_past import receive_many
 from mocks.opsgenie_processing import alert_named, settle
 from mocks.stage import Ask, Order, Route, StandIn
 
@@ -180,6 +181,7 @@ STAND_IN = StandIn(
         "revoke_integration": _revoke_integration,
         "switch_integration": _switch_integration,
         "account": _account,
+        "receive_many": receive_many,
     },
     hosts=tuple(REGIONS.values()),
     limited=_limited,

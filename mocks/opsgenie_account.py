@@ -195,6 +195,11 @@ def not_processable(field_name: str, problem: str) -> Refused:
     return Refused(refusal(422, message, {field_name: problem}))
 
 
+def millis(at: float) -> int:
+    """Return epoch seconds as the milliseconds in which Opsgenie thinks; what is smaller is cut off."""
+    return round(at * 1_000_000) // 1000
+
+
 def iso(at: float | None) -> str | None:
     if at is None:
         return None

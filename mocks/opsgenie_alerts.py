@@ -4,15 +4,27 @@ Source: https://docs.opsgenie.com/docs/alert-api
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from mocks.boolean_query import UnreadableQuery
-from mocks.opsgenie_account import Account, Alert, Request, answer, caller, iso, new_id, not_processable, refusal
+from mocks.opsgenie_account import (
+    Account,
+    Alert,
+    Request,
+    answer,
+    caller,
+    iso,
+    millis,
+    new_id,
+    not_processable,
+    refusal,
+)
 from mocks.opsgenie_processing import alert_named, known_identifier_type, settle, unknown_responders
-from mocks.opsgenie_search import Searchable, search_test
+from mocks.opsgenie_search import Searchable, creation_bounds, search_test
 from mocks.stage import Ask, Refused
 
 MESSAGE_LIMIT_CHARACTERS = 130
@@ -132,31 +144,30 @@ def _identifier_type(ask: Ask) -> str:
 
 def _matching(desk: Account, ask: Ask) -> list[Alert]:
     settle(desk)
+    query = ask.query.get("query", "")
     try:
-        test = search_test(ask.query.get("query", ""))
+        test = search_test(query)
     except UnreadableQuery as problem:
         raise Refused(refusal(422, f"Query could not be parsed: {problem}")) from problem
-    return [alert for alert in desk.memory.alerts if test(_searchable(desk, alert))]
+    least, most = creation_bounds(query)
+    within = [alert for alert in desk.memory.alerts if least <= millis(alert.created_at) <= most]
+    return [alert for alert in within if test(Searchable(partial(_texts, desk, alert), partial(_number, alert)))]
 
 
-def _searchable(desk: Account, alert: Alert) -> Searchable:
-    integration = _integration(desk, alert)
-    teams = [team.name for team in desk.memory.teams if any(row["id"] == team.id for row in alert.responders)]
-    texts = {
-        "alertId": [alert.id], "tinyId": [alert.tiny_id], "alias": [alert.alias], "message": [alert.message],
-        "description": [alert.description], "status": [alert.status], "priority": [alert.priority],
-        "source": [alert.source], "entity": [alert.entity], "tag": alert.tags, "tags": alert.tags,
-        "integration.name": [integration["name"]], "integration.id": [integration["id"]],
-        "integration.type": [integration["type"]], "teams": teams, "responders": teams,
-        "acknowledged": [str(alert.acknowledged).lower()],
-        "details.key": list(alert.details), "details.value": list(alert.details.values()),
-        **{f"details.{name}": [value] for name, value in alert.details.items()},
-    }  # fmt: skip
-    numbers = {
-        "createdAt": int(alert.created_at * 1000), "updatedAt": int(alert.updated_at * 1000),
-        "lastOccurredAt": int(alert.last_occurred_at * 1000), "count": alert.count,
-    }  # fmt: skip
-    return Searchable(texts, numbers)
+def _texts(desk: Account, alert: Alert, name: str) -> list[str]:
+    """Return the texts that a query finds under that name; none where alerts have no such field."""
+    if name in _TEXTS:
+        return _TEXTS[name](alert)
+    if name.startswith("integration."):
+        return [_integration(desk, alert).get(name.removeprefix("integration."), "")]
+    if name in {"teams", "responders"}:
+        return [team.name for team in desk.memory.teams if any(row["id"] == team.id for row in alert.responders)]
+    key = name.removeprefix("details.")
+    return [alert.details[key]] if key != name and key in alert.details else []
+
+
+def _number(alert: Alert, name: str) -> float | None:
+    return _NUMBERS[name](alert) if name in _NUMBERS else None
 
 
 def _integration(desk: Account, alert: Alert) -> dict[str, str]:
@@ -179,6 +190,28 @@ def _page_url(ask: Ask, offset: int, limit: int) -> str:
     return f"{ask.base_url}{ask.path}?{urlencode({**dict(ask.query), 'offset': offset, 'limit': limit})}"
 
 
+_TEXTS: dict[str, Callable[[Alert], list[str]]] = {
+    "alertId": lambda alert: [alert.id],
+    "tinyId": lambda alert: [alert.tiny_id],
+    "alias": lambda alert: [alert.alias],
+    "message": lambda alert: [alert.message],
+    "description": lambda alert: [alert.description],
+    "status": lambda alert: [alert.status],
+    "priority": lambda alert: [alert.priority],
+    "source": lambda alert: [alert.source],
+    "entity": lambda alert: [alert.entity],
+    "tag": lambda alert: alert.tags,
+    "tags": lambda alert: alert.tags,
+    "acknowledged": lambda alert: [str(alert.acknowledged).lower()],
+    "details.key": lambda alert: [*alert.details],
+    "details.value": lambda alert: [*alert.details.values()],
+}
+_NUMBERS: dict[str, Callable[[Alert], float]] = {
+    "createdAt": lambda alert: millis(alert.created_at),
+    "updatedAt": lambda alert: millis(alert.updated_at),
+    "lastOccurredAt": lambda alert: millis(alert.last_occurred_at),
+    "count": lambda alert: alert.count,
+}
 _ORDERS: dict[str, Callable[[Alert], Any]] = {
     "createdAt": lambda alert: alert.created_at,
     "updatedAt": lambda alert: alert.updated_at,

@@ -14,6 +14,7 @@ from mocks.pagerduty_memory import (
     new_routing_key,
     note,
 )
+from mocks.pagerduty_past import receive_many
 from mocks.stage import Action, Order
 
 _STATUSES = ("active", "disabled", "maintenance")
@@ -137,5 +138,6 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         "set_rate_limits": _set_rate_limits,
         "acknowledge": _acknowledge,
         "notify_slack": _notify_slack,
+        "receive_many": receive_many,
     }
 )

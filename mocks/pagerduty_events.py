@@ -19,6 +19,7 @@ from mocks.pagerduty_memory import (
     identifier,
     note,
     note_call,
+    written_event,
 )
 from mocks.stage import Ask, Refused
 
@@ -85,7 +86,8 @@ def _act(
         alert.resolved, alert.resolved_seen_at = True, seen_at
         if all(other.resolved for other in incident.alerts):
             incident.resolved, incident.resolved_seen_at = True, seen_at
-    note(desk, action, incident, integration.integration_id, seen_at)
+    logged = written_event(dedup_key, _payload(event))
+    note(desk, action, incident, integration.integration_id, seen_at, event=logged)
 
 
 def _open_alert(desk: PagerDutyDesk, integration: Integration, dedup_key: str) -> tuple[Incident, Alert] | None:
@@ -112,7 +114,7 @@ def _open_incident(
         seen_at, [alert],
     )  # fmt: skip
     desk.memory.incidents.append(incident)
-    note(desk, "trigger", incident, integration.integration_id, seen_at)
+    note(desk, "trigger", incident, integration.integration_id, seen_at, event=written_event(dedup_key, payload))
     for path in desk.memory.slack_paths:
         desk.world.deliver("slack", "POST", path, {"text": f"Triggered #{incident.number} on {service.name}: {title}"})
 

@@ -5,7 +5,10 @@ each state has two times: when it was so, and from when it is seen.
 """
 
 import secrets
+from bisect import insort
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from mocks.stage import Desk
@@ -14,6 +17,7 @@ REST_CALLS_PER_MINUTE = 960  # https://developer.pagerduty.com/docs/rest-api-rat
 EVENTS_PER_MINUTE = 120  # https://developer.pagerduty.com/docs/events-api-v2-rate-limits, per integration key
 WINDOW_S = 60
 EVENTS_INTEGRATION = "events_api_v2_inbound_integration"
+_NO_EVENT: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,10 @@ class Incident:
 
 @dataclass(slots=True)
 class LogEntry:
-    """`channel` is api where an event caused it, website where REST or a person did."""
+    """`channel` is api where an event caused it, website where REST or a person did, timeout where a timer did.
+
+    `event` is what the event held, empty where none caused it.
+    """
 
     entry_id: str
     type: str
@@ -93,6 +100,7 @@ class LogEntry:
     summary: str
     at: float
     visible_at: float
+    event: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,7 +117,10 @@ class ChangeEvent:
 
 @dataclass(slots=True)
 class Memory:
-    """`api_keys` maps a REST key to whether it may write; `calls` holds when each credential was used last minute."""
+    """`api_keys` maps a REST key to whether it may write; `calls` holds when each credential was used last minute.
+
+    `log` is in the order of its entries' times.
+    """
 
     api_keys: dict[str, bool]
     services: dict[str, Service]
@@ -171,11 +182,23 @@ def note_call(desk: PagerDutyDesk, credential: str) -> int:
     return len(recent)
 
 
-def note(desk: PagerDutyDesk, kind: str, incident: Incident, integration_id: str, seen_at: float) -> None:
-    """Write a log entry of the incident; `integration_id` is empty where a person or REST did it, and no event."""
+def note(
+    desk: PagerDutyDesk, kind: str, incident: Incident, integration_id: str, seen_at: float,
+    *, event: Mapping[str, Any] = _NO_EVENT,
+) -> None:  # fmt: skip
+    """Write a log entry of the incident; integration and event are empty where a person or REST did it."""
     channel = "api" if integration_id else "website"
     entry = LogEntry(
         identifier("R"), f"{kind}_log_entry", channel, incident.incident_id, incident.service_id, integration_id,
-        f"{kind}: {incident.title}", desk.now(), seen_at,
+        f"{kind}: {incident.title}", desk.now(), seen_at, dict(event),
     )  # fmt: skip
-    desk.memory.log.append(entry)
+    insort(desk.memory.log, entry, key=lambda logged: logged.at)
+
+
+def written_event(dedup_key: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event as the log shows it: in names of its own, which are not those of the Events API."""
+    named = {
+        "severity": "severity", "event_class": "class", "source_component": "component", "service_group": "group",
+        "source_origin": "source", "description": "summary", "details": "custom_details",
+    }  # fmt: skip
+    return {"dedup_key": dedup_key, **{name: payload[key] for name, key in named.items() if payload.get(key)}}

@@ -139,10 +139,13 @@ def written_alert(desk: PagerDutyDesk, incident: Incident, alert: Alert) -> dict
     }  # fmt: skip
 
 
-def written_log_entry(entry: LogEntry) -> dict[str, Any]:
+def written_log_entry(ask: Ask, entry: LogEntry) -> dict[str, Any]:
+    """Write an entry; what its event held is there for `include[]=channels` alone."""
+    whole = "channels" in ask.query.getlist("include[]") and entry.event
+    channel = {"summary": entry.summary, "cef_details": entry.event} if whole else {}
     return {
         "id": entry.entry_id, "type": entry.type, "summary": entry.summary, "created_at": iso(entry.at),
-        "channel": {"type": entry.channel}, "service": reference("service", entry.service_id),
+        "channel": {"type": entry.channel, **channel}, "service": reference("service", entry.service_id),
         "incident": reference("incident", entry.incident_id),
         "agent": reference("events_api_v2_inbound_integration", entry.integration_id) if entry.integration_id else None,
     }  # fmt: skip

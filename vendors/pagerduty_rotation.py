@@ -125,7 +125,7 @@ ROTATIONS = (
 # https://developer.pagerduty.com/docs/rest-api-rate-limits, .../events-api-v2-rate-limits (about 120, for each key).
 # Both are per key; but one REST key makes the calls for all credentials of the account, so those are counted together.
 LIMITS = (
-    Limit(960, timedelta(minutes=1), LimitOf.ACCOUNT, REST_VERBS | MANAGE_VERBS),
+    Limit(960, timedelta(minutes=1), LimitOf.ACCOUNT, REST_VERBS | MANAGE_VERBS | {"list_events"}),
     Limit(120, timedelta(minutes=1), LimitOf.CREDENTIAL, EVENT_VERBS),
 )
 
