@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from mocks import datadog_events as events
+from mocks import datadog_formulas as formulas
 from mocks import datadog_keys as keys
 from mocks import datadog_logs as logs
 from mocks import datadog_metrics as metrics
@@ -29,6 +30,7 @@ from mocks.datadog_org import (
     rate_limit_headers,
     seed,
 )
+from mocks.datadog_received import receive_many
 from mocks.stage import Ask, Order, Route, StandIn
 
 # Which limit a path counts against; the first that begins the path holds.
@@ -169,8 +171,8 @@ _ROUTES = (
     Route("POST", "/api/v1/series", metrics.submit_v1),
     Route("POST", "/api/v2/series", metrics.submit_v2),
     Route("GET", "/api/v1/query", metrics.query_v1),
-    Route("POST", "/api/v2/query/scalar", metrics.query_scalar),
-    Route("POST", "/api/v2/query/timeseries", metrics.query_timeseries),
+    Route("POST", "/api/v2/query/scalar", formulas.query_scalar),
+    Route("POST", "/api/v2/query/timeseries", formulas.query_timeseries),
     Route("POST", "/api/v1/events", events.post_v1_event),
     Route("GET", "/api/v1/events/{event_id}", events.get_v1_event),
     Route("POST", "/api/v2/events", events.post_v2_event),
@@ -218,6 +220,7 @@ STAND_IN = StandIn(
         "set_propagation_delay": _set_propagation_delay,
         "set_log_status": _set_log_status,
         "account": _account,
+        "receive_many": receive_many,
     },
     hosts=tuple(f"{subdomain}.{site}" for subdomain in SUBDOMAINS for site in SITES),
     limited=_limited,

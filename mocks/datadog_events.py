@@ -5,6 +5,7 @@ Source: https://docs.datadoghq.com/api/latest/events/
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -47,7 +48,7 @@ def post_v1_event(desk: Organisation, ask: Ask) -> Response:
     if problem:
         return errors(400, problem)
     event = Event(
-        id=_event_id(), uid=_uid(), title=str(sent["title"]), text=str(sent["text"]),
+        id=new_event_id(), uid=new_uid(), title=str(sent["title"]), text=str(sent["text"]),
         tags=[str(tag) for tag in sent.get("tags") or []],
         at=float(sent.get("date_happened") or desk.now()), visible_at=desk.visible_at(),
         source=str(sent.get("source_type_name") or "my_apps"), status=str(sent.get("alert_type") or "info"),
@@ -76,7 +77,7 @@ def post_v2_event(desk: Organisation, ask: Ask) -> Response:
     sent = _v2_attributes(ask)
     details = sent.get("attributes") or {}
     event = Event(
-        id=_event_id(), uid=_uid(), title=str(sent["title"]), text=str(sent.get("message") or ""),
+        id=new_event_id(), uid=new_uid(), title=str(sent["title"]), text=str(sent.get("message") or ""),
         tags=[str(tag) for tag in sent.get("tags") or []],
         at=_timestamp(sent.get("timestamp"), desk.now()), visible_at=desk.visible_at(),
         source=str(sent.get("integration_id") or "custom-events"),
@@ -126,7 +127,7 @@ def matching_events(desk: Organisation, query: str, start: float, end: float) ->
         UnreadableQuery: the query does not follow the syntax.
     """
     test = search_test(query)
-    return [event for event in _visible(desk) if start <= event.at < end and test(_searchable(event))]
+    return [event for event in _visible(desk) if start <= event.at < end and test(searchable_event(event))]
 
 
 def _found(desk: Organisation, wanted: dict[str, Any], page: dict[str, Any], sort: str) -> Response:
@@ -188,11 +189,22 @@ def _visible(desk: Organisation) -> list[Event]:
     return [event for event in desk.memory.events if event.visible_at <= desk.now()]
 
 
-def _searchable(event: Event) -> Searchable:
+def searchable_event(event: Event) -> Searchable:
     fields = {"source": event.source, "status": event.status, "priority": event.priority, "host": event.host}
     ids = {"@evt.id": event.id, "@evt.uid": event.uid, "@aggregation_key": event.aggregation_key, "@title": event.title}
-    custom = {f"@{name}": str(value) for name, value in event.custom.items()}
+    custom = _attributes(event.custom, "@")
     return Searchable(f"{event.title}\n{event.text}", event.tags, {**custom, **fields, **ids})
+
+
+def _attributes(held: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """Name what lies deeper by its path, as facets do: `@order.id`."""
+    found: dict[str, str] = {}
+    for name, value in held.items():
+        if isinstance(value, dict):
+            found |= _attributes(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = str(value)
+    return found
 
 
 def _as_v1(event: Event) -> dict[str, Any]:
@@ -208,14 +220,14 @@ def _as_v2(event: Event) -> dict[str, Any]:
     details = {
         "title": event.title, "status": event.status, "timestamp": int(event.at * 1000), "hostname": event.host,
         "aggregation_key": event.aggregation_key, "evt": {"id": event.id, "uid": event.uid, "name": event.title},
-        "tags": event.tags,
+        "tags": event.tags, **event.custom,
     }  # fmt: skip
     at = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     attributes = {"attributes": details, "message": event.text, "tags": event.tags, "timestamp": at}
     return {"type": "event", "id": event.uid, "attributes": attributes}
 
 
-def _event_id() -> str:
+def new_event_id() -> str:
     """Return an id that no double holds: the trap of the v1 answer's `id`."""
     return str(_SMALLEST_ID + 2 * secrets.randbelow(_ID_RANGE // 2) + 1)
 
@@ -224,5 +236,5 @@ def _through_a_double(event_id: str) -> int:
     return int(Decimal(repr(float(event_id))))
 
 
-def _uid() -> str:
+def new_uid() -> str:
     return "AZ" + secrets.token_urlsafe(16)[:20]

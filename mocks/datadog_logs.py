@@ -72,7 +72,7 @@ def aggregate_logs(desk: Organisation, ask: Ask) -> Response:
     facets = [str(group.get("facet", "")) for group in sent.get("group_by") or []]
     buckets: dict[tuple[str, ...], int] = {}
     for line in _filtered(desk, sent.get("filter") or {}):
-        of_line = _searchable(line).fields
+        of_line = searchable_line(line).fields
         names = tuple(of_line.get(facet, "") for facet in facets)
         buckets[names] = buckets.get(names, 0) + 1
     rows = [
@@ -90,7 +90,7 @@ def matching_logs(desk: Organisation, query: str, start: float, end: float) -> l
     """
     test = search_test(query)
     visible = [line for line in desk.memory.logs if line.visible_at <= desk.now()]
-    return [line for line in visible if start <= line.at < end and test(_searchable(line))]
+    return [line for line in visible if start <= line.at < end and test(searchable_line(line))]
 
 
 def _filtered(desk: Organisation, wanted: dict[str, Any]) -> list[LogLine]:
@@ -114,7 +114,7 @@ def _items(ask: Ask) -> list[dict[str, Any]]:
     return items
 
 
-def _searchable(line: LogLine) -> Searchable:
+def searchable_line(line: LogLine) -> Searchable:
     fields = {"source": line.source, "service": line.service, "host": line.host, "status": line.status}
     return Searchable(line.message, line.tags, fields)
 

@@ -1,4 +1,4 @@
-"""Datadog's metrics and the queries over them; also the scalar and timeseries queries that count events and logs.
+"""Datadog's metrics and the query over one of them.
 
 Source: https://docs.datadoghq.com/api/latest/metrics/
 """
@@ -12,8 +12,6 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from mocks.boolean_query import UnreadableQuery
-from mocks.datadog_events import matching_events
-from mocks.datadog_logs import matching_logs
 from mocks.datadog_org import Organisation, Point, errors, reader, sender, spend
 from mocks.datadog_search import MetricQuery, metric_query
 from mocks.stage import Ask, Refused
@@ -25,7 +23,7 @@ NEWEST_POINT_S = 600
 _NAME = re.compile(r"[A-Za-z][\w.]{0,199}")
 _V1_KINDS = {"count": 1, "rate": 2, "gauge": 3}
 _KINDS = range(4)
-_SPACE: dict[str, Callable[[Sequence[float]], float]] = {
+SPACE: dict[str, Callable[[Sequence[float]], float]] = {
     "sum": sum,
     "min": min,
     "max": max,
@@ -65,90 +63,13 @@ def query_v1(desk: Organisation, ask: Ask) -> Response:
         query = metric_query(ask.query["query"])
     except (KeyError, ValueError, UnreadableQuery) as problem:
         return JSONResponse({"status": "error", "errors": [f"Error parsing query: {problem}"]}, 400)
-    points = _points(desk, query, start, end)
+    points = points_of(desk, query, start, end)
     body = {
         "status": "ok", "res_type": "time_series", "resp_version": 1, "query": ask.query["query"],
         "from_date": int(start * 1000), "to_date": int(end * 1000), "group_by": [], "message": "",
         "series": [_as_series(query, points, ask.query["query"], start, end)] if points else [],
     }  # fmt: skip
     return JSONResponse(body)
-
-
-def query_scalar(desk: Organisation, ask: Ask) -> Response:
-    """Source: https://docs.datadoghq.com/api/latest/metrics/#query-scalar-data-across-multiple-products."""
-    wanted = _Formula.read(desk, ask, "scalar_request")
-    value = wanted.value(wanted.start, wanted.end)
-    column = {"name": wanted.label, "type": "number", "values": [value], "meta": {"unit": None}}
-    return JSONResponse({"data": {"type": "scalar_response", "attributes": {"columns": [column]}}})
-
-
-def query_timeseries(desk: Organisation, ask: Ask) -> Response:
-    """Source: https://docs.datadoghq.com/api/latest/metrics/#query-timeseries-data-across-multiple-products."""
-    wanted = _Formula.read(desk, ask, "timeseries_request")
-    step = max(1.0, float(wanted.attributes.get("interval") or 60_000) / 1000)
-    starts = [wanted.start + step * i for i in range(int((wanted.end - wanted.start + step - 0.001) // step))]
-    values = [wanted.value(at, min(at + step, wanted.end)) for at in starts]
-    attributes = {
-        "series": [{"group_tags": [], "query_index": 0, "unit": None}],
-        "times": [int(at * 1000) for at in starts],
-        "values": [values],
-    }
-    return JSONResponse({"data": {"type": "timeseries_response", "attributes": attributes}})
-
-
-class _Formula:
-    """One formula of one query: `a`, where a query of that name counts or aggregates."""
-
-    def __init__(self, desk: Organisation, attributes: dict[str, Any], query: dict[str, Any]) -> None:
-        self._desk = desk
-        self._query = query
-        self.attributes = attributes
-        self.label = str(query["name"])
-        self.start = float(attributes["from"]) / 1000
-        self.end = float(attributes["to"]) / 1000
-
-    @classmethod
-    def read(cls, desk: Organisation, ask: Ask, kind: str) -> "_Formula":
-        reader(desk, ask, "timeseries_query")
-        spend(desk, "metrics_query")
-        data = ask.fields().get("data") or {}
-        attributes = data.get("attributes") or {}
-        queries, formulas = attributes.get("queries") or [], attributes.get("formulas") or []
-        if (
-            data.get("type") != kind
-            or not queries
-            or not all(isinstance(attributes.get(n), int) for n in ("from", "to"))
-        ):
-            raise Refused(errors(400, f"type must be {kind}; from, to (milliseconds) and queries are required"))
-        names = [formula.get("formula") for formula in formulas] or [queries[0].get("name")]
-        named = {query.get("name"): query for query in queries}
-        if len(names) > 1 or names[0] not in named or named[names[0]].get("group_by"):
-            raise Refused(_not_stood_in("formulas of several queries, and grouping"))
-        return cls(desk, attributes, named[names[0]])
-
-    def value(self, start: float, end: float) -> float | None:
-        """Return the number for [start, end) epoch seconds."""
-        search = str((self._query.get("search") or {}).get("query", "*"))
-        try:
-            match self._query.get("data_source"):
-                case "events":
-                    self._must_count()
-                    return float(len(matching_events(self._desk, search, start, end)))
-                case "logs":
-                    self._must_count()
-                    return float(len(matching_logs(self._desk, search, start, end)))
-                case "metrics":
-                    query = metric_query(str(self._query.get("query")))
-                    values = [value for _, value in _points(self._desk, query, start, end)]
-                    return _SPACE[self._query.get("aggregator") or "avg"](values) if values else None
-                case source:
-                    raise Refused(_not_stood_in(f"data source {source}"))
-        except (UnreadableQuery, KeyError) as problem:
-            raise Refused(errors(400, f"Invalid query: {problem}")) from problem
-
-    def _must_count(self) -> None:
-        if (self._query.get("compute") or {}).get("aggregation") != "count":
-            raise Refused(_not_stood_in("aggregations other than count"))
 
 
 def _series(ask: Ask) -> list[dict[str, Any]]:
@@ -181,14 +102,14 @@ def _store(desk: Organisation, pairs: Sequence[tuple[Any, ...]], like: Point) ->
                 raise Refused(_malformed("points"))
 
 
-def _points(desk: Organisation, query: MetricQuery, start: float, end: float) -> list[tuple[float, float]]:
+def points_of(desk: Organisation, query: MetricQuery, start: float, end: float) -> list[tuple[float, float]]:
     """Return (second, value) of the metric within [start, end], aggregated over the rows of a second."""
     at_second: dict[float, list[float]] = {}
     for point in desk.memory.points:
         in_time = point.visible_at <= desk.now() and start <= point.at <= end
         if in_time and point.metric == query.metric and all(scope in point.tags for scope in query.scope):
             at_second.setdefault(point.at, []).append(point.value)
-    return [(at, _SPACE[query.aggregator](values)) for at, values in sorted(at_second.items())]
+    return [(at, SPACE[query.aggregator](values)) for at, values in sorted(at_second.items())]
 
 
 def _as_series(
@@ -204,7 +125,3 @@ def _as_series(
 
 def _malformed(what: str) -> Response:
     return errors(400, f"Payload is not in the expected format: {json.dumps(what)} is missing or malformed")
-
-
-def _not_stood_in(what: str) -> Response:
-    return JSONResponse({"stand_in": f"datadog is not stood in for {what}"}, 501)

@@ -11,6 +11,7 @@ from vendors import (
     awssecret,
     awssecret_rotation,
     datadog,
+    datadog_counts,
     datadog_rotation,
     gcpkey,
     gcpkey_rotation,
@@ -23,8 +24,10 @@ from vendors import (
     oidc,
     oidc_rotation,
     opsgenie,
+    opsgenie_counts,
     opsgenie_rotation,
     pagerduty,
+    pagerduty_counts,
     pagerduty_rotation,
     sentry,
     sentry_counts,
@@ -122,7 +125,16 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = MappingProxyType(
 
 # How each integration is asked what it received.
 COUNTS: Mapping[str, Counting] = MappingProxyType(
-    {row.integration: row for row in (slack_counts.COUNTING, sentry_counts.COUNTING)}
+    {
+        row.integration: row
+        for row in (
+            slack_counts.COUNTING,
+            sentry_counts.COUNTING,
+            pagerduty_counts.COUNTING,
+            opsgenie_counts.COUNTING,
+            datadog_counts.COUNTING,
+        )
+    }
 )
 
 

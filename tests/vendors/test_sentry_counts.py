@@ -24,7 +24,7 @@ from vendors.sentry_signatures import COUNT_SIGNATURES
 
 ACCEPTED = (NOT_SPLIT, Fate.ACCEPTED, "", False)
 PROBES = (NOT_SPLIT, Fate.ACCEPTED, "", True)
-BY_TYPE = {"type_field": "event_type", "types": {"payment.failed": "payment_failed"}}
+BY_TYPE: dict[str, Any] = {"type_field": "event_type", "types": {"payment.failed": "payment_failed"}}
 NONCE = "5f0c2b9a7d3e4f1aa0b1c2d3e4f50617"
 
 
@@ -207,7 +207,7 @@ def test_outcomes_are_split_by_category(stand_ins: StandIns) -> None:
         event(4, "2026-10-01T10:00:00Z", category="attachment"),
         event(5, "2026-10-01T10:00:00Z", tags={"verify": "true"}),
     )  # fmt: skip
-    section = {"type_field": "category", "types": {"failures": "error", "spans": "span"}}
+    section: dict[str, Any] = {"type_field": "category", "types": {"failures": "error", "spans": "span"}}
 
     with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
         found = totals(counted(counter, FIRST_DAYS))
@@ -225,7 +225,7 @@ def test_events_are_listed_by_a_tag_page_after_page_and_probes_are_marked(stand_
         *({"id": f"app-{n}", "at": f"2026-10-01T10:00:{n % 60:02}Z", "type": "signup"} for n in range(250)),
         event(1, "2026-10-01T10:00:00Z", tags={"verify": "true"}),
     )  # fmt: skip
-    section = {"by": "ids", "id_field": "event_id", "type_field": "event_type"}
+    section: dict[str, Any] = {"by": "ids", "id_field": "event_id", "type_field": "event_type"}
 
     with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
         answered = pages(counter, A_DAY)
