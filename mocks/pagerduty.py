@@ -4,7 +4,7 @@ Traps kept: 202 says nothing about an incident; an acknowledge or resolve by ano
 that is disabled or in maintenance swallows triggers; the other region answers 401 to a good key.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -115,8 +115,8 @@ def _list_log_entries(desk: PagerDutyDesk, ask: Ask) -> Response:
     since, until = window(desk, ask)
     kinds = ("trigger_log_entry",) if ask.query.get("is_overview") == "true" else ()
     now, log = desk.now(), desk.memory.log
-    # Whether `until` itself is within is not documented; that it is, is the harder case for a client.
-    first, beyond = bisect_left(log, since, key=_moment_of), bisect_right(log, until, key=_moment_of)
+    # Whether `until` itself is within is not documented; PagerDuty's own client halves windows as if it were not.
+    first, beyond = (bisect_left(log, bound, key=_moment_of) for bound in (since, until))
     found = [e for e in log[first:beyond] if e.visible_at <= now and (not kinds or e.type in kinds)]
     return page(ask, "log_entries", found[::-1], lambda entry: written_log_entry(ask, entry))
 
