@@ -1,0 +1,238 @@
+"""What cumulative counters say that applications emitted: the growth from one snapshot to the next, within one process.
+
+A process has an id that it takes when it starts, so a new process never looks like a counter that went down. Between two
+snapshots nobody looked: that growth is counted on the day of the later one, the only day of which it is certain that it had
+happened by then. So every event is in one day and one month, and how many may belong to an earlier day is said beside it.
+A snapshot at midnight closes the day before. A counter that goes down within one process is a fault and counts nothing.
+
+A counter that is first seen in the window counts from 0 where its process started there: the snapshot says so, or the
+process was seen before without it, or snapshots of others reach back before it. Where nothing tells, it counts from what it
+was first seen at, and what it stood at then is said.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from domain.emitted_counts import DayCell, EmittedCounts
+from domain.event_counts import Trust
+from domain.reconciliation import SourceFact
+from domain.reconciliation_sections import CounterColumns, CounterSnapshots
+from domain.windows import DAY, Window
+
+_EPOCH = date(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+_LARGEST = 2**53
+_SIGNS = re.compile(r"([*?\[])")
+
+# How each kind of file is read, as text: `?` is the path, `columns` are written as DuckDB wants them.
+_JSON = "read_json(?, format='newline_delimited', columns={columns}, ignore_errors=true)"
+_CSV = "read_csv(?, header=true, all_varchar=true, delim=',', ignore_errors=true, null_padding=true, strict_mode=false)"
+_READERS = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), _JSON),
+    ".csv": _CSV,
+    ".parquet": "read_parquet(?)",
+}  # fmt: skip
+_PACKED = (".gz", ".zst")
+
+_TABLES = """
+CREATE MACRO utc_day(at) AS at // 86400000000;
+CREATE TABLE snapshots (at BIGINT, process VARCHAR, integration VARCHAR, type VARCHAR, value BIGINT, started BIGINT);
+"""
+_MOMENT = "epoch_us(TRY_CAST(CAST({} AS VARCHAR) AS TIMESTAMPTZ))"
+_WHOLE_ROW = "at IS NOT NULL AND process <> '' AND integration IS NOT NULL AND type IS NOT NULL AND value IS NOT NULL"
+
+# `grown` is by how much a counter grew since `since`, which is NULL where nobody saw the process before. A counter's first
+# row counts from 0 where `counts_from_0` says so, else `unknown` is what it stood at. The rows of one snapshot may be
+# written one after the other within a minute.
+_GROWTH = """
+CREATE TABLE growth AS
+WITH unique_rows AS (SELECT DISTINCT * FROM snapshots),
+coverage AS (SELECT min(at) AS begins FROM unique_rows),
+seen AS (
+    SELECT *,
+        lag(value) OVER counter AS before, lag(at) OVER counter AS before_at,
+        max(at) OVER (PARTITION BY process ORDER BY at RANGE BETWEEN UNBOUNDED PRECEDING AND 60000000 PRECEDING) AS process_at,
+        utc_day(min(at) OVER (PARTITION BY process) - 1) AS process_day
+    FROM unique_rows
+    WINDOW counter AS (PARTITION BY process, integration, type ORDER BY at, value)
+),
+born AS (
+    SELECT *,
+        CASE
+            WHEN before IS NOT NULL THEN false
+            WHEN process_at IS NOT NULL THEN true
+            WHEN started IS NOT NULL THEN started >= $start
+            ELSE begins <= $start OR process_day > utc_day(begins - 1)
+        END AS counts_from_0,
+        coalesce(before_at, process_at, started) AS since
+    FROM seen, coverage
+)
+SELECT utc_day(at - 1) AS day, at <= $end AS in_window, process, integration, type,
+    CASE WHEN before IS NOT NULL THEN greatest(value - before, 0) WHEN counts_from_0 THEN value ELSE 0 END AS grown,
+    CASE WHEN at <= $end THEN utc_day(since) < utc_day(at - 1) ELSE since < $end END AS may_be_earlier,
+    before IS NULL AND process_at IS NULL AND counts_from_0 AS is_new,
+    CASE WHEN before IS NULL AND NOT counts_from_0 THEN value ELSE 0 END AS unknown,
+    CASE WHEN before > value THEN before - value ELSE 0 END AS fallen
+FROM born
+WHERE at > $start AND at <= $until
+"""
+_COUNTED = """
+SELECT day, integration, type, in_window, sum(grown)::BIGINT, coalesce(sum(grown) FILTER (may_be_earlier), 0)::BIGINT
+FROM growth GROUP BY ALL ORDER BY ALL
+"""
+_FALLEN = """
+SELECT integration, type, count(*), count(DISTINCT process), sum(fallen)::BIGINT, min(process)
+FROM growth WHERE fallen > 0 AND in_window GROUP BY ALL ORDER BY ALL
+"""
+_UNKNOWN = """
+SELECT integration, type, count(DISTINCT process), sum(unknown)::BIGINT
+FROM growth WHERE unknown > 0 AND in_window GROUP BY ALL ORDER BY ALL
+"""
+_NEW = "SELECT count(DISTINCT process), sum(grown)::BIGINT FROM growth WHERE is_new AND in_window"
+
+
+def snapshot_counts(
+    source: str, files: Mapping[str, Path], section: CounterSnapshots, window: Window, *, scratch: Path, memory_mib: int
+) -> EmittedCounts:
+    """Return what the counters in the files, by their names, grew by on each UTC day of the window.
+
+    `files` should reach back before the window by a snapshot: without one the first growth cannot be told. What does not
+    fit in `memory_mib` MiB is put aside in `scratch`.
+    """
+    with _opened(section, scratch, memory_mib) as database:
+        facts = [
+            fact for name, path in sorted(files.items()) for fact in _take_in(source, name, path, section, database)
+        ]
+        _grow(database, window)
+        counts, earlier = _counted(database, section)
+        facts += _findings(source, database)
+    uncounted = tuple(day for day in window.days() if day not in {cell[0] for cell in counts})
+    facts += [
+        SourceFact(source, "", f"{day}: no snapshot is of this day; its events are counted on the next one", 0, is_fault=True)
+        for day in uncounted
+    ]  # fmt: skip
+    return EmittedCounts(counts, Trust.COUNTERS, tuple(facts), earlier, uncounted)
+
+
+def _opened(section: CounterSnapshots, scratch: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_mib}MiB",
+        "temp_directory": str(scratch),
+        "preserve_insertion_order": False,
+    }
+    database = duckdb.connect(":memory:", config=settings)
+    # That of times which name no offset.
+    database.execute(f"SET TimeZone={_quoted(section.time_zone)}")
+    database.execute(_TABLES)
+    return database
+
+
+def _take_in(
+    source: str, name: str, path: Path, section: CounterSnapshots, database: duckdb.DuckDBPyConnection
+) -> Iterator[SourceFact]:
+    """Take a file's rows in, all or none, and yield what a reader has to know of it."""
+    reader = _reader(path)
+    if reader is None:
+        yield SourceFact(source, name, "its name ends like none of .jsonl, .csv, .parquet: not read", 0, is_fault=True)
+        return
+    if path.stat().st_size == 0:
+        return
+    try:
+        # DuckDB takes signs in a path for a pattern; in brackets they are themselves.
+        database.execute(_taking(reader, section.columns), [_SIGNS.sub(r"[\1]", str(path))])
+    except duckdb.BinderException:
+        yield SourceFact(source, name, "it lacks a column that the section names: not read", 0, is_fault=True)
+        return
+    except duckdb.Error as error:
+        yield SourceFact(source, name, f"it cannot be read whole ({type(error).__name__}): not read", 0, is_fault=True)
+        return
+    bad = _number(database, f"SELECT count(*) FROM snapshots WHERE NOT coalesce({_WHOLE_ROW}, false)")  # noqa: S608 (ours)
+    if bad:
+        database.execute(f"DELETE FROM snapshots WHERE NOT coalesce({_WHOLE_ROW}, false)")  # noqa: S608 (ours)
+        yield SourceFact(source, name, f"{bad:,} rows are no snapshots: not counted", bad, is_fault=True)
+
+
+def _reader(path: Path) -> str | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _PACKED:
+        suffixes.pop()
+    return _READERS.get(suffixes[-1]) if suffixes else None
+
+
+def _taking(reader: str, columns: CounterColumns) -> str:
+    names = [columns.at, columns.process, columns.integration, columns.type, columns.value]
+    named = [*names, columns.started] if columns.started else names
+    written = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in named)
+    at, process, integration, kind, value = (_identifier(name) for name in names)
+    started = _MOMENT.format(_identifier(columns.started)) if columns.started else "NULL"
+    number = f"TRY_CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
+    return (
+        f"INSERT INTO snapshots SELECT {_MOMENT.format(at)}, CAST({process} AS VARCHAR), CAST({integration} AS VARCHAR), "  # noqa: S608 (names are quoted)
+        f"CAST({kind} AS VARCHAR), CASE WHEN {number} BETWEEN 0 AND {_LARGEST} THEN {number}::BIGINT END, {started} "
+        f"FROM {reader.format(columns=f'{{{written}}}')}"
+    )
+
+
+def _grow(database: duckdb.DuckDBPyConnection, window: Window) -> None:
+    # A day more than the window has: what is first seen then may have happened in the window.
+    bounds = {"start": _us(window.start), "end": _us(window.end), "until": _us(window.end + DAY)}
+    database.execute(_GROWTH, bounds)
+
+
+def _counted(
+    database: duckdb.DuckDBPyConnection, section: CounterSnapshots
+) -> tuple[dict[DayCell, int], dict[DayCell, int]]:
+    """Return the growth by cell, and how much of it may be of an earlier day; the latter of the day after the window too."""
+    counts: dict[DayCell, int] = {}
+    earlier: dict[DayCell, int] = {}
+    for number, integration, kind, in_window, grown, may_be in database.execute(_COUNTED).fetchall():
+        cell = (_EPOCH + number * DAY, section.integrations.get(integration, integration), kind)
+        if in_window:
+            counts[cell] = counts.get(cell, 0) + grown
+        if may_be:
+            earlier[cell] = earlier.get(cell, 0) + may_be
+    return counts, earlier
+
+
+def _findings(source: str, database: duckdb.DuckDBPyConnection) -> Iterator[SourceFact]:
+    for integration, kind, falls, processes, events, example in database.execute(_FALLEN).fetchall():
+        yield SourceFact(
+            source, "",
+            f"{integration} {kind}: the counter went down {falls:,} times within {processes:,} processes ({example} among "
+            "them); what was counted between that and the snapshot before is lost",
+            events, is_fault=True,
+        )  # fmt: skip
+    for integration, kind, processes, events in database.execute(_UNKNOWN).fetchall():
+        yield SourceFact(
+            source, "",
+            f"{integration} {kind}: {processes:,} processes are first seen within the window, and no snapshot from before "
+            "tells whether they started there; what they had counted by then is left out",
+            events, is_fault=True,
+        )  # fmt: skip
+    processes, events = database.execute(_NEW).fetchall()[0]
+    if processes:
+        said = f"{processes:,} processes started within the window; what they had counted when first seen is counted"
+        yield SourceFact(source, "", said, events, is_fault=False)
+
+
+def _us(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // _MICROSECOND
+
+
+def _number(database: duckdb.DuckDBPyConnection, question: str) -> int:
+    row: Any = database.execute(question).fetchone()
+    return int(row[0])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
