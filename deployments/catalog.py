@@ -23,6 +23,7 @@ from domain.names import (
     CONFIRM_STEP,
     CREDENTIAL_AGES,
     DAY1_WIRING,
+    DECIDE,
     RECONCILE,
     RESPOND,
     ROTATE,
@@ -36,6 +37,7 @@ from flows.check_credential_ages import check_credential_ages
 from flows.check_yesterday import check_yesterday
 from flows.collect_counts import collect_counts
 from flows.confirm_a_step import confirm_a_step
+from flows.decide_on_a_month import decide_on_a_month
 from flows.drill_rotations import drill_rotations
 from flows.reconcile_events import reconcile_events
 from flows.respond_to_a_compromise import respond_to_a_compromise
@@ -80,5 +82,6 @@ CATALOG: tuple[Entry, ...] = (
     Entry(RECONCILE, reconcile_events, (RECONCILE_MONTHLY,), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "scheduled", "by-hand")),
     Entry(COLLECT_COUNTS, collect_counts, (COLLECT_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
     Entry(CHECK_YESTERDAY, check_yesterday, (YESTERDAY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
+    Entry(DECIDE, decide_on_a_month, (), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "by-hand")),
     Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled")),
 )  # fmt: skip

@@ -21,6 +21,7 @@ STEP_ROTATION = "step-rotation/step-rotation"
 CREDENTIAL_AGES = "credential-ages/credential-ages"
 ROTATION_DRILL = "rotation-drill/rotation-drill"
 RECONCILE = "reconcile-events/reconcile-events"
+DECIDE = "decide-on-a-month/decide-on-a-month"
 COLLECT_COUNTS = "collect-counts/collect-counts"
 CHECK_YESTERDAY = "check-yesterday/check-yesterday"
 

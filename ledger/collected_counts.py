@@ -43,7 +43,8 @@ def keep_counts(  # noqa: PLR0917 (the parts of one row, in its order)
 ) -> bool:
     """Keep what the vendor counted in the window, in place of what is kept of it or of parts of it.
 
-    False, with nothing changed, where a longer window that covers this one is kept: that one is more complete.
+    The same counts of the same window stay as they are, with the run that kept them first. False, with nothing changed,
+    where a longer window that covers this one is kept: that one is more complete.
 
     Raises:
         BadInput: the window covers a kept one in part, so that events would be counted twice or not at all.
@@ -66,6 +67,8 @@ def keep_counts(  # noqa: PLR0917 (the parts of one row, in its order)
         crossing = [one for one, _ in held if not _covers(window, one)]
         if crossing:
             raise _crosses(target, window, crossing[0])
+        if [one for one, _ in held] == [window] and _texts(connection, held) == [told]:
+            return True
         record_fact(ledger, connection, COUNTS_KEPT, values, ends=[seq for _, seq in held])
     return True
 
@@ -74,8 +77,7 @@ def kept_counts(ledger: Ledger, environment: str, target: str, window: Window, s
     """Return what is kept of the window, asked with this section. A count is taken by its start and never cut."""
     with ledger.reading() as connection:
         held = _held(connection, environment, target, window, section_digest)
-        query = select(COLLECTED_COUNTS.c.counts).where(COLLECTED_COUNTS.c.seq.in_([seq for _, seq in held]))
-        told = connection.execute(query.order_by(COLLECTED_COUNTS.c.window_start)).scalars().all()
+        told = _texts(connection, held)
     counts = (_count(row) for text in told for row in json.loads(text))
     parts = (one.overlap(window) for one, _ in held)
     return KeptCounts(
@@ -97,6 +99,13 @@ def _held(
         kept.window_end > window.start,
     )
     return [(Window(row[0], row[1]), row[2]) for row in connection.execute(query.order_by(kept.window_start))]
+
+
+def _texts(connection: Connection, held: Iterable[tuple[Window, int]]) -> list[str]:
+    """Return what was counted in these windows, in their order."""
+    kept = COLLECTED_COUNTS.c
+    query = select(kept.counts).where(kept.seq.in_([seq for _, seq in held]))
+    return list(connection.execute(query.order_by(kept.window_start)).scalars())
 
 
 def _covers(one: Window, other: Window) -> bool:

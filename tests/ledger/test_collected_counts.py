@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domain.errors import BadInput
 from domain.event_counts import Count, Fate
 from domain.windows import DAY, HOUR, Month, Window, day_window
+from ledger.chain import checkpoint
 from ledger.collected_counts import KeptCounts, keep_counts, kept_counts
 from ledger.opening import Ledger
 
@@ -46,6 +47,14 @@ def test_a_later_collection_of_the_same_day_takes_the_place_of_the_earlier(ledge
     keep(ledger, FIRST, counted(FIRST.start, 9))
 
     assert kept(ledger, FIRST).counts == (counted(FIRST.start, 9),)
+
+
+def test_the_same_counts_again_leave_no_entry(ledger: Ledger) -> None:
+    keep(ledger, FIRST, counted(FIRST.start, 7))
+    keep(ledger, FIRST, counted(FIRST.start, 7))
+
+    assert checkpoint(ledger).seq == 1
+    assert kept(ledger, FIRST).counts == (counted(FIRST.start, 7),)
 
 
 def test_a_whole_day_takes_the_place_of_its_parts(ledger: Ledger) -> None:
