@@ -61,8 +61,8 @@ def _shown(events: list[Event], fields: list[str], offset: int, size: int) -> li
 
 
 def _counted(events: list[Event], fields: list[str]) -> list[Row]:
-    groups: dict[tuple[str, ...], int] = {}
     names = [name for name in fields if name != _COUNT]
+    groups: dict[tuple[str, ...], int] = {} if names else {(): 0}
     for event in events:
         key = tuple(_value(event, name) for name in names)
         groups[key] = groups.get(key, 0) + 1

@@ -10,7 +10,7 @@ https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -44,21 +44,26 @@ _NEXT = re.compile(r'rel="next";\s*results="(true|false)";\s*cursor="([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How far the asking has come: which question, which page of it, and the probes found so far by epoch second."""
+    """How far the asking has come: which question, and which page of it.
+
+    `probes` are those found so far, by epoch second of their hour; `owed` are the events still to be listed.
+    """
 
     question: str = ""
     page: str = ""
     probes: Mapping[int, int] = field(default_factory=dict)
+    owed: int = 0
 
     @classmethod
     def read(cls, cursor: str) -> "_Place":
         if not cursor:
             return cls()
         said = json.loads(cursor)
-        return cls(said["question"], said["page"], {int(at): number for at, number in said["probes"].items()})
+        probes = {int(at): number for at, number in said["probes"].items()}
+        return cls(said["question"], said["page"], probes, said["owed"])
 
     def written(self) -> str:
-        return json.dumps({"question": self.question, "page": self.page, "probes": self.probes})
+        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,10 @@ class SentryCounter:
 
     def page(self, window: Window, cursor: str) -> Page:
         place = _Place.read(cursor)
-        if self.section.by == "ids":
-            return self.list_events(window, place)
-        questions = {"": self.count_probes, "types": self.count_types, "outcomes": self.count_outcomes}
+        first = self.count_listed if self.section.by == "ids" else self.count_probes
+        questions = {
+            "": first, "list": self.list_events, "types": self.count_types, "outcomes": self.count_outcomes,
+        }  # fmt: skip
         return questions[place.question](window, place)
 
     def close(self) -> None:
@@ -130,13 +136,26 @@ class SentryCounter:
         is_split = self.section.type_field not in {"", CATEGORY}
         return Page(tuple(self._by_hour(found, hours, place.probes, of_kept=not is_split)))
 
+    def count_listed(self, window: Window, place: _Place) -> Page:
+        """Return nothing but how many events are to be listed; capped where they are more than can be paged through."""
+        rows, _, _ = self._table("count_listed", window, place.page, ("count()",), self.section.query)
+        number = sum(_number(row, window) for row in rows)
+        return Page(is_capped=True) if number > MOST_ROWS else Page(cursor=_Place("list", owed=number).written())
+
     def list_events(self, window: Window, place: _Place) -> Page:
-        """Return the kept events by id: Sentry's own, or a tag that holds the application's."""
+        """Return the kept events by id: Sentry's own, or a tag that holds the application's.
+
+        Raises:
+            Unavailable: the list ends with more or fewer events than were counted.
+        """
         kind, own = self.section.type_field, self.section.id_field or "id"
         fields = tuple(dict.fromkeys(("id", "timestamp", "title", "verify", own, *((kind,) if kind else ()))))
         rows, following, is_capped = self._table("list_events", window, place.page, fields, self.section.query)
         if is_capped:
             return Page(is_capped=True)
+        owed = place.owed - len(rows)
+        if not following and owed:
+            raise contradiction(window, f"{place.owed} more events were to be listed, and {len(rows)} were")
         types = our_types(self.section)
         listed = (
             Listed(
@@ -149,7 +168,7 @@ class SentryCounter:
             for row in rows
         )
         inside = tuple(event for event in listed if window.start <= event.at < window.end)
-        return Page(listed=inside, cursor=_Place("", following).written() if following else "")
+        return Page(listed=inside, cursor=_Place("list", following, owed=owed).written() if following else "")
 
     @property
     def _categories(self) -> tuple[str, ...]:

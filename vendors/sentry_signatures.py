@@ -53,7 +53,7 @@ SYMPTOMS = {
     )
 }  # fmt: skip
 
-_COUNTING = frozenset({"count_probes", "count_types", "count_outcomes", "list_events"})
+_COUNTING = frozenset({"count_probes", "count_types", "count_outcomes", "count_listed", "list_events"})
 
 # What Sentry says to those who count. Source: https://docs.sentry.io/api/organizations/, https://docs.sentry.io/api/ratelimits/
 COUNT_SIGNATURES = (

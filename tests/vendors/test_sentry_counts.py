@@ -231,7 +231,7 @@ def test_events_are_listed_by_a_tag_page_after_page_and_probes_are_marked(stand_
         answered = pages(counter, A_DAY)
 
     found = [row for page in answered for row in page.listed]
-    assert [len(page.listed) for page in answered] == [100, 100, 51]
+    assert [len(page.listed) for page in answered] == [0, 100, 100, 51]
     assert {row.event_id for row in found if not row.is_probe} == {f"app-{n}" for n in range(250)}
     assert [row.event_id for row in found if row.is_probe] == [f"{1:032x}"]
     assert {row.type for row in found if not row.is_probe} == {"signup"}
@@ -248,8 +248,7 @@ def test_a_list_that_is_too_long_to_be_paged_is_to_be_halved(stand_ins: StandIns
     receive(stand_ins, "sentry", *(event(n, "2026-10-01T10:00:00Z") for n in range(MOST_ROWS + 1)))
 
     with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids") as (counter, _):
-        cursor = f'{{"question": "", "page": "0:{MOST_ROWS - 100}:0", "probes": {{}}}}'
-        last = counter.page(A_DAY, cursor)
+        last = counter.page(A_DAY, "")
 
     assert last.is_capped
     assert last.listed == ()
@@ -286,6 +285,18 @@ def test_a_table_that_does_not_say_what_follows_is_no_count(counter: Counter, st
 
     with pytest.raises(Unavailable, match="no link says whether more rows follow"):
         counter.page(A_DAY, "")
+
+
+def test_a_list_that_ends_before_all_counted_events_is_no_list(stand_ins: StandIns) -> None:
+    receive(stand_ins, "sentry", event(1, "2026-10-01T10:00:00Z"))
+    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids") as (counter, _):
+        first = counter.page(A_DAY, "")
+        nothing_follows = {"link": '<x>; rel="next"; results="false"; cursor="0:100:0"'}
+        body = json.dumps({"data": []})
+        stand_ins.control("POST", "/sentry/faults", {"status": 200, "body": body, "headers": nothing_follows})
+
+        with pytest.raises(Unavailable, match="1 more events were to be listed, and 0 were"):
+            counter.page(A_DAY, first.cursor)
 
 
 @pytest.mark.parametrize("row", COUNT_SIGNATURES, ids=lambda row: row.id)
