@@ -70,6 +70,11 @@ _COMMANDS = {
         "investigate",
         "Who looks into a month's finding: open, add to it, close it with its outcome.",
     ),
+    "sample-events": (
+        "entrypoints.sample_events",
+        "sample_events",
+        "A month of events with planted faults, to see reconcile work.",
+    ),
     "go-live": ("entrypoints.go_live", "go_live", "Record when an environment went live."),
     "deploy": ("entrypoints.deploy", "deploy", "Make Prefect hold what the catalog says; --check only looks."),
     "audit": ("entrypoints.audit", "audit", "Recompute the audit chain and every bundle."),
