@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from domain.reconciliation import NONE_AT_ALL, Bounds, Cell, Finding, Reconciliation
+from domain.reconciliation import NONE_AT_ALL, Bounds, Cell, Finding, Reconciliation, TargetMonth
 from steps.reconciliation_wording import NO_DATA, day_in_words, percent
 
 # As wide as a plus, which a hyphen is not.
@@ -13,30 +13,38 @@ MINUS = "\N{MINUS SIGN}"
 # A share that would be shown as 0.0.
 _TOO_SMALL = 0.0005
 _WHOLE_FROM = 0.0995
+# What stands beside a number above the rule, so that nobody needs its colour: explained, waived, not to be told.
+_MARK = {"explained": "e", "waived": "w", "unclear": "?", "above": ""}
+_TOLD = {
+    "explained": "explained",
+    "waived": "waived",
+    "unclear": "too few events, or bounds too wide, to tell",
+    "above": "unexplained",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """One day of one integration: `shown` in the map, `says` in words, `look` is its class on the page."""
+    """One day of one integration: `shown` and `mark` in the map, `says` in words, `look` is its class on the page."""
 
     day: date
     shown: str
     says: str
     look: str
-    is_explained: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Drift:
-    """The sums of a day over all types of an integration."""
+    """The sums of a day over all types of an integration. `residual` is the greater of what is unexplained, at most."""
 
     expected: int
     loss: Bounds
     excess: Bounds
     residual: int
     missing: int
+    findings: frozenset[Finding]
     cells: int
-    is_provisional: bool
 
 
 def heat_map(reconciliation: Reconciliation) -> dict[str, list[HeatCell]]:
@@ -46,62 +54,72 @@ def heat_map(reconciliation: Reconciliation) -> dict[str, list[HeatCell]]:
         by_day[cell.target, cell.day].append(cell)
     days = list(reconciliation.window.days())
     return {
-        one.target: [_heat_cell(day, by_day.get((one.target, day), []), reconciliation.tolerance) for day in days]
+        one.target: [_heat_cell(day, one, by_day.get((one.target, day), []), reconciliation.tolerance) for day in days]
         for one in reconciliation.targets
     }
 
 
-def _heat_cell(day: date, cells: list[Cell], tolerance: float) -> HeatCell:
+def _heat_cell(day: date, target: TargetMonth, cells: list[Cell], tolerance: float) -> HeatCell:
     drift = _drift(cells)
     if drift.missing == drift.cells:
         return HeatCell(day, "▨", NO_DATA, "nodata")
-    one = _compared(day, drift, tolerance)
-    look = one.look + (" partly" if drift.missing else "") + (" provisional" if drift.is_provisional else "")
+    one = _compared(day, drift, tolerance, target.finding)
+    is_provisional = Finding.PROVISIONAL in drift.findings
+    look = one.look + (" partly" if drift.missing else "") + (" provisional" if is_provisional else "")
     says = one.says + (f"; {drift.missing} of {drift.cells} types have {NO_DATA}" if drift.missing else "")
-    says += "; provisional" if drift.is_provisional else ""
-    return HeatCell(day, one.shown, says, look, one.is_explained)
+    return replace(one, look=look, says=says + ("; provisional" if is_provisional else ""))
 
 
-def _compared(day: date, drift: _Drift, tolerance: float) -> HeatCell:
-    worst = max(drift.loss.high, drift.excess.high)
+def _compared(day: date, drift: _Drift, tolerance: float, month: Finding) -> HeatCell:
     if not drift.expected:
-        return HeatCell(
-            day,
-            "+" if worst else "\N{EN DASH}",
-            f"{worst:,} received, nothing expected" if worst else "nothing expected",
-            "even",
-        )
-    share, is_loss = worst / drift.expected, drift.loss.high >= drift.excess.high
-    word = "lost" if is_loss else "too much"
-    says = f"{percent(share)} {word}" if worst else "no difference"
-    if share <= tolerance:
-        return HeatCell(day, _shown(share, is_loss), says, "even")
-    explained = drift.residual <= tolerance * drift.expected
-    direction = "loss" if is_loss else "excess"
-    told = f"{day_in_words(day)}: {says}, {'explained' if explained else f'{drift.residual:,} events unexplained'}"
-    return HeatCell(
-        day, _shown(share, is_loss), told, f"{direction}{' explained' if explained else ' above'}", explained
+        came = drift.excess.high
+        return HeatCell(day, "+" if came else "\N{EN DASH}", f"{came:,} received, nothing expected", "even")
+    is_loss = (
+        drift.loss.low >= drift.excess.low
+        if drift.loss.low or drift.excess.low
+        else drift.loss.high >= drift.excess.high
     )
+    found, word, sign = (drift.loss, "lost", MINUS) if is_loss else (drift.excess, "too much", "+")
+    low, high = found.low / drift.expected, found.high / drift.expected
+    says = (
+        f"{percent(low) if found.is_exact else f'{percent(low)} to {percent(high)}'} {word}"
+        if found.high
+        else "no difference"
+    )
+    if low <= tolerance and Finding.BREACH not in drift.findings:
+        return HeatCell(day, f"≤{_number(high)}" if high > tolerance and not low else _signed(low, sign), says, "even")
+    how = _how(drift, tolerance, month)
+    look = f"{'loss' if is_loss else 'excess'} {how}"
+    return HeatCell(day, _signed(low or high, sign), f"{day_in_words(day)}: {says}, {_TOLD[how]}", look, _MARK[how])
+
+
+def _how(drift: _Drift, tolerance: float, month: Finding) -> str:
+    """Return what a difference above the rule is; the cells' own findings decide, whose tests know how many there are."""
+    if month is Finding.WAIVED:
+        return "waived"
+    if Finding.BREACH in drift.findings:
+        return "above"
+    return "explained" if drift.residual <= tolerance * drift.expected else "unclear"
 
 
 def _drift(cells: Iterable[Cell]) -> _Drift:
     rows = list(cells)
     known = [cell.compared for cell in rows if cell.compared is not None]
-    loss, excess = (one.loss for one in known), (one.excess for one in known)
     lost, over = (one.loss_residual.high for one in known), (one.excess_residual.high for one in known)
     return _Drift(
         expected=sum(one.expected for one in known),
-        loss=sum(loss, start=NONE_AT_ALL),
-        excess=sum(excess, start=NONE_AT_ALL),
+        loss=sum((one.loss for one in known), start=NONE_AT_ALL),
+        excess=sum((one.excess for one in known), start=NONE_AT_ALL),
         residual=max(sum(lost), sum(over)),
         missing=len(rows) - len(known),
+        findings=frozenset(cell.finding for cell in rows),
         cells=len(rows),
-        is_provisional=any(cell.finding is Finding.PROVISIONAL for cell in rows),
     )
 
 
-def _shown(share: float, is_loss: bool) -> str:  # noqa: FBT001 (which of two signs, by the caller's own comparison)
-    if share < _TOO_SMALL:
-        return "·"
-    number = f"{share * 100:.0f}" if share >= _WHOLE_FROM else f"{share * 100:.1f}"
-    return f"{MINUS if is_loss else '+'}{number}"
+def _signed(share: float, sign: str) -> str:
+    return "·" if share < _TOO_SMALL else f"{sign}{_number(share)}"
+
+
+def _number(share: float) -> str:
+    return f"{share * 100:.0f}" if share >= _WHOLE_FROM else f"{share * 100:.1f}"

@@ -3,6 +3,7 @@
 What people decide on is at its top; the numbers behind it follow, and add up.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from domain.reconciliation import (
     NONE_AT_ALL,
@@ -35,6 +37,7 @@ _IDS = 100
 _LINKS = ("https://", "http://")
 _LONGEST_NAME = 80
 _LONGEST_TEXT = 600
+_PART_ENDS = re.compile(r"(?<=\w)([/._-])(?=\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class TypeRow:
     loss: Bounds | None
     excess: Bounds | None
     duplicates: int | None
-    explained: int | None
+    explained_loss: int | None
+    explained_excess: int | None
     lost: Bounds | None
     over: Bounds | None
     days_above: int
@@ -96,13 +100,6 @@ def page(reconciliation: Reconciliation, edition: Edition) -> str:
     )
 
 
-def explained_events(compared: Compared | None) -> int | None:
-    """Return how many events of loss and excess together have a reason."""
-    if compared is None:
-        return None
-    return sum(one.events for one in (*compared.loss_explained, *compared.excess_explained))
-
-
 def _sections(reconciliation: Reconciliation) -> list[Section]:
     own: dict[str, list[Cell]] = defaultdict(list)
     for cell in reconciliation.cells:
@@ -143,7 +140,8 @@ def _type_row(name: str, cells: Sequence[Cell]) -> TypeRow:
         loss=sum((one.loss for one in known), start=NONE_AT_ALL) if known else None,
         excess=sum((one.excess for one in known), start=NONE_AT_ALL) if known else None,
         duplicates=None if any(one.duplicates is None for one in known) else _total(one.duplicates for one in known),
-        explained=_total(explained_events(one) for one in known),
+        explained_loss=_total(_events_of_loss(one) for one in known),
+        explained_excess=_total(_events_of_excess(one) for one in known),
         lost=sum((one.loss_residual for one in known), start=NONE_AT_ALL) if known else None,
         over=sum((one.excess_residual for one in known), start=NONE_AT_ALL) if known else None,
         days_above=len({cell.day for cell in cells if cell.finding is Finding.BREACH}),
@@ -184,12 +182,33 @@ def _is_link(text: str) -> bool:
     return text.startswith(_LINKS)
 
 
-def _name(text: str) -> str:
-    return wording.cut(text, _LONGEST_NAME)
+def _name(text: str) -> Markup:
+    """Return a name, escaped, that may be broken where its parts end rather than anywhere."""
+    return Markup(_PART_ENDS.sub(r"\1<wbr>", str(escape(wording.cut(text, _LONGEST_NAME)))))  # noqa: S704 (escaped first)
 
 
 def _sentence(text: str) -> str:
     return wording.cut(text, _LONGEST_TEXT)
+
+
+def _events_of_loss(compared: Compared) -> int:
+    return sum(one.events for one in compared.loss_explained)
+
+
+def _events_of_excess(compared: Compared) -> int:
+    return sum(one.events for one in compared.excess_explained)
+
+
+def _pair(lost: Bounds | int | None, over: Bounds | int | None) -> str:
+    """Return `46 lost, 20 too much`, or the one that there is; both sides are never one sum."""
+    told = [
+        f"{_events(events)} {word}" for events, word in ((lost, "lost"), (over, "too much")) if _events(events) != "0"
+    ]
+    return ", ".join(told) or "0"
+
+
+def _events(events: Bounds | int | None) -> str:
+    return wording.bounds(events) if isinstance(events, Bounds) else wording.number(events)
 
 
 def _finding_class(finding: Finding) -> str:
@@ -213,8 +232,11 @@ def _environment() -> Environment:
         "days": wording.days_in_words,
         "name": _name,
         "says": _sentence,
+        "sentence": wording.sentence,
+        "pair": _pair,
+        "loss_known": _events_of_loss,
+        "excess_known": _events_of_excess,
         "look": _finding_class,
-        "explained": explained_events,
     }
     environment.tests |= {"link": _is_link}
     environment.globals |= {

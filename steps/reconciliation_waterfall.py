@@ -11,6 +11,7 @@ from domain.reconciliation import Bounds, Cell, Compared, Emitted, Explained, Re
 
 # More reasons than these are one step: a chart of forty slivers tells nobody anything.
 _REASONS = 6
+_EXPECTED = "expected at the vendor"
 # Bars may begin at 0 where the smallest level is no more than this share of the largest; else the axis is cut.
 _FROM_ZERO = 0.5
 _MARGIN = 0.12
@@ -58,8 +59,8 @@ def waterfall(target: TargetMonth, cells: Iterable[Cell]) -> Waterfall | None:
     """Return the chart of a target's month from its own cells, None where a side has no data at all."""
     if target.emitted is None or target.received is None or target.compared is None:
         return None
-    steps = list(_steps(target.emitted, target.received, target.compared, list(cells)))
-    return _drawn(steps)
+    steps = _steps(target.emitted, target.received, target.compared, list(cells))
+    return _drawn(_without_echoes(list(steps)))
 
 
 def _steps(emitted: Emitted, received: Received, compared: Compared, cells: Sequence[Cell]) -> Iterator[Step]:
@@ -73,12 +74,25 @@ def _steps(emitted: Emitted, received: Received, compared: Compared, cells: Sequ
     alone = sum(cell.emitted.sent for cell in cells if cell.emitted is not None and cell.compared is None)
     yield from _minus("on days without data of the vendor", alone)
     yield from _minus("not expected, by the configured sample rate", emitted.sent - alone - compared.expected)
-    yield Step("expected at the vendor", compared.expected, Kind.LEVEL)
+    yield Step(_EXPECTED, compared.expected, Kind.LEVEL)
     yield from _differences(compared)
     unseen = received.events - compared.received
     if unseen:
         yield Step("received on days without records of ours", unseen, Kind.PLUS)
     yield Step("received by the vendor", received.events, Kind.LEVEL)
+
+
+def _without_echoes(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps without levels that only say the one before them again; first, expected and received stay."""
+    last = len(steps) - 1
+    return [
+        step
+        for at, step in enumerate(steps)
+        if at in {0, last}
+        or step.kind is not Kind.LEVEL
+        or step.words == _EXPECTED
+        or steps[at - 1].kind is not Kind.LEVEL
+    ]
 
 
 def _differences(compared: Compared) -> Iterator[Step]:

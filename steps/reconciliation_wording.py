@@ -65,6 +65,11 @@ def number(events: int | None, otherwise: str = NO_DATA) -> str:
     return otherwise if events is None else f"{events:,}"
 
 
+def sentence(text: str) -> str:
+    """Return the text with a capital letter first, whatever follows left as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def bounds(one: Bounds | None) -> str:
     return NO_DATA if one is None else str(one)
 

@@ -298,8 +298,10 @@ def _boundary(cell: Cell) -> Cell:
 
 
 def _finding(compared: Compared) -> Finding:
-    if (compared.residual_share or 0) > RULE:
-        return Finding.BREACH if compared.expected > 100 else Finding.INCONCLUSIVE
+    left, over = compared.loss_residual, compared.excess_residual
+    least, most = max(left.low, over.low) / compared.expected, max(left.high, over.high) / compared.expected
+    if most > RULE:
+        return Finding.BREACH if least > RULE and compared.expected > 100 else Finding.INCONCLUSIVE
     return Finding.EXPLAINED if (compared.difference_share or 0) > RULE else Finding.OK
 
 
