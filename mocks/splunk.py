@@ -22,6 +22,7 @@ from mocks.splunk_memory import (
     new_guid,
     seed,
 )
+from mocks.splunk_received import receive_many
 from mocks.stage import Ask, Order, Route, StandIn
 
 
@@ -55,6 +56,12 @@ def _set_busy(desk: Instance, order: Order) -> Any:
     """Let HEC refuse everything with 503 code 9, or take it again."""
     desk.memory.busy = bool(order.fields.get("on", True))
     return {"on": desk.memory.busy}
+
+
+def _set_peer_down(desk: Instance, order: Order) -> Any:
+    """Let searches miss what one indexer holds, and say so, or find everything again."""
+    desk.memory.peer_down = bool(order.fields.get("on", True))
+    return {"on": desk.memory.peer_down}
 
 
 def _switch_token(desk: Instance, order: Order) -> Any:
@@ -185,6 +192,8 @@ STAND_IN = StandIn(
         "set_search_indexes": _set_search_indexes,
         "create_index": _create_index,
         "account": _account,
+        "set_peer_down": _set_peer_down,
+        "receive_many": receive_many,
     },
     hosts=("*.splunkcloud.com",),
     at_root=True,

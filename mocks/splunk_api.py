@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from mocks.boolean_query import UnreadableQuery
 from mocks.splunk_memory import ApiToken, HecToken, Instance, found_in, new_guid
-from mocks.splunk_search import UnsupportedCommand, run
+from mocks.splunk_search import UnsupportedCommand, run, time_modifier
 from mocks.stage import Ask, Refused
 
 SCHEME = "http://"
@@ -32,8 +32,10 @@ def export(desk: Instance, ask: Ask) -> Response:
     sent = {**dict(ask.query), **ask.fields()}
     if sent.get("output_mode") != "json":
         return JSONResponse({"stand_in": "splunk is not stood in for output modes other than json"}, 501)
+    search = str(sent.get("search", "")).strip()
     try:
-        answered = run(str(sent.get("search", "")).strip(), found_in(desk, token.search_indexes), sent, desk.now())
+        events = found_in(desk, token.search_indexes, *_bounds(search, sent, desk.now()))
+        answered = run(search, events, sent, desk.now())
     except UnreadableQuery as problem:
         return messages(400, "FATAL", str(problem))
     except UnsupportedCommand as problem:
@@ -46,7 +48,18 @@ def export(desk: Instance, ask: Ask) -> Response:
         last = {"lastrow": True} if offset == len(rows) - 1 else {}
         lines.append({"preview": False, "offset": offset, **last, "result": row})
     lines = lines or [{"preview": False, "lastrow": True}]
+    if desk.memory.peer_down:
+        text = "Search results might be incomplete: the search process on the peer indexer-2 ended prematurely."
+        lines.insert(0, {"preview": False, "messages": [{"type": "WARN", "text": text}]})
     return Response("".join(f"{json.dumps(line)}\n" for line in lines), media_type="application/json")
+
+
+def _bounds(search: str, sent: dict[str, Any], now: float) -> tuple[float, float]:
+    """Return the request's own times, by which events are looked up; none where the search itself may name others."""
+    named = [str(sent.get(name) or "") for name in ("earliest_time", "latest_time")]
+    if not all(named) or "earliest" in search or "latest" in search:
+        return 0.0, float("inf")
+    return time_modifier(named[0], now), time_modifier(named[1], now)
 
 
 def show_server(desk: Instance, ask: Ask) -> Response:

@@ -77,7 +77,10 @@ class Seed:
 
 @dataclass(slots=True)
 class Memory:
-    """All that the instance holds. While `busy`, it takes nothing and is unhealthy."""
+    """All that the instance holds. While `busy`, it takes nothing and is unhealthy.
+
+    While `peer_down`, a search misses what one of the indexers holds, and says so in a message among its rows.
+    """
 
     hec_tokens: list[HecToken]
     api_tokens: list[ApiToken]
@@ -85,6 +88,7 @@ class Memory:
     events: list[Event] = field(default_factory=list)
     channels: dict[str, Channel] = field(default_factory=dict)
     busy: bool = False
+    peer_down: bool = False
 
 
 Instance = Desk[Seed, Memory]
@@ -110,9 +114,14 @@ def new_guid() -> str:
     return str(uuid.uuid4())
 
 
-def found_in(desk: Instance, indexes: list[str]) -> list[Found]:
-    """Return the events of some indexes that a search sees by now."""
-    return [_found(e) for e in desk.memory.events if e.index in indexes and e.indexed_at <= desk.now()]
+def found_in(desk: Instance, indexes: list[str], start: float = 0.0, end: float = float("inf")) -> list[Found]:
+    """Return the events of some indexes, from `start` on and before `end` epoch seconds, that a search sees by now.
+
+    While a peer is down, every other event is missing, as it is on the others.
+    """
+    now, allowed = desk.now(), frozenset(indexes)
+    seen = [e for e in desk.memory.events if start <= e.at < end and e.index in allowed and e.indexed_at <= now]
+    return [_found(event) for event in (seen[::2] if desk.memory.peer_down else seen)]
 
 
 def _found(event: Event) -> Found:

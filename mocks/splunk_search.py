@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mocks.boolean_query import Test, UnreadableQuery, fits, parse, unquoted
+from mocks.splunk_eval import EXACT_TIME, UnsupportedExpression, evaluated
 
 Row = dict[str, str]
+# limits.conf, [stats] maxresultrows: groups beyond it are left out, and nothing says so.
+STATS_LIMIT_ROWS = 50_000
 DEFAULT_FIELDS = ("_indextime", "_raw", "_time", "host", "index", "source", "sourcetype")
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -118,7 +121,7 @@ def _stages(search: str) -> list[str]:
 def _search(terms: str, events: Iterable[Found], window: Mapping[str, str], now: float) -> list[Row]:
     test, in_window = _conditions(terms, window, now, _search_term)
     matching = sorted((e for e in events if in_window(e) and test(e)), key=lambda e: e.at, reverse=True)
-    return [event.every for event in matching]
+    return [event.every | {EXACT_TIME: f"{event.at:.6f}"} for event in matching]
 
 
 def _tstats(arguments: str, events: Iterable[Found], window: Mapping[str, str], now: float) -> list[Row]:
@@ -196,7 +199,7 @@ def _stats(arguments: str, rows: list[Row]) -> list[Row]:
     return [
         {**dict(zip(names, key, strict=True)), **{label: work(members) for label, work in wanted}}
         for key, members in sorted(groups.items())
-    ]
+    ][:STATS_LIMIT_ROWS]
 
 
 def _aggregates(text: str) -> list[tuple[str, Callable[[list[Row]], str]]]:
@@ -233,9 +236,25 @@ def _head(arguments: str, rows: list[Row]) -> list[Row]:
     return rows[: int(arguments or 10)]
 
 
+def _eval(arguments: str, rows: list[Row]) -> list[Row]:
+    try:
+        return evaluated(arguments, rows, _searchmatch)
+    except UnsupportedExpression as problem:
+        raise UnsupportedCommand(str(problem)) from problem
+
+
+def _searchmatch(query: str) -> Callable[[Row], bool]:
+    test = parse(query, _search_term)
+    return lambda row: test(Found(0, 0, row, row))
+
+
 def _fields(arguments: str, rows: list[Row]) -> list[Row]:
     patterns = [name for name in re.split(r"[\s,]+", arguments.removeprefix("+").strip()) if name]
-    return [{name: value for name, value in row.items() if any(fits(p, name) for p in patterns)} for row in rows]
+    return [{name: row[name] for name in _shown(row, patterns)} for row in rows]
+
+
+def _shown(row: Row, patterns: Sequence[str]) -> list[str]:
+    return [name for name in row if name != EXACT_TIME and any(fits(pattern, name) for pattern in patterns)]
 
 
 def _bin(arguments: str, rows: list[Row]) -> list[Row]:
@@ -268,6 +287,7 @@ _COMMANDS: dict[str, Callable[[str, list[Row]], list[Row]]] = {
     "head": _head,
     "fields": _fields,
     "table": _fields,
+    "eval": _eval,
     "bin": _bin,
     "bucket": _bin,
     "sort": _sort,

@@ -36,6 +36,7 @@ from vendors import (
     slack_counts,
     slack_rotation,
     splunk,
+    splunk_counts,
     splunk_rotation,
     statuspage,
     statuspage_rotation,
@@ -133,6 +134,7 @@ COUNTS: Mapping[str, Counting] = MappingProxyType(
             pagerduty_counts.COUNTING,
             opsgenie_counts.COUNTING,
             datadog_counts.COUNTING,
+            splunk_counts.COUNTING,
         )
     }
 )

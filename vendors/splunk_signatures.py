@@ -7,7 +7,8 @@ Source: https://help.splunk.com (HTTP Event Collector, troubleshoot and REST API
 from domain.diagnosis import Kind, Signature, Symptom
 
 _COLLECTOR = frozenset({"send_event", "poll_ack", "check_hec_token"})
-_SEARCH = frozenset({"search_event", "check_token"})
+_COUNTING = frozenset({"count_events", "count_total", "list_events"})
+_SEARCH = frozenset({"search_event", "check_token"}) | _COUNTING
 
 
 def _hec(
@@ -19,11 +20,12 @@ def _hec(
 
 
 def _api(
-    name: str, status: int | frozenset[int], means: str, next_step: str, *, kind: Kind = Kind.REJECTED, marker: str = ""
+    name: str, status: int | frozenset[int], means: str, next_step: str, *,
+    kind: Kind = Kind.REJECTED, marker: str = "", verbs: frozenset[str] = _SEARCH,
 ) -> Signature:  # fmt: skip
     statuses = status if isinstance(status, frozenset) else frozenset({status})
     return Signature(
-        f"splunk.{name}", statuses, kind, "Splunk answered {status} to {verb}.", means, next_step, marker, _SEARCH
+        f"splunk.{name}", statuses, kind, "Splunk answered {status} to {verb}.", means, next_step, marker, verbs
     )
 
 
@@ -71,6 +73,12 @@ SIGNATURES = (
     _api("no_api", frozenset({404, 405}), "No management API answers at SPLUNK_API_URL, or its version is older than 9.", "Write the management port, 8089 unless changed: not the web interface's (8000), not the collector's (8088)."),
     _api("name_taken", 409, "Something of that name exists already.", "Choose another name, or delete the old one."),
     _api("search_refused", frozenset({200, 400}), "Splunk could not run the search.", _OUR_FAULT, marker='"messages"'),
+)  # fmt: skip
+
+# What Splunk says to those who count; these stand above the rows for every search.
+COUNT_SIGNATURES = (
+    _api("counts_quota", frozenset({200, 400, 403, 503}), "The user or the instance runs as many searches at once as it may; nothing was counted.", "Wait and repeat; give opsflows a user of its own.", kind=Kind.UNAVAILABLE, marker="quota", verbs=_COUNTING),
+    _api("counts_refused", frozenset({200, 400}), "Splunk could not run the search: most often query, type_field or id_field is not in its language.", "Try the query in Splunk's Search, and correct [received.<environment>.<target>] in opsflows.toml.", marker='"messages"', verbs=_COUNTING),
 )  # fmt: skip
 
 # What only a read-back shows.
