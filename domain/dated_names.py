@@ -58,7 +58,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _part(part: str, *, is_last: bool) -> str:
     if part == "**":
-        return ".*" if is_last else "(?:[^/]+/)*"
+        return ".*" if is_last else "(?:[^/]*/)*"
     signs = {"*": "[^/]*", "?": "[^/]"}
     return "".join(signs.get(sign, re.escape(sign)) for sign in part) + ("" if is_last else "/")
 

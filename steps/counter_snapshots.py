@@ -40,11 +40,13 @@ _READERS = {
 _PACKED = (".gz", ".zst")
 
 _TABLES = """
-CREATE MACRO utc_day(at) AS at // 86400000000;
-CREATE TABLE snapshots (at BIGINT, process VARCHAR, integration VARCHAR, type VARCHAR, value BIGINT, started BIGINT);
+CREATE MACRO utc_day(moment) AS moment // 86400000000;
+CREATE TABLE snapshots (moment BIGINT, process VARCHAR, integration VARCHAR, type VARCHAR, value BIGINT, started BIGINT);
 """
 _MOMENT = "epoch_us(TRY_CAST(CAST({} AS VARCHAR) AS TIMESTAMPTZ))"
-_WHOLE_ROW = "at IS NOT NULL AND process <> '' AND integration IS NOT NULL AND type IS NOT NULL AND value IS NOT NULL"
+_WHOLE_ROW = (
+    "moment IS NOT NULL AND process <> '' AND integration IS NOT NULL AND type IS NOT NULL AND value IS NOT NULL"
+)
 
 # `grown` is by how much a counter grew since `since`, which is NULL where nobody saw the process before. A counter's first
 # row counts from 0 where `counts_from_0` says so, else `unknown` is what it stood at. The rows of one snapshot may be
@@ -52,14 +54,14 @@ _WHOLE_ROW = "at IS NOT NULL AND process <> '' AND integration IS NOT NULL AND t
 _GROWTH = """
 CREATE TABLE growth AS
 WITH unique_rows AS (SELECT DISTINCT * FROM snapshots),
-coverage AS (SELECT min(at) AS begins FROM unique_rows),
+coverage AS (SELECT min(moment) AS begins FROM unique_rows),
 seen AS (
     SELECT *,
-        lag(value) OVER counter AS before, lag(at) OVER counter AS before_at,
-        max(at) OVER (PARTITION BY process ORDER BY at RANGE BETWEEN UNBOUNDED PRECEDING AND 60000000 PRECEDING) AS process_at,
-        utc_day(min(at) OVER (PARTITION BY process) - 1) AS process_day
+        lag(value) OVER counter AS before, lag(moment) OVER counter AS before_at,
+        max(moment) OVER (PARTITION BY process ORDER BY moment RANGE BETWEEN UNBOUNDED PRECEDING AND 60000000 PRECEDING) AS process_at,
+        utc_day(min(moment) OVER (PARTITION BY process) - 1) AS process_day
     FROM unique_rows
-    WINDOW counter AS (PARTITION BY process, integration, type ORDER BY at, value)
+    WINDOW counter AS (PARTITION BY process, integration, type ORDER BY moment, value)
 ),
 born AS (
     SELECT *,
@@ -72,14 +74,14 @@ born AS (
         coalesce(before_at, process_at, started) AS since
     FROM seen, coverage
 )
-SELECT utc_day(at - 1) AS day, at <= $end AS in_window, process, integration, type,
+SELECT utc_day(moment - 1) AS day, moment <= $end AS in_window, process, integration, type,
     CASE WHEN before IS NOT NULL THEN greatest(value - before, 0) WHEN counts_from_0 THEN value ELSE 0 END AS grown,
-    CASE WHEN at <= $end THEN utc_day(since) < utc_day(at - 1) ELSE since < $end END AS may_be_earlier,
+    CASE WHEN moment <= $end THEN utc_day(since) < utc_day(moment - 1) ELSE since < $end END AS may_be_earlier,
     before IS NULL AND process_at IS NULL AND counts_from_0 AS is_new,
     CASE WHEN before IS NULL AND NOT counts_from_0 THEN value ELSE 0 END AS unknown,
     CASE WHEN before > value THEN before - value ELSE 0 END AS fallen
 FROM born
-WHERE at > $start AND at <= $until
+WHERE moment > $start AND moment <= $until
 """
 _COUNTED = """
 SELECT day, integration, type, in_window, sum(grown)::BIGINT, coalesce(sum(grown) FILTER (may_be_earlier), 0)::BIGINT
