@@ -149,7 +149,8 @@ def _list_incidents(desk: Page, ask: Ask) -> Response:
     limit = min(_number(ask, "limit", LARGEST_PAGE_ROWS), LARGEST_PAGE_ROWS)
     start = limit * (max(1, _number(ask, "page", 1)) - 1)
     wanted = ask.query.get("q", "").lower()
-    found = [row for row in reversed(desk.memory.incidents) if wanted in _searched(row)]
+    newest_first = sorted(desk.memory.incidents, key=lambda row: row.created_at)[::-1]
+    found = [row for row in newest_first if wanted in _searched(row)]
     return JSONResponse([_as_incident(desk, row) for row in found[start : start + limit]])
 
 

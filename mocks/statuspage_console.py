@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from mocks.stage import Action, Order
 from mocks.statuspage_memory import ApiKey, Page, new_id, new_key
+from mocks.statuspage_received import receive_many
 
 LONGEST_LIFE_DAYS = 365
 
@@ -58,5 +59,6 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         "set_access": _set_access,
         "keep_incidents": _keep_incidents,
         "set_rate_limit": _set_rate_limit,
+        "receive_many": receive_many,
     }
 )

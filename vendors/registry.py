@@ -39,6 +39,7 @@ from vendors import (
     splunk_counts,
     splunk_rotation,
     statuspage,
+    statuspage_counts,
     statuspage_rotation,
 )
 from vendors.capabilities import Integration
@@ -135,6 +136,7 @@ COUNTS: Mapping[str, Counting] = MappingProxyType(
             opsgenie_counts.COUNTING,
             datadog_counts.COUNTING,
             splunk_counts.COUNTING,
+            statuspage_counts.COUNTING,
         )
     }
 )
