@@ -120,7 +120,7 @@ class Memory:
     """All that the account holds.
 
     `team_check` says where an unknown responder is noticed: at `acceptance` (422) or at `processing` (isSuccess
-    false). `discarding` is a policy that lets no new alert through.
+    false). `discarding` is a policy that lets no new alert through. `alerts` are in the order in which they were made.
     """
 
     region: str

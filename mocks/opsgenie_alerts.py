@@ -3,6 +3,7 @@
 Source: https://docs.opsgenie.com/docs/alert-api
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -32,6 +33,8 @@ ALIAS_LIMIT_CHARACTERS = 512
 PAGE_LIMIT_ALERTS = 100
 # Source: https://docs.opsgenie.com/docs/alert-api#list-alerts
 REACH_LIMIT_ALERTS = 20_000
+# Milliseconds are rounded; what lies at a bound is tested all the same.
+_MARGIN_S = 0.002
 _PRIORITIES = frozenset({"P1", "P2", "P3", "P4", "P5"})
 _RESPONDER_TYPES = frozenset({"team", "user", "escalation", "schedule"})
 
@@ -150,8 +153,14 @@ def _matching(desk: Account, ask: Ask) -> list[Alert]:
     except UnreadableQuery as problem:
         raise Refused(refusal(422, f"Query could not be parsed: {problem}")) from problem
     least, most = creation_bounds(query)
-    within = [alert for alert in desk.memory.alerts if least <= millis(alert.created_at) <= most]
+    first = bisect_left(desk.memory.alerts, least / 1000 - _MARGIN_S, key=_created_at)
+    beyond = bisect_right(desk.memory.alerts, most / 1000 + _MARGIN_S, key=_created_at)
+    within = desk.memory.alerts[first:beyond]
     return [alert for alert in within if test(Searchable(partial(_texts, desk, alert), partial(_number, alert)))]
+
+
+def _created_at(alert: Alert) -> float:
+    return alert.created_at
 
 
 def _texts(desk: Account, alert: Alert, name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Opsgenie takes a change and does it later: what is due is done before anyone looks, in the order it arrived."""
 
+from bisect import insort
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -81,7 +82,7 @@ def _new_alert(desk: Account, request: Request, alias: str) -> Alert:
         details={str(name): str(value) for name, value in (sent.get("details") or {}).items()},
         responders=[_resolved(desk, row) for row in sent.get("responders") or owners],
     )  # fmt: skip
-    desk.memory.alerts.append(alert)
+    insort(desk.memory.alerts, alert, key=lambda made: made.created_at)
     return alert
 
 
