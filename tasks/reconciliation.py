@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
@@ -40,6 +40,9 @@ from tasks.reporting import event, show_report
 from vendors.capabilities import Notice, Notifier, Urgency
 from vendors.stand_ins import connect as connect_stand_ins
 
+if TYPE_CHECKING:  # what it imports costs a quarter of a second
+    from steps.emitted_sides import Place, SourceRead
+
 PAGE = "reconciliation.html"
 _WORKERS = 8
 _TAGS = ["opsflows", "reconciliation"]
@@ -51,8 +54,10 @@ _CLEARED = frozenset({Finding.OK, Finding.EXPLAINED, Finding.WAIVED})
 class Gathered:
     """What the tasks of one run have read so far."""
 
-    emitted: list[EmittedSide] = field(default_factory=list)
+    sources: "list[SourceRead]" = field(default_factory=list)
+    exports: "dict[str, SourceRead]" = field(default_factory=dict)
     received: dict[str, ReceivedSide] = field(default_factory=dict)
+    emitted: list[EmittedSide] = field(default_factory=list)
     matched: dict[str, Matched] = field(default_factory=dict)
     facts: list[SourceFact] = field(default_factory=list)
     files_read: int = 0
@@ -87,27 +92,40 @@ def gather(question: Question, gathered: Gathered) -> None:
     for name, section in question.context.config.emitted.items():
         if section.environment == question.context.environment:
             count_source(question, name, section, gathered, return_state=True)
+    for asked in question.asked:
+        if asked.section.export is not None:
+            count_export(question, asked, asked.section.export, gathered, return_state=True)
     ask = partial(ask_vendor, question, gathered=gathered, return_state=True)
-    side_by_side(ask, question.asked, _WORKERS)
-    if any(asked.section.by == "ids" or asked.section.export is not None for asked in question.asked):
-        match_ids(question, gathered, return_state=True)
+    side_by_side(ask, [asked for asked in question.asked if asked.section.export is None], _WORKERS)
+    for asked in question.asked:
+        unasked = dict.fromkeys(question.window.days(), "asking it broke off; the run's log says how")
+        gathered.received.setdefault(str(asked.target), ReceivedSide(missing=unasked))
+    match(question, gathered)
 
 
 @task(task_run_name="count {name}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
 def count_source(
     question: Question, name: str, section: EventFiles | CounterSnapshots | PrometheusCounters, gathered: Gathered
-) -> State[None]:  # fmt: skip
+) -> State[None]:
     """Count what applications recorded; what was counted before and has not changed is not read again."""
     # DuckDB and NumPy cost a quarter of a second, which a run that only plans should not pay.
     from steps.emitted_sides import read_source  # noqa: PLC0415
 
-    said = read_source(question, name, section, spool_of(question), partial(_told_file, name))
-    gathered.emitted.extend(said.sides)
-    gathered.facts.extend(said.facts)
-    gathered.files_read += said.files_read
-    faults = [fact for fact in said.facts if fact.is_fault]
-    message = f"{said.summary}{f' {len(faults)} faults: {faults[0].what}' if faults else ''}"
-    return Failed(message=message, name="Incomplete") if faults else Completed(message=message)
+    read = read_source(question, name, section, place_of(question), partial(_told_file, name))
+    gathered.sources.append(read)
+    return _counted(read, gathered)
+
+
+@task(task_run_name="count {asked.target}'s export", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
+def count_export(question: Question, asked: Asked, section: EventFiles, gathered: Gathered) -> State[None]:
+    """Count the list that a vendor exported, in place of asking it."""
+    from steps.emitted_sides import read_source  # noqa: PLC0415 (as above)
+
+    name = f"{asked.target} export"
+    read = read_source(question, name, section, place_of(question), partial(_told_file, name))
+    gathered.exports[str(asked.target)] = read
+    gathered.received[str(asked.target)] = ReceivedSide(missing=read.missing)
+    return _counted(read, gathered)
 
 
 @task(task_run_name="ask {asked.target}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
@@ -118,27 +136,46 @@ def ask_vendor(question: Question, asked: Asked, gathered: Gathered) -> State[No
     told = replace(asked, told=lambda pages: event("counting.page", integration=name, pages=pages))
     side = received_side(question.context, told, window, question.now)
     gathered.received[name] = side
-    missing = {
-        day: why
-        for day, why in side.missing.items()
-        if question.window.start.date() <= day < question.window.end.date()
-    }
+    missing = [why for day, why in side.missing.items() if day in set(question.window.days())]
     if missing:
-        return Failed(
-            message=f"{name}: {len(missing)} days not told: {next(iter(missing.values()))}", name="Incomplete"
-        )
+        return Failed(message=f"{name}: {len(missing)} days not told: {missing[0]}", name="Incomplete")
     return Completed(message=f"{name}: {sum(one.events for one in side.days.values()):,} events received.")
 
 
 @task(task_run_name="match ids", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
-def match_ids(question: Question, gathered: Gathered) -> State[None]:
-    """Hold both sides against each other id by id, where the vendor lists ids."""
-    from steps.emitted_sides import match  # noqa: PLC0415 (as above)
+def match(question: Question, gathered: Gathered) -> State[None]:
+    """Find what was recorded once, and where the vendor lists ids hold both sides against each other one by one."""
+    from steps.matched_ids import match_ids, spool_listed  # noqa: PLC0415 (as above)
 
-    matched, facts = match(question, gathered.received, spool_of(question))
-    gathered.matched.update(matched)
-    gathered.facts.extend(facts)
-    return Completed(message=f"{len(matched)} integrations compared id by id.")
+    place = place_of(question)
+    folder = place.spool / "matching"
+    listed = {
+        str(asked.target): [spool_listed(question, asked.target, gathered.received[str(asked.target)].listed, folder)]
+        for asked in question.asked
+        if asked.section.by == "ids" and asked.section.export is None and str(asked.target) in gathered.received
+    }
+    exported = {name: list(read.spools) for name, read in gathered.exports.items()}
+    try:
+        found = match_ids(question, gathered.sources, {**listed, **exported}, folder)
+    finally:
+        for spool in (spool for spools in listed.values() for spool in spools):
+            spool.path.unlink(missing_ok=True)
+    gathered.emitted.extend(found.emitted)
+    gathered.matched.update(found.matched)
+    gathered.facts.extend(found.facts)
+    return Completed(message=f"{len(found.matched)} integrations compared id by id.")
+
+
+def _counted(read: "SourceRead", gathered: Gathered) -> State[None]:
+    gathered.facts.extend(read.facts)
+    gathered.files_read += read.files_read
+    faults = [fact for fact in read.facts if fact.is_fault]
+    if faults:
+        return Failed(
+            message=f"{read.summary} {len(faults)} faults; the first: {faults[0].file} {faults[0].what}",
+            name="Incomplete",
+        )
+    return Completed(message=read.summary)
 
 
 @task(
@@ -224,9 +261,12 @@ def show_month(reconciliation: Reconciliation, markdown: str, verdict: str, link
         create_link_artifact(link=link, link_text=f"Report of {reconciliation.month}", key=f"{key}-page")
 
 
-def spool_of(question: Question) -> Path:
-    """Return the folder in which counts of input files are kept, so that no file is read twice."""
-    return resolve_home(os.environ) / "reconciliation" / question.context.environment
+def place_of(question: Question) -> "Place":
+    """Return where counts of input files are kept, so that no file is read twice."""
+    from steps.emitted_sides import Place  # noqa: PLC0415 (as above)
+
+    home = resolve_home(os.environ)
+    return Place(home, home / "reconciliation" / question.context.environment)
 
 
 def report_links(run: AuditedRun, config: Config) -> tuple[str, str]:
