@@ -66,9 +66,12 @@ _WAITS = frozenset({Finding.PROVISIONAL, Finding.WAIVED})
 
 
 def _nothing_expected(compared: Compared) -> Judged:
-    if compared.excess_residual.low:
-        return Judged(Finding.BREACH, None, f"nothing was sent, and {compared.excess_residual} arrived")
-    return Judged(Finding.OK, None, "nothing was sent, and nothing arrived")
+    over = compared.excess_residual
+    if over.low:
+        return Judged(Finding.BREACH, None, f"nothing was expected, and {over} arrived")
+    if over.high:
+        return Judged(Finding.INCONCLUSIVE, None, f"nothing was expected, and {over} arrived")
+    return Judged(Finding.OK, None, "nothing was expected, and nothing arrived without a reason")
 
 
 def _side(residual: Bounds, expected: int, rule: Rule, what: str) -> Judged:

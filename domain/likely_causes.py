@@ -94,13 +94,28 @@ def _explained(case: Case) -> LikelyCause | None:
     compared = case.compared
     if case.finding is not Finding.EXPLAINED or compared is None:
         return None
-    reasons = compared.loss_explained if case.is_loss else compared.excess_explained
+    # Both residuals may be nothing: it is the raw difference that has a reason.
+    reasons = compared.loss_explained if compared.loss.high >= compared.excess.high else compared.excess_explained
     most = max((*reasons,), key=lambda one: one.events, default=None)
     if most is None:
         return None
     return LikelyCause(
         f"Mostly {most.why.value}: {most.words} ({most.events:,} events).",
         "Decide whether this is meant; a filter or limit that nobody wants costs events every month.",
+    )
+
+
+def _cannot_tell(case: Case) -> LikelyCause | None:
+    compared = case.compared
+    if case.finding is not Finding.INCONCLUSIVE or compared is None:
+        return None
+    if compared.loss_residual.low or compared.excess_residual.low:
+        return None
+    return LikelyCause(
+        "It may be nothing: what was sent more than once, or a sampler's noise, is as large as what differs.",
+        "Let the application record what it samples out; nothing is to be repaired before that tells more."
+        if case.by_ids
+        else f'Compare {case.target} by ids (by = "ids") where the vendor lists them, and record what is sampled out.',
     )
 
 
@@ -175,5 +190,6 @@ def _is_mostly(found: Counter[object], count: int) -> bool:
 
 
 _RULES: tuple[Callable[[Case], LikelyCause | None], ...] = (
-    _no_data, _shifted, _merged, _estimated, _explained, _another_sender, _few_days, _one_type, _since_a_day, _steady,
+    _no_data, _shifted, _merged, _estimated, _explained, _cannot_tell, _another_sender,
+    _few_days, _one_type, _since_a_day, _steady,
 )  # fmt: skip

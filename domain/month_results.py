@@ -11,7 +11,7 @@ from domain.clock_shift import found_shift
 from domain.comparing import (
     Manner,
     compared_days,
-    is_detectable,
+    noise_of,
     sampled_month,
     summed,
     total_emitted,
@@ -32,10 +32,12 @@ from domain.reconciliation import (
     ShiftFound,
     TargetMonth,
     Waiver,
+    Why,
 )
 from domain.windows import Window
 
 _NOTHING_SENT = Emitted(0, 0, 0)
+_NO_HOURS = (0,) * 24
 _MAY_BE_WAIVED = frozenset({Finding.BREACH, Finding.INCONCLUSIVE, Finding.NO_DATA})
 
 # By day and type.
@@ -93,7 +95,7 @@ def waived(month: TargetMonth, waiver: Waiver | None) -> TargetMonth:
 
 def _cells(sides: Sides, window: Window) -> list[Cell]:
     emitted = sides.emitted if sides.splits_types else _not_split(sides.emitted)
-    missing = {**_said("emitted", sides.emitted_missing), **_said("received", sides.received_missing)}
+    missing = _said(sides.emitted_missing, sides.received_missing)
     types = sorted({kind for _, kind in (*emitted, *sides.received)})
     found = []
     for kind in types or [NOT_SPLIT]:
@@ -133,8 +135,12 @@ def _added(vectors: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(sum(hour) for hour in zip(*rows, strict=True)) if all(rows) else ()
 
 
-def _said(side: str, missing: Mapping[date, str]) -> dict[date, str]:
-    return {day: f"{side}: {why}" for day, why in missing.items()}
+def _said(emitted: Mapping[date, str], received: Mapping[date, str]) -> dict[date, str]:
+    sides = (("emitted", emitted), ("received", received))
+    return {
+        day: "; ".join(f"{side}: {missing[day]}" for side, missing in sides if day in missing)
+        for day in {**emitted, **received}
+    }
 
 
 def _with_findings(cells: Sequence[Cell], rule: Rule) -> list[Cell]:
@@ -161,7 +167,7 @@ def _target_month(
     days_missing = tuple(
         sorted(day for day in window.days() if day in {**sides.emitted_missing, **sides.received_missing})
     )
-    shift = _shift(cells, window)
+    shift = _shift(sides, cells, window)
     result = _month_judged(sides, cells, compared, rule, days_missing)
     finding, why = result.finding, result.why
     if now < sides.settles_at:
@@ -188,7 +194,7 @@ def _target_month(
         compared=compared,
         low=result.interval.low if result.interval else None,
         high=result.interval.high if result.interval else None,
-        raw_above=compared is not None and (compared.difference_share or 0.0) > rule.tolerance,
+        raw_above=compared is not None and _is_above(compared, rule),
         days_missing=days_missing,
         settles_at=sides.settles_at,
         shift=shift,
@@ -197,6 +203,11 @@ def _target_month(
         past=sides.past,
         missing_ids=sides.missing_ids,
     )
+
+
+def _is_above(compared: Compared, rule: Rule) -> bool:
+    """Tell whether the raw difference is above the rule; where nothing was expected, anything is."""
+    return max(compared.loss.high, compared.excess.high) > rule.tolerance * compared.expected
 
 
 def _month_judged(
@@ -209,8 +220,7 @@ def _month_judged(
     if days_missing:
         why = f"{len(days_missing)} days without data; of the others {result.finding.value}: {result.why}"
         return Judged(Finding.NO_DATA, result.interval, why)
-    unseen = [kind for kind in {cell.type for cell in cells} if not _shows(sides, cells, kind, rule)]
-    if unseen and result.finding is not Finding.BREACH:
+    if _noise(sides, cells) > rule.tolerance * compared.expected and result.finding is not Finding.BREACH:
         why = f"so few events are sampled that {rule.tolerance:.2%} cannot be told from noise: {result.why}"
         return Judged(Finding.INCONCLUSIVE, result.interval, why)
     if Trust.ESTIMATE in sides.trust and result.finding is Finding.BREACH:
@@ -218,10 +228,13 @@ def _month_judged(
     return result
 
 
-def _shows(sides: Sides, cells: Sequence[Cell], kind: str, rule: Rule) -> bool:
-    rate = sides.manner.rate_of(kind)
-    sent = sum(cell.emitted.sent for cell in cells if cell.emitted is not None and cell.type == kind)
-    return rate == 1 or not sent or is_detectable(sent, rate, rule.tolerance)
+def _noise(sides: Sides, cells: Sequence[Cell]) -> int:
+    """Return by how many events the samplers of all types may be off in the month."""
+    sent: dict[str, int] = {}
+    for cell in cells:
+        if cell.compared is not None and cell.emitted is not None:
+            sent[cell.type] = sent.get(cell.type, 0) + cell.emitted.sent
+    return sum(noise_of(events, sides.manner.rate_of(kind)) for kind, events in sent.items())
 
 
 def _month_compared(sides: Sides, cells: Sequence[Cell]) -> Compared | None:
@@ -238,22 +251,25 @@ def _type_compared(sides: Sides, cells: Sequence[Cell], kind: str) -> Compared:
     if rate == 1:
         return summed(cell.compared for cell in cells if cell.compared is not None)
     both = [(cell.emitted, cell.received) for cell in cells if cell.emitted is not None and cell.received is not None]
-    return sampled_month(both, rate, sides.manner.unit)
+    known = [one for cell in cells if cell.compared is not None for one in cell.compared.loss_explained]
+    return sampled_month(both, rate, sides.manner.unit, [one for one in known if one.why is Why.INCIDENT])
 
 
-def _shift(cells: Sequence[Cell], window: Window) -> ShiftFound | None:
-    """Look for a shift where every day has hours on both sides."""
-    ours: dict[date, list[tuple[int, ...]]] = {}
-    theirs: dict[date, list[tuple[int, ...]]] = {}
+def _shift(sides: Sides, cells: Sequence[Cell], window: Window) -> ShiftFound | None:
+    """Look for a shift where every day that had events has its hours on both sides; days without are hours of 0."""
+    ours: dict[date, list[tuple[int, ...]]] = {day: [_NO_HOURS] for day in window.days()}
+    theirs: dict[date, list[tuple[int, ...]]] = {day: [_NO_HOURS] for day in window.days()}
     for cell in cells:
-        if cell.emitted is not None and cell.received is not None:
-            if (not cell.emitted.by_hour and cell.emitted.sent) or (not cell.received.by_hour and cell.received.events):
-                return None
-            ours.setdefault(cell.day, []).append(cell.emitted.by_hour or (0,) * 24)
-            theirs.setdefault(cell.day, []).append(cell.received.by_hour or (0,) * 24)
-    days = [day for day in window.days() if day in ours]
-    emitted = [hour for day in days for hour in _added(ours[day])]
-    received = [hour for day in days for hour in _added(theirs[day])]
+        if cell.emitted is None or cell.received is None:
+            ours.pop(cell.day, None)
+            continue
+        if (not cell.emitted.by_hour and cell.emitted.sent) or (not cell.received.by_hour and cell.received.events):
+            return None
+        rate = sides.manner.rate_of(cell.type)
+        ours[cell.day].append(tuple(round(events * rate) for events in cell.emitted.by_hour) or _NO_HOURS)
+        theirs[cell.day].append(cell.received.by_hour or _NO_HOURS)
+    emitted = [hour for day in ours for hour in _added(ours[day])]
+    received = [hour for day in ours for hour in _added(theirs[day])]
     return found_shift(emitted, received)
 
 

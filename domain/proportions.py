@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import bdtrc, betaincinv
+from scipy.special import betainc, betaincinv
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def chance_of(at_least: int, of: int, share: float) -> float:
     """Return how likely so many or more of `of` are when each happens with `share`."""
     if at_least <= 0:
         return 1.0
-    return float(bdtrc(at_least - 1, of, share)) if at_least <= of else 0.0
+    return float(betainc(at_least, of - at_least + 1, share)) if at_least <= of else 0.0
 
 
 def believed(chances: Sequence[float], false_share: float) -> list[bool]:

@@ -118,7 +118,11 @@ class Compared:
     """Two sides held against each other, for a cell or summed for a month.
 
     `expected` is what should have been accepted: sent, times the configured sample rate. `loss` and `excess` are the raw
-    differences; `loss_residual` and `excess_residual` what no explanation covers. Shares are of `expected`.
+    differences; `loss_residual` and `excess_residual` what no explanation covers. Shares are of `expected`. An excess is all
+    that arrived beyond one of each event that was sent: `duplicates` are among it, None where ids are not known.
+
+    `loss_left` and `excess_left` are the residuals where they are not simply the differences less what is explained: an
+    explanation may be certain to a part only, and in a sum one day's reasons explain nothing of another's.
     """
 
     expected: int
@@ -128,13 +132,19 @@ class Compared:
     duplicates: int | None
     loss_explained: tuple[Explained, ...] = ()
     excess_explained: tuple[Explained, ...] = ()
+    loss_left: Bounds | None = None
+    excess_left: Bounds | None = None
 
     @property
     def loss_residual(self) -> Bounds:
+        if self.loss_left is not None:
+            return self.loss_left
         return self.loss.less(sum(one.events for one in self.loss_explained))
 
     @property
     def excess_residual(self) -> Bounds:
+        if self.excess_left is not None:
+            return self.excess_left
         return self.excess.less(sum(one.events for one in self.excess_explained))
 
     @property

@@ -16,7 +16,8 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as problem:
+    # A folder of time zones, or a name that is too long, is told by the file system.
+    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
         raise ValueError("no time zone has this name; write one like UTC or Europe/Berlin") from problem
     return name
 
@@ -28,7 +29,7 @@ IN_HOME = "$OPSFLOWS_HOME/"
 def _place(text: str) -> str:
     if text.startswith(IN_HOME) and ".." not in PurePosixPath(text).parts:
         return text
-    if text.startswith(("s3://", "gs://")) and text.partition("://")[2].strip("/"):
+    if text.startswith(("s3://", "gs://")) and text.partition("://")[2].partition("/")[0]:
         return text
     if PurePosixPath(text).is_absolute():
         return text
@@ -230,6 +231,12 @@ def reconciliation_faults(
         yield from _scope_faults(f"emitted.{name}", section.environment, sorted(named), in_scope)
     for environment, sections in received.items():
         yield from _scope_faults(f"received.{environment}", environment, sections, in_scope)
+        for target, one in sections.items():
+            if one.sample_rates and not one.splits_types:
+                yield (
+                    f"received.{environment}.{target}.sample_rates: types are not told apart without type_field; "
+                    f"say sample_rate (value {dict(one.sample_rates)!r})"
+                )
     for number, incident in enumerate(incidents):
         yield from _scope_faults(f"incidents[{number}]", incident.environment, incident.targets, in_scope)
     for environment, target in rule.post_to.items():

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
 
 from domain.errors import BadInput
 
@@ -56,7 +56,8 @@ class Month:
             BadInput: it names none.
         """
         found = _MONTH.fullmatch(text)
-        if found is None or not 1 <= int(found[2]) <= 12 or int(found[1]) < 1970:  # noqa: PLR2004
+        # Times end with the year 9999, and its last month has no month after it.
+        if found is None or not 1 <= int(found[2]) <= 12 or not 1970 <= int(found[1]) < MAXYEAR:  # noqa: PLR2004
             raise BadInput(f"{text!r} is not a month.", "Nothing was counted.", "Write it like 2026-10.")
         return cls(int(found[1]), int(found[2]))
 

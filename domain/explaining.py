@@ -1,0 +1,190 @@
+"""What explains a loss or an excess: the vendor's own words, midnight, known incidents; no reason explains more than it can.
+
+An explanation comes off the upper bound as far as it surely is of the loss, and off the lower one as far as it may be.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from domain.event_counts import Fate
+from domain.reconciliation import Bounds, Compared, Emitted, Explained, Overlay, Received, Why
+from domain.windows import DAY, HOUR, Window, day_window
+
+# A day of one target and type, as both sides know it.
+Day = tuple[Emitted, Received]
+
+_HOURS = 24
+
+
+# What may have moved beyond the days that are compared: of that nothing can be counted.
+_UNSEEN = Explained(Why.BOUNDARY, "beyond the days compared", 0)
+
+
+def with_loss(compared: Compared, one: Explained, may_be: int | None = None) -> Compared:
+    """Return the comparison with a reason for so many of its loss; `may_be` tells how many it can be at most."""
+    one = replace(one, events=min(one.events, compared.loss_residual.high))
+    left = _left(compared.loss_residual, one.events, may_be)
+    return replace(compared, loss_explained=merged((*compared.loss_explained, one)), loss_left=left)
+
+
+def with_excess(compared: Compared, one: Explained, may_be: int | None = None) -> Compared:
+    """Return the comparison with a reason for so many of its excess; `may_be` tells how many it can be at most."""
+    one = replace(one, events=min(one.events, compared.excess_residual.high))
+    left = _left(compared.excess_residual, one.events, may_be)
+    return replace(compared, excess_explained=merged((*compared.excess_explained, one)), excess_left=left)
+
+
+def merged(parts: Iterable[Explained]) -> tuple[Explained, ...]:
+    """Return the reasons with what they explain, each once, in the order in which they are tried."""
+    totals: dict[tuple[Why, str], int] = {}
+    for one in parts:
+        if one.events:
+            totals[one.why, one.words] = totals.get((one.why, one.words), 0) + one.events
+    order = list(Why)
+    rows = [Explained(why, words, events) for (why, words), events in totals.items()]
+    return tuple(sorted(rows, key=lambda one: (order.index(one.why), one.words)))
+
+
+def explained_by_vendor(
+    emitted: Emitted, received: Received, compared: Compared, *, repeats: int, spare: int
+) -> Compared:
+    """Take off what the vendor says it did not accept.
+
+    It counts sendings. `repeats` of them were of events that had been sent before, and `spare` of these are not in the
+    loss's upper bound: so many refusals may each be of an event that arrived another time, and explain nothing.
+    """
+    # What the application recorded as dropped or sampled out, or was configured to leave out, was never expected.
+    known = emitted.dropped + emitted.sampled_out + max(0, emitted.sent - compared.expected)
+    for fate, reason, events in sorted(received.losses, key=lambda loss: loss[0] is not Fate.DEDUPLICATED):
+        ours = max(0, events - known) if fate is Fate.CLIENT_DROPPED else events
+        known = max(0, known - events) if fate is Fate.CLIENT_DROPPED else known
+        surely = max(0, ours - spare)
+        spare -= ours - surely
+        # One that was dropped as known is there: it is a repeat as long as there were any.
+        may_be = max(0, ours - repeats) if fate is Fate.DEDUPLICATED else ours
+        repeats = max(0, repeats - ours) if fate is Fate.DEDUPLICATED else repeats
+        why = Why.RATE_LIMIT if fate is Fate.RATE_LIMITED else Why.VENDOR
+        words = f"{fate.value}: {reason}" if reason else fate.value
+        compared = with_loss(compared, Explained(why, words, surely), may_be)
+    return compared
+
+
+def explained_by_boundary(
+    found: Mapping[date, Compared], days: Mapping[date, Day], shift: timedelta, rate: float, window: Window
+) -> dict[date, Compared]:
+    """Move what one day misses and a later or earlier one has too much, as far as events near midnight can have moved.
+
+    An event that comes late takes the place of one that does the same a day later, so that loss and excess of a steady lag
+    may lie days apart; over each midnight no more moves than was sent within `shift` of it. What moves over the window's
+    own ends is in no other day: that may be, and nothing shows it.
+    """
+    moved = dict(found)
+    ends = {day: _near_midnight(days[day][0].by_hour[::-1], days[day][0], shift, rate) for day in days}
+    starts = {day: _near_midnight(days[day][0].by_hour, days[day][0], shift, rate) for day in days}
+    first, last = window.start.date(), (window.end - DAY).date()
+    # How busy the days beyond the ends are is not known: taken to be as busy as the ones at the ends.
+    _carry(moved, sorted(moved), ends, (first, ends.get(first, 0)), last)
+    _carry(moved, sorted(moved, reverse=True), starts, (last, starts.get(last, 0)), first)
+    return moved
+
+
+def explained_by_incidents(
+    day: date, sides: Day, compared: Compared, rate: float, overlays: Iterable[Overlay]
+) -> Compared:
+    """Take off what can have been lost in known incidents: each moment counts once, however many of them cover it."""
+    shortfalls = list(_shortfalls(*sides, rate))
+    # What other reasons explained may have been lost in the incident too: it is not lost twice.
+    spare = sum(one.events for one in compared.loss_explained)
+    begins, expected = day_window(day).start, list(_by_hour(sides[0], rate))
+    for overlay, span in _apart(overlays, day_window(day)):
+        lost = 0.0
+        for hour in range(_HOURS):
+            within = span.overlap(Window(begins + hour * HOUR, begins + (hour + 1) * HOUR))
+            here = min(expected[hour] * (within.span / HOUR), shortfalls[hour]) if within else 0.0
+            shortfalls[hour] -= here
+            lost += here
+        events = math.ceil(lost)
+        surely = max(0, events - spare)
+        spare -= events - surely
+        compared = with_loss(compared, Explained(Why.INCIDENT, overlay.words, surely), events)
+    return compared
+
+
+def _left(residual: Bounds, surely: int, may_be: int | None) -> Bounds:
+    high = residual.high - surely
+    return Bounds(min(high, max(0, residual.low - (surely if may_be is None else may_be))), high)
+
+
+def _carry(
+    moved: dict[date, Compared], order: Sequence[date], at_most: Mapping[date, int], begin: tuple[date, int], end: date
+) -> None:  # fmt: skip
+    """Give the losses of each day to the excesses of those after it in the order, the nearest first.
+
+    At `begin` so many may come from beyond it, and from `end` they may go beyond.
+    """
+    waiting: list[tuple[date | None, int]] = []
+    for number, day in enumerate(order):
+        if number and abs(day - order[number - 1]) > DAY:
+            waiting = []
+        if day == begin[0]:
+            waiting = [(None, begin[1])]
+        gains = moved[day].excess_residual.high
+        while waiting and gains:
+            loser, events = waiting.pop()
+            given = min(events, gains)
+            gains -= given
+            if events > given:
+                waiting.append((loser, events - given))
+            if loser is None:
+                moved[day] = with_excess(moved[day], _UNSEEN, given)
+                continue
+            moved[loser] = with_loss(moved[loser], Explained(Why.BOUNDARY, "on a neighbouring day", given))
+            moved[day] = with_excess(moved[day], Explained(Why.BOUNDARY, "from a neighbouring day", given))
+        waiting = _newest([*waiting, (day, moved[day].loss_residual.high)], at_most[day])
+    for loser, events in waiting if order and order[-1] == end else ():
+        if loser is not None:
+            moved[loser] = with_loss(moved[loser], _UNSEEN, events)
+
+
+def _newest(waiting: Sequence[tuple[date | None, int]], at_most: int) -> list[tuple[date | None, int]]:
+    kept: list[tuple[date | None, int]] = []
+    for day, events in reversed(waiting):
+        part = min(events, at_most)
+        at_most -= part
+        if part:
+            kept.append((day, part))
+    return kept[::-1]
+
+
+def _near_midnight(hours: Sequence[int], emitted: Emitted, shift: timedelta, rate: float) -> int:
+    """Return how many events were expected within `shift` of the midnight at which `hours` begin, or of an even day."""
+    whole, part = divmod(min(shift, DAY), HOUR)
+    if not hours:
+        return math.ceil(emitted.sent * rate * (min(shift, DAY) / DAY))
+    partly = hours[whole] * (part / HOUR) if part else 0
+    return math.ceil((sum(hours[:whole]) + partly) * rate)
+
+
+def _apart(overlays: Iterable[Overlay], day: Window) -> Iterator[tuple[Overlay, Window]]:
+    """Yield the spans of the day that each covers and none before it did."""
+    covered = day.start
+    for overlay in sorted(overlays, key=lambda one: one.window):
+        span = overlay.window.overlap(Window(covered, day.end)) if covered < day.end else None
+        if span is not None:
+            yield overlay, span
+            covered = span.end
+
+
+def _by_hour(emitted: Emitted, rate: float) -> Iterator[float]:
+    """Yield how many events were expected in each hour of the day, evenly where hours are not known."""
+    for hour in range(_HOURS):
+        yield (emitted.by_hour[hour] if emitted.by_hour else emitted.sent / _HOURS) * rate
+
+
+def _shortfalls(emitted: Emitted, received: Received, rate: float) -> Iterator[float]:
+    """Yield how many events of each hour can be missing: all of them, where one side does not know hours."""
+    know = emitted.by_hour and received.by_hour
+    for hour, expected in enumerate(_by_hour(emitted, rate)):
+        yield max(0.0, expected - received.by_hour[hour]) if know else expected
