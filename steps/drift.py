@@ -3,6 +3,7 @@
 from domain.errors import OpsError
 from domain.rotation import RotationRecord, State
 from ledger.alerts import clear_alert, raise_alert
+from ledger.credential_history import last_proofs
 from ledger.freezing import frozen
 from ledger.held_credentials import HeldCredential, find_credential
 from ledger.rotation_rows import rotations
@@ -15,8 +16,9 @@ from vendors.sinks import Sink
 def put_back_drift(hands: Hands) -> list[str]:
     """Put the current value back where an earlier one stands, as a form that was opened before a flip and saved after it leaves it.
 
-    A value that the ledger does not know is somebody's work: it is left alone and raised as an alert. For credentials without
-    an open rotation, whose steps look after them. Returns what was done, a sentence each.
+    A value that the ledger does not know is somebody's work: it is left alone and raised as an alert. A sink is given no value
+    that was never proven. For credentials without an open rotation, whose steps look after them. Returns what was done, a
+    sentence each.
     """
     held = find_credential(hands.ledger, hands.credential)
     current = hands.store.read(held.version) if held is not None and held.version else None
@@ -50,6 +52,10 @@ def put_back_drift(hands: Hands) -> list[str]:
 def _put_back(hands: Hands, held: HeldCredential, name: str, sink: Sink, value: str) -> list[str]:
     if sink.serves(value) is not False:
         return []
+    # What a rotation found in the block is current from then on, whoever put it there, also where that rotation was given up.
+    if hands.credential not in last_proofs(hands.ledger):
+        told = f"Sink {name} does not serve the current value of {hands.credential}, which was never proven; it was left as it is."
+        return [f"{told} If the value is good: opsflows adopt {hands.credential}, or rotate it."]
     record_drift(hands.ledger, hands.credential, {"sink": name, "version": held.version})
     sink.publish(value)
     return [f"Sink {name} did not serve the current value of {hands.credential}; it was put back."]

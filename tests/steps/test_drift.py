@@ -7,6 +7,7 @@ import pytest
 from domain.rotation import State
 from ledger.alerts import open_alerts
 from ledger.rotation_rows import rotations
+from steps.adoption_order import AdoptionOrder, adopt
 from steps.drift import make_due_where_drifted, put_back_drift
 from tests.steps.rotation_scene import Scene
 from tests.steps.rotation_world import SHAPES
@@ -85,6 +86,49 @@ def test_a_sink_that_serves_another_value_is_filled_again(scene: Scene) -> None:
     assert sink.now is not None
     assert sink.now.value == right.value
     assert "Sink sink0" in said[0]
+
+
+def _with_a_value_that_was_kept_and_never_proven() -> Scene:
+    """Somebody rotated in the console, and our first rotation kept that value and was given up before it made another one."""
+    made = Scene((PLAIN,), is_bound=False)
+    [side] = made.sides
+    made.world.serve(side.projection, made.world.mint(side, "made in the console", ours=False).value, by_engine=False)
+    made.open(side)
+    side.is_away = True
+    made.step(side)
+    made.roll_back(side)
+    side.is_away = False
+    made.world.pass_time(timedelta(minutes=6))
+    made.step(side)
+    assert rotations(made.ledger)[0].state is State.ABORTED
+    return made
+
+
+def test_a_sink_is_not_given_a_value_that_was_never_proven() -> None:
+    made = _with_a_value_that_was_kept_and_never_proven()
+    [side] = made.sides
+    [sink] = side.sinks.values()
+
+    said = _put_back(made)
+
+    assert sink.now is not None
+    assert sink.now.value == side.entries[0].value
+    assert "never proven" in said[0]
+    assert f"opsflows adopt {side.credential}" in said[0]
+
+
+def test_a_sink_is_filled_once_an_adoption_has_proven_the_value() -> None:
+    made = _with_a_value_that_was_kept_and_never_proven()
+    [side] = made.sides
+    [sink] = side.sinks.values()
+    adopt(made.hands(side, "ada"), AdoptionOrder("ada", "OPS-1", "run1"))
+
+    said = _put_back(made)
+
+    assert sink.now is not None
+    assert side.projection.now is not None
+    assert sink.now.value == side.projection.now.value
+    assert "it was put back" in said[0]
 
 
 def test_in_the_overlap_a_block_that_shows_the_old_value_makes_its_rotation_due() -> None:
