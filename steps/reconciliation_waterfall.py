@@ -104,12 +104,10 @@ def _differences(compared: Compared) -> Iterator[Step]:
         *(Step(words, events, Kind.PLUS) for words, events in _reasons(compared.excess_explained, "other reasons")),
         Step(_at_least("too much, unexplained", over), over.low, Kind.TOO_MUCH),
     ]
-    if compared.duplicates:
-        steps.append(Step("accepted more than once", compared.duplicates, Kind.PLUS))
     left = compared.received - compared.expected - sum(step.events for step in steps)
     if left:
-        words = "repeats that may hide losses" if left > 0 else "merged by the vendor, or lost: counts cannot tell"
-        steps.append(Step(words, left, Kind.UNCLEAR))
+        words = "perhaps not missing" if left > 0 else "perhaps missing, or merged"
+        steps.append(Step(f"{words}: counts cannot tell", left, Kind.UNCLEAR))
     yield from steps
 
 

@@ -31,6 +31,7 @@ _LONGEST_POST = 2_900
 _LONGEST_NAME = 60
 _LONGEST_SENTENCE = 400
 _ROWS = 60
+_DOES_NOT_FIT = "\nThe rest does not fit here; the page and the tables have all of it.\n"
 # Days are named where this share of the difference lies on so few of them.
 _MOST = 0.8
 _FEW_DAYS = 7
@@ -66,8 +67,8 @@ def markdown(reconciliation: Reconciliation, edition: Edition) -> str:
     lines = [
         f"# Event counts, {month_in_words(reconciliation.month)}, {_text(reconciliation.environment)}: {_text(edition.verdict)}", "",
         _text(summary(reconciliation), _LONGEST_SENTENCE * 6), "",
-        *_state(reconciliation), *_table(ordered), *_attention(ordered), *_listed_differences(ordered),
-        *_carried(reconciliation.carried_over), *_inputs(reconciliation), *_about(edition),
+        *_state(reconciliation), *_revision(edition), *_table(ordered), *_attention(ordered), *_listed_differences(ordered),
+        *_carried(reconciliation.carried_over), *_inputs(reconciliation), *_changed(edition),
     ]  # fmt: skip
     return _shortened(lines)
 
@@ -266,16 +267,21 @@ def _inputs(reconciliation: Reconciliation) -> Iterator[str]:
     yield ""
 
 
-def _about(edition: Edition) -> Iterator[str]:
-    yield "## This revision"
-    yield ""
+def _revision(edition: Edition) -> Iterator[str]:
     yield f"Revision {edition.revision}, made {moment(edition.made_at)} by run {_text(edition.run)}, digest `{edition.digest}`."
-    yield from (f"- {_text(change, _LONGEST_SENTENCE)}" for change in edition.changes[:_ROWS])
-    yield from _more(len(edition.changes))
+    yield ""
     signed = edition.signed
-    yield (
-        "" if signed is None else f"\nSigned off by {_text(signed.who)}, {moment(signed.at)}: {_text(signed.note, 300)}"
-    )
+    if signed is not None:
+        yield f"Signed off by {_text(signed.who)}, {moment(signed.at)}: {_text(signed.note, 300)}"
+        yield ""
+
+
+def _changed(edition: Edition) -> Iterator[str]:
+    if edition.changes:
+        yield "## Changed since the last revision"
+        yield ""
+        yield from (f"- {_text(change, _LONGEST_SENTENCE)}" for change in edition.changes[:_ROWS])
+        yield from _more(len(edition.changes))
 
 
 def _who(one: Investigation | None, otherwise: str = "") -> str:
@@ -295,10 +301,10 @@ def _text(text: str, longest: int = _LONGEST_NAME) -> str:
 
 def _shortened(lines: Iterable[str]) -> str:
     kept: list[str] = []
-    left = LONGEST_MARKDOWN_BYTES
+    left = LONGEST_MARKDOWN_BYTES - len(_DOES_NOT_FIT.encode())
     for line in "\n".join(lines).splitlines():
         left -= len(line.encode()) + 1
         if left < 0:
-            return "\n".join([*kept, "", "The rest does not fit here; the page and the tables have all of it.", ""])
+            return "\n".join([*kept, _DOES_NOT_FIT])
         kept.append(line)
     return "\n".join([*kept, ""])

@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.reconciliation import Edition, Reconciliation
 from steps.reconciliation_metrics import metrics
-from tests.steps.reconciliations import SETTLED, edition_of, sample
+from tests.steps.compared_months import SETTLED
+from tests.steps.reconciliations import edition_of, sample
 
 
 def samples(month: Reconciliation, edition: Edition) -> dict[tuple[str, ...], float]:
