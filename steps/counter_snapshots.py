@@ -53,34 +53,38 @@ _WHOLE_ROW = (
 # written one after the other within a minute.
 _GROWTH = """
 CREATE TABLE growth AS
-WITH unique_rows AS (SELECT DISTINCT * FROM snapshots),
-coverage AS (SELECT min(moment) AS begins FROM unique_rows),
+WITH coverage AS (SELECT min(moment) AS begins FROM snapshots),
 seen AS (
-    SELECT *,
-        lag(value) OVER counter AS before, lag(moment) OVER counter AS before_at,
-        max(moment) OVER (PARTITION BY process ORDER BY moment RANGE BETWEEN UNBOUNDED PRECEDING AND 60000000 PRECEDING) AS process_at,
-        utc_day(min(moment) OVER (PARTITION BY process) - 1) AS process_day
-    FROM unique_rows
+    SELECT *, lag(value) OVER counter AS before, lag(moment) OVER counter AS before_at
+    FROM snapshots
     WINDOW counter AS (PARTITION BY process, integration, type ORDER BY moment, value)
 ),
-born AS (
-    SELECT *,
+processes AS (SELECT process, utc_day(min(moment) - 1) AS process_day FROM snapshots GROUP BY process),
+process_moments AS (SELECT DISTINCT process, moment FROM snapshots),
+firsts AS (
+    SELECT one.*, other.moment AS process_at, process_day,
         CASE
-            WHEN before IS NOT NULL THEN false
-            WHEN process_at IS NOT NULL THEN true
+            WHEN other.moment IS NOT NULL THEN true
             WHEN started IS NOT NULL THEN started >= $start
             ELSE begins <= $start OR process_day > utc_day(begins - 1)
-        END AS counts_from_0,
-        coalesce(before_at, process_at, started) AS since
-    FROM seen, coverage
+        END AS counts_from_0
+    FROM (SELECT * FROM seen WHERE before IS NULL) AS one
+    JOIN processes USING (process)
+    ASOF LEFT JOIN process_moments AS other ON one.process = other.process AND one.moment - 60000000 >= other.moment
+    CROSS JOIN coverage
+),
+steps AS (
+    SELECT moment, process, integration, type, before_at AS since, greatest(value - before, 0) AS grown,
+        false AS is_new, 0 AS unknown, greatest(before - value, 0) AS fallen
+    FROM seen WHERE before IS NOT NULL
+    UNION ALL
+    SELECT moment, process, integration, type, coalesce(process_at, started), CASE WHEN counts_from_0 THEN value ELSE 0 END,
+        process_at IS NULL AND counts_from_0, CASE WHEN counts_from_0 THEN 0 ELSE value END, 0
+    FROM firsts
 )
-SELECT utc_day(moment - 1) AS day, moment <= $end AS in_window, process, integration, type,
-    CASE WHEN before IS NOT NULL THEN greatest(value - before, 0) WHEN counts_from_0 THEN value ELSE 0 END AS grown,
-    CASE WHEN moment <= $end THEN utc_day(since) < utc_day(moment - 1) ELSE since < $end END AS may_be_earlier,
-    before IS NULL AND process_at IS NULL AND counts_from_0 AS is_new,
-    CASE WHEN before IS NULL AND NOT counts_from_0 THEN value ELSE 0 END AS unknown,
-    CASE WHEN before > value THEN before - value ELSE 0 END AS fallen
-FROM born
+SELECT utc_day(moment - 1) AS day, moment <= $end AS in_window, process, integration, type, grown, is_new, unknown, fallen,
+    CASE WHEN moment <= $end THEN utc_day(since) < utc_day(moment - 1) ELSE since < $end END AS may_be_earlier
+FROM steps
 WHERE moment > $start AND moment <= $until
 """
 _COUNTED = """
