@@ -279,7 +279,7 @@ def test_a_limit_names_its_period_and_the_page_is_not_repeated(desk: Desk) -> No
     assert [(exchange.verb, exchange.status) for exchange in evidence] == [("count_events", 429)]
 
 
-def_test_a_month_of_alerts_is_taken_at_once_and_an_hour_of_it_is_read(desk: Desk, counter: Counter) -> None:
+def test_a_month_of_alerts_is_taken_at_once_and_an_hour_of_it_is_read(desk: Desk, counter: Counter) -> None:
     desk.receive(*(sent(f"e{number}", MONTH.start + number * timedelta(minutes=2)) for number in range(22_320)))
 
     assert len(listed(counter, AN_HOUR)) == 30

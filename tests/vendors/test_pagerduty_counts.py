@@ -304,7 +304,7 @@ def test_a_limit_says_when_to_ask_again_with_or_without_its_header_and_the_page_
     assert caught.value.retry_after <= timedelta(seconds=seconds)
 
 
-def_test_a_month_of_events_is_taken_at_once_and_an_hour_of_it_is_read(desk: Desk, counter: Counter) -> None:
+def test_a_month_of_events_is_taken_at_once_and_an_hour_of_it_is_read(desk: Desk, counter: Counter) -> None:
     desk.receive(*(sent(f"e{number}", MONTH.start + number * timedelta(minutes=2)) for number in range(22_320)))
 
     assert len(listed(counter, AN_HOUR)) == 30

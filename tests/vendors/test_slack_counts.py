@@ -247,7 +247,7 @@ def test_a_cursor_that_slack_forgot_is_refused(counter: Counter) -> None:
         counter.page(MONTH, "forgotten")
 
 
-def_test_a_month_of_messages_is_taken_at_once_and_a_day_of_it_is_read(desk: Desk, counter: Counter) -> None:
+def test_a_month_of_messages_is_taken_at_once_and_a_day_of_it_is_read(desk: Desk, counter: Counter) -> None:
     desk.receive(*(sent(f"e{number}", MONTH.start + number * timedelta(minutes=2)) for number in range(22_320)))
 
     assert len(listed(counter, DAY)) == 720
