@@ -4,7 +4,7 @@ Each level is the one before it and the steps between them. What counts alone ca
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from domain.reconciliation import Bounds, Cell, Compared, Emitted, Explained, Received, TargetMonth
@@ -49,10 +49,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """The bars of one integration; `axis` is the number at the left edge, 0 where bars show whole amounts."""
+    """The bars of one integration; `axis` is the number at the left edge, 0 where bars show whole amounts.
+
+    So many events may, beyond the steps, have arrived too often and hide as many losses: `unsure`.
+    """
 
     bars: tuple[Bar, ...]
     axis: int
+    unsure: int
 
 
 def waterfall(target: TargetMonth, cells: Iterable[Cell]) -> Waterfall | None:
@@ -60,7 +64,10 @@ def waterfall(target: TargetMonth, cells: Iterable[Cell]) -> Waterfall | None:
     if target.emitted is None or target.received is None or target.compared is None:
         return None
     steps = _steps(target.emitted, target.received, target.compared, list(cells))
-    return _drawn(_without_echoes(list(steps)))
+    compared = target.compared
+    explained = sum(one.events for one in compared.excess_explained)
+    bars, axis = _drawn(_without_echoes(list(steps)))
+    return Waterfall(bars, axis, max(0, explained - compared.excess.low))
 
 
 def _steps(emitted: Emitted, received: Received, compared: Compared, cells: Sequence[Cell]) -> Iterator[Step]:
@@ -101,7 +108,7 @@ def _differences(compared: Compared) -> Iterator[Step]:
     steps = [
         *(Step(words, -events, Kind.MINUS) for words, events in _reasons(compared.loss_explained, "other reasons")),
         Step(_at_least("lost, unexplained", lost), -lost.low, Kind.LOST),
-        *(Step(words, events, Kind.PLUS) for words, events in _reasons(compared.excess_explained, "other reasons")),
+        *(Step(words, events, Kind.PLUS) for words, events in _reasons(_known(compared), "other reasons")),
         Step(_at_least("too much, unexplained", over), over.low, Kind.TOO_MUCH),
     ]
     left = compared.received - compared.expected - sum(step.events for step in steps)
@@ -109,6 +116,15 @@ def _differences(compared: Compared) -> Iterator[Step]:
         words = "perhaps not missing" if left > 0 else "perhaps missing, or merged"
         steps.append(Step(f"{words}: counts cannot tell", left, Kind.UNCLEAR))
     yield from steps
+
+
+def _known(compared: Compared) -> Iterator[Explained]:
+    """Yield the reasons of the excess as far as there surely is one: a repeat that was recorded need not have arrived."""
+    left = compared.excess.low
+    for one in compared.excess_explained:
+        if events := min(one.events, left):
+            yield replace(one, events=events)
+        left -= events
 
 
 def _at_least(words: str, found: Bounds) -> str:
@@ -133,7 +149,7 @@ def _shortened(parts: Sequence[tuple[str, int]], rest: str) -> list[tuple[str, i
     return [*kept, (rest, sum(events for _, events in parts) - sum(events for _, events in kept))]
 
 
-def _drawn(steps: Sequence[Step]) -> Waterfall:
+def _drawn(steps: Sequence[Step]) -> tuple[tuple[Bar, ...], int]:
     spans = list(_spans(steps))
     least, most = min(min(span) for span in spans), max(max(span) for span in spans)
     levels = [step.events for step in steps if step.kind is Kind.LEVEL]
@@ -141,7 +157,7 @@ def _drawn(steps: Sequence[Step]) -> Waterfall:
     axis = 0 if lowest <= most * _FROM_ZERO else max(0, round(lowest - (most - lowest) * _MARGIN - 1))
     scale = 100 / max(1, most - axis)
     bars = (_bar(step, span, axis, scale) for step, span in zip(steps, spans, strict=True))
-    return Waterfall(tuple(bars), axis)
+    return tuple(bars), axis
 
 
 def _spans(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:

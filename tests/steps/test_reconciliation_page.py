@@ -163,7 +163,7 @@ def test_a_raw_difference_above_the_rule_is_listed_also_where_it_is_explained(sh
     rows = {row[0]: row for row in section(shown, "raw").rows()}
 
     assert set(rows) == {"slack", "pagerduty/payments", "pagerduty", "sentry"}
-    assert "800 rate-limited: error_usage_exceeded" in rows["sentry"][3]
+    assert "rate-limited: error_usage_exceeded (rate limit): 800" in rows["sentry"][3]
     assert "moved by 6 hours" in rows["pagerduty"][3]
     assert "Ilie Munteanu accepts it until 31 December 2026" in section(shown, "raw").text
 

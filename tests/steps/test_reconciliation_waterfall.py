@@ -81,6 +81,16 @@ def test_what_counts_cannot_tell_is_a_step_of_its_own() -> None:
     assert Step("perhaps not missing: counts cannot tell", 30, Kind.UNCLEAR) in steps(drawn)
 
 
+def test_repeats_that_need_not_have_arrived_are_no_step() -> None:
+    datadog = next(one for one in sample().targets if one.target == "datadog")
+
+    drawn = waterfall(datadog, [cell for cell in sample().cells if cell.target == "datadog"])
+
+    assert drawn is not None
+    assert drawn.unsure == 124
+    assert [step.events for step in steps(drawn)][-4:] == [35_348, -12, 0, 35_336]
+
+
 def test_an_integration_without_any_data_has_no_chart() -> None:
     month, cell = month_with(Emitted(1, 1, 1), Received(1), Compared(1, 1, Bounds(0, 0), Bounds(0, 0), None))
     bare = month_of("slack", [cell], Finding.NO_DATA, "", received=None, compared=None)
