@@ -56,9 +56,9 @@ def _no_data(case: Case) -> LikelyCause | None:
         return None
     days = ", ".join(f"{day:%-d %b}" for day in case.days_missing[:_STEADY_DAYS])
     more = f" and {len(case.days_missing) - _STEADY_DAYS} more" if len(case.days_missing) > _STEADY_DAYS else ""
-    said = next((cell.missing for cell in case.cells if cell.missing), "a side could not be read")
+    said = next((cell.missing for cell in case.cells if cell.missing), "a side could not be read").removesuffix(".")
     return LikelyCause(
-        f"{days}{more}: {said}" if days else said,
+        f"{days}{more}: {said}." if days else f"{said}.",
         "Put the missing input right, then run the month again; what was read already is not read again.",
     )
 
