@@ -21,7 +21,9 @@ def receive_many(desk: Organisation, order: Order) -> Any:
         taken += int(said.get("copies", 1))
         if said.get("fate", "accepted") != "accepted":
             continue
-        at, kind = datetime.fromisoformat(str(said["at"])).timestamp(), str(said.get("type", ""))
+        # Datadog keeps an event's time to the millisecond.
+        at = int(datetime.fromisoformat(str(said["at"])).timestamp() * 1000) / 1000
+        kind = str(said.get("type", ""))
         own = said.get("attributes") or {}
         attributes = {**own, "order": {"id": str(said["id"]), **(own.get("order") or {})}}
         tags = [f"event_id:{said['id']}", *([f"event_type:{kind}"] if kind else []), *(said.get("tags") or [])]

@@ -150,7 +150,7 @@ def _list_incidents(desk: Page, ask: Ask) -> Response:
     start = limit * (max(1, _number(ask, "page", 1)) - 1)
     wanted = ask.query.get("q", "").lower()
     newest_first = sorted(desk.memory.incidents, key=lambda row: row.created_at)[::-1]
-    found = [row for row in newest_first if wanted in _searched(row)]
+    found = [row for row in newest_first if not wanted or wanted in _searched(row)]
     return JSONResponse([_as_incident(desk, row) for row in found[start : start + limit]])
 
 

@@ -3,10 +3,11 @@
 Every event is an incident of its own, and its copies are updates of it. What was refused shows nowhere, and is not stored.
 """
 
+import secrets
 from datetime import datetime
 
 from mocks.stage import Order
-from mocks.statuspage_memory import Incident, Page, Update, new_id
+from mocks.statuspage_memory import Incident, Page, Update
 
 _STATUSES = frozenset({"investigating", "identified", "monitoring", "resolved"})
 
@@ -27,9 +28,9 @@ def receive_many(desk: Page, order: Order) -> object:
         kind = str(said.get("type", ""))
         status = kind if kind in _STATUSES else "investigating"
         later = [datetime.fromisoformat(str(text)).timestamp() for text in said.get("updates") or ()]
-        updates = [Update(new_id(), status, "", moment, False) for moment in [*[at] * copies, *later]]  # noqa: FBT003 - nobody was told
+        updates = [Update(secrets.token_hex(6), status, "", moment, False) for moment in [*[at] * copies, *later]]  # noqa: FBT003 - nobody was told
         name = str(said.get("name", said["id"]))
         desk.memory.incidents.append(
-            Incident(new_id(), name, status, "none", at, updates[-1].at, updates=updates[::-1])
+            Incident(secrets.token_hex(6), name, status, "none", at, updates[-1].at, updates=updates[::-1])
         )
     return {"received": taken}

@@ -1,14 +1,12 @@
-"""What vendors' rows of counts become: our own event types, whole hours in UTC, and no row that lies outside the window."""
+"""What vendors' rows of counts become: our own event types, hours in UTC, and which window an hour belongs to."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from domain.errors import BadInput, Rejected
+from domain.errors import BadInput
 from domain.event_counts import NOT_SPLIT, Count, Fate
 from domain.reconciliation_sections import ReceivedSection
 from domain.windows import HOUR, Window
-
-_HOUR_S = 3600
 
 
 def our_types(section: ReceivedSection) -> Mapping[str, str]:
@@ -33,33 +31,42 @@ def our_type(types: Mapping[str, str], value: str) -> str:
     return types.get(value, value)
 
 
-def whole_hours(window: Window, title: str) -> tuple[datetime, ...]:
-    """Return the beginning of every hour of the window.
+def hours_begun(window: Window) -> Window:
+    """Return the whole hours that begin within the window, for a vendor that counts by the hour alone.
 
-    Raises:
-        Rejected: it begins or ends within an hour, which a vendor that counts by the hour cannot be asked.
+    An hour belongs to the window in which it begins, so that adjoining windows share none and lose none; the last one may
+    end after the window. It is empty, its start at its end, where no hour begins.
     """
-    if any(edge.timestamp() % _HOUR_S for edge in (window.start, window.end)):
-        raise Rejected(
-            f"{title} was to be asked from {window.start.isoformat()} to {window.end.isoformat()}.",
-            "It counts whole hours alone, so a part of an hour would be counted with its neighbour; nothing was sent.",
-            "Ask for a window that begins and ends at a whole hour in UTC.",
-            "counts.part_of_an_hour",
-        )
-    return tuple(window.start + HOUR * number for number in range(int(window.span / HOUR)))
+    return Window(_next_hour(window.start), _next_hour(window.end))
+
+
+def hours_touched(window: Window) -> tuple[datetime, ...]:
+    """Return the beginning of every hour that has a part in the window."""
+    first = hour_of(window.start)
+    number = -((first - window.end) // HOUR)  # rounded up
+    return tuple(first + HOUR * hour for hour in range(number))
+
+
+def part_of_hour(hour: datetime, window: Window) -> Window:
+    """Return what an hour and the window have in common; the hour must touch the window."""
+    return Window(max(hour, window.start), min(hour + HOUR, window.end))
 
 
 def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
-def accepted(start: datetime, events: int, *, of: str = NOT_SPLIT, span: timedelta = HOUR) -> Count:
-    return Count(start, span, of, Fate.ACCEPTED, events)
+def accepted(part: Window, events: int, *, of: str = NOT_SPLIT) -> Count:
+    return Count(part.start, part.span, of, Fate.ACCEPTED, events)
 
 
-def probes(start: datetime, events: int, *, of: str = NOT_SPLIT, span: timedelta = HOUR) -> Count:
-    return Count(start, span, of, Fate.ACCEPTED, events, is_probe=True)
+def probes(part: Window, events: int, *, of: str = NOT_SPLIT) -> Count:
+    return Count(part.start, part.span, of, Fate.ACCEPTED, events, is_probe=True)
 
 
 def from_milliseconds(number: float) -> datetime:
     return datetime.fromtimestamp(number / 1000, UTC)
+
+
+def _next_hour(at: datetime) -> datetime:
+    return hour_of(at) if hour_of(at) == at else hour_of(at) + HOUR

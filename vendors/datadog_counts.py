@@ -1,4 +1,4 @@
-"""Datadog counts events by hour in one query, and the same hours together in a second one: both must say the same.
+"""Datadog counts events of the window in one query, and by hour in a second one: both must say the same.
 
 Its end is exclusive, its times are milliseconds. It takes a larger interval than it was asked for where there would be
 too many points, and leaves out groups beyond a limit: so the hours are looked at, and all events are counted beside
@@ -10,7 +10,7 @@ https://docs.datadoghq.com/api/latest/events/#search-events
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.errors import BadInput, Rejected
@@ -19,7 +19,7 @@ from domain.exchanges import Effect
 from domain.reconciliation_sections import ReceivedSection
 from domain.windows import HOUR, Window
 from vendors.answers import iso_moment
-from vendors.count_rows import accepted, our_type, our_types, probes, whole_hours
+from vendors.count_rows import accepted, hours_touched, our_type, our_types, part_of_hour, probes
 from vendors.counting import Counting
 from vendors.datadog import DEFAULT_SITE, PUBLISHED_HOSTS, SIGNATURES, api_of
 from vendors.datadog_answers import COUNT_SIGNATURES, Series, contradiction, scalar_of, series_of
@@ -50,14 +50,23 @@ class DatadogCounter:
     def page(self, window: Window, cursor: str) -> Page:
         if self.section.by == "ids":
             return self.list_events(window, cursor)
-        return self.count_total(window, json.loads(cursor)) if cursor else self.count_events(window)
+        return self.count_events(window, json.loads(cursor)) if cursor else self.count_total(window)
 
     def close(self) -> None:
         self.wire.close()
 
-    def count_events(self, window: Window) -> Page:
-        """Return the events of every hour, by type where types are split; capped where Datadog shows larger steps."""
-        hours = whole_hours(window, "Datadog")
+    def count_total(self, window: Window) -> Page:
+        """Return nothing but what the hours will have to come to."""
+        found = scalar_of(self._query("count_total", "scalar", window, (_ALL, _PROBES)), window)
+        return Page(cursor=json.dumps(found))
+
+    def count_events(self, window: Window, whole: list[int]) -> Page:
+        """Return the events of every hour, by type where types are split; capped where Datadog shows larger steps.
+
+        Raises:
+            Unavailable: the hours are not as many events as the whole; some are still coming in, or an hour was left out.
+        """
+        hours = hours_touched(window)
         names = (_ALL, _PROBES, *((_TYPES,) if self.section.type_field else ()))
         found = series_of(self._query("count_events", "timeseries", window, names), window, hours)
         if found is None:
@@ -66,19 +75,11 @@ class DatadogCounter:
         if len(typed) >= MOST_TYPES:
             raise _too_many_types(self.section.type_field)
         alike, of_probes = _added(every, len(hours)), _added(ours, len(hours))
-        counts = (*self._by_type(typed, alike, hours, window), *_by_hour_of_probes(of_probes, hours))
-        return Page(counts, cursor=json.dumps([sum(alike), sum(of_probes)]))
-
-    def count_total(self, window: Window, by_hour: list[int]) -> Page:
-        """Return nothing, once the whole window counts as many events as its hours did together.
-
-        Raises:
-            Unavailable: it counts another number; events are still coming in, or an hour was left out.
-        """
-        found = scalar_of(self._query("count_total", "scalar", window, (_ALL, _PROBES)), window)
-        if found != by_hour:
-            raise contradiction(window, f"its hours have {sum(by_hour)} events together, and the window {sum(found)}")
-        return Page()
+        if [sum(alike), sum(of_probes)] != whole:
+            raise contradiction(window, f"its hours have {sum(alike)} events together, and the window {whole[0]}")
+        parts = tuple(part_of_hour(hour, window) for hour in hours)
+        probed = (probes(part, number) for part, number in zip(parts, of_probes, strict=True) if number)
+        return Page((*self._by_type(typed, alike, parts, window), *probed))
 
     def list_events(self, window: Window, cursor: str) -> Page:
         """Return events by the application's id: a tag, or an attribute written @path.to.it."""
@@ -108,23 +109,23 @@ class DatadogCounter:
         return Listed(event_id, at, our_type(our_types(self.section), kind), is_probe=_PROBE_TAG in _tags(attributes))
 
     def _by_type(
-        self, typed: list[Series], alike: list[int], hours: tuple[datetime, ...], window: Window
+        self, typed: list[Series], alike: list[int], parts: tuple[Window, ...], window: Window
     ) -> Iterator[Count]:
         """Yield what has a type, by it, and what has none as not split: with its noughts, for they were seen."""
-        with_type = _added(typed, len(hours))
+        with_type = _added(typed, len(parts))
         if any(some > every for some, every in zip(with_type, alike, strict=True)):
             raise contradiction(window, "an event has several types, or types count events that the whole does not")
         types = our_types(self.section)
         for one in typed:
             kind = our_type(types, one.group.removeprefix(f"{self.section.type_field}:"))
             yield from (
-                accepted(hour, number, of=kind) for hour, number in zip(hours, one.values, strict=True) if number
+                accepted(part, number, of=kind) for part, number in zip(parts, one.values, strict=True) if number
             )
-        yield from (accepted(hour, alike[i] - with_type[i]) for i, hour in enumerate(hours))
+        yield from (accepted(part, alike[i] - with_type[i]) for i, part in enumerate(parts))
 
     def _query(self, verb: str, kind: str, window: Window, names: tuple[str, ...]) -> Mapping[str, Any]:
         attributes: dict[str, Any] = {
-            "from": int(window.start.timestamp()) * 1000, "to": int(window.end.timestamp()) * 1000,
+            "from": _up_to_millisecond(window.start), "to": _up_to_millisecond(window.end),
             "formulas": [{"formula": name} for name in names], "queries": [self._named(name) for name in names],
         }  # fmt: skip
         if kind == "timeseries":
@@ -147,10 +148,6 @@ class DatadogCounter:
         headers = {"dd-api-key": self.api_key, "dd-application-key": self.app_key}
         call = json_call(verb, Effect.READS, "POST", f"{self.api}{path}", headers=headers, payload=payload)
         return self.wire.exchange(call, accepted=whole).fields()
-
-
-def _by_hour_of_probes(numbers: list[int], hours: tuple[datetime, ...]) -> tuple[Count, ...]:
-    return tuple(probes(hour, number) for hour, number in zip(hours, numbers, strict=True) if number)
 
 
 def _added(series: list[Series], hours: int) -> list[int]:
@@ -195,6 +192,11 @@ def _milliseconds(at: datetime, *, up: bool = False) -> str:
     rest = timedelta(microseconds=at.microsecond % 1000)
     whole = at - rest + (timedelta(milliseconds=1) if up and rest else timedelta(0))
     return whole.isoformat(timespec="milliseconds")
+
+
+def _up_to_millisecond(at: datetime) -> int:
+    """Return the first millisecond that is not before: Datadog's times are whole ones, on either side of a cut."""
+    return -((datetime(1970, 1, 1, tzinfo=UTC) - at) // timedelta(milliseconds=1))
 
 
 def connect(

@@ -21,9 +21,10 @@ from domain.exchanges import Effect
 from domain.reconciliation_sections import ReceivedSection
 from domain.windows import DAY, HOUR, Window
 from vendors.answers import iso_moment
-from vendors.count_rows import accepted, hour_of, our_type, our_types, probes, whole_hours
+from vendors.count_rows import accepted, hour_of, hours_begun, hours_touched, our_type, our_types, probes
 from vendors.counting import Counting
 from vendors.http import Answer, Conduct, Wire, json_call, succeeded
+from vendors.rate_limits import http_date
 from vendors.sentry import PAGE_KEYS, PUBLISHED_HOSTS, rate_limit
 from vendors.sentry_dsn import parse_dsn
 from vendors.sentry_outcomes import FIELD, Outcomes, contradiction, outcomes
@@ -79,6 +80,10 @@ class SentryCounter:
 
     def page(self, window: Window, cursor: str) -> Page:
         place = _Place.read(cursor)
+        if self.section.by == "counts":
+            window = hours_begun(window)
+        if window.start == window.end:
+            return Page()
         first = self.count_listed if self.section.by == "ids" else self.count_probes
         questions = {
             "": first, "list": self.list_events, "types": self.count_types, "outcomes": self.count_outcomes,
@@ -90,13 +95,12 @@ class SentryCounter:
 
     def count_probes(self, window: Window, place: _Place) -> Page:
         """Return our own events among those that were kept, by hour."""
-        whole_hours(window, "Sentry")
         rows, following, is_capped = self._table("count_probes", window, place.page, (_HOURLY, "count()"), _OURS)
         if is_capped:
             return Page(is_capped=True)
         found = {int(_moment(row, _HOURLY, window).timestamp()): _number(row, window) for row in rows}
         counts = tuple(
-            probes(_moment(row, _HOURLY, window), _number(row, window), of=self._type_of_probes) for row in rows
+            probes(_span(row, _HOURLY, HOUR, window), _number(row, window), of=self._type_of_probes) for row in rows
         )
         together = {**place.probes, **found}
         if following:
@@ -113,7 +117,7 @@ class SentryCounter:
         if is_capped:
             return Page(is_capped=True)
         counts = tuple(
-            accepted(_moment(row, by, window), _number(row, window), of=our_type(types, _text(row, kind)), span=span)
+            accepted(_span(row, by, span, window), _number(row, window), of=our_type(types, _text(row, kind)))
             for row in rows
         )
         if following:
@@ -123,7 +127,7 @@ class SentryCounter:
 
     def count_outcomes(self, window: Window, place: _Place) -> Page:
         """Return what became of events by hour, without those that were kept where these were counted by type."""
-        hours = whole_hours(window, "Sentry")
+        hours = hours_touched(window)
         by_category = self.section.type_field == CATEGORY
         grouping = ("outcome", "reason", *((CATEGORY,) if by_category else ()))
         parameters = [
@@ -132,7 +136,7 @@ class SentryCounter:
             ("end", _written(window.end - timedelta(seconds=1))),
         ]  # fmt: skip
         answer = self._ask("count_outcomes", "stats_v2", parameters)
-        found = outcomes(answer.fields(), window, hours)
+        found = outcomes(answer.fields(), window, hours, http_date(answer.headers.get("date", "")))
         is_split = self.section.type_field not in {"", CATEGORY}
         return Page(tuple(self._by_hour(found, hours, place.probes, of_kept=not is_split)))
 
@@ -194,7 +198,7 @@ class SentryCounter:
                 if (events or is_kept) and (of_kept or not is_kept)
             )
         if of_kept and not any(group.fate is Fate.ACCEPTED for group in found):
-            yield from (accepted(hour, 0) for hour in hours)
+            yield from (accepted(Window(hour, hour + HOUR), 0) for hour in hours)
 
     def _table(
         self, verb: str, window: Window, page: str, fields: tuple[str, ...], query: str
@@ -253,6 +257,13 @@ def _moment(row: Mapping[str, Any], name: str, window: Window) -> datetime:
     if at is None:
         raise contradiction(window, f"a row has no {name}")
     return at
+
+
+def _span(row: Mapping[str, Any], name: str, span: timedelta, window: Window) -> Window:
+    start = _moment(row, name, window)
+    if not window.start <= start < window.end:
+        raise contradiction(window, "it counted a time that was not asked for")
+    return Window(start, start + span)
 
 
 def _number(row: Mapping[str, Any], window: Window) -> int:

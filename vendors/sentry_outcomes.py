@@ -41,8 +41,10 @@ class Outcome:
 Outcomes = tuple[Outcome, ...]
 
 
-def outcomes(said: Mapping[str, Any], window: Window, hours: tuple[datetime, ...]) -> Outcomes:
-    """Return what the answer says of exactly these hours.
+def outcomes(
+    said: Mapping[str, Any], window: Window, hours: tuple[datetime, ...], answered_at: datetime | None
+) -> Outcomes:
+    """Return what the answer says of exactly these hours. Only of an hour that is not over may a part be told.
 
     Raises:
         Unavailable: it speaks of other hours, its totals are not the sums of its series, or it has a word of its own.
@@ -50,7 +52,9 @@ def outcomes(said: Mapping[str, Any], window: Window, hours: tuple[datetime, ...
     end = iso_moment(said.get("end"))
     if tuple(map(iso_moment, said.get("intervals") or ())) != hours or iso_moment(said.get("start")) != window.start:
         raise contradiction(window, "it counted other hours than it was asked for")
-    if end is None or not window.end - timedelta(seconds=1) <= end <= window.end:
+    is_over = answered_at is None or answered_at >= window.end
+    earliest = window.end - timedelta(seconds=1) if is_over else hours[-1]
+    if end is None or not earliest <= end <= window.end:
         raise contradiction(window, "its end is not the one that was asked for")
     return tuple(_outcome(group, window, len(hours)) for group in said["groups"])
 

@@ -19,8 +19,8 @@ from domain.errors import BadInput
 from domain.event_counts import NOT_SPLIT, Clock, Count, Fate, Listed, Page, Unit
 from domain.exchanges import Effect
 from domain.reconciliation_sections import ReceivedSection
-from domain.windows import DAY, HOUR, Window
-from vendors.count_rows import our_type, our_types
+from domain.windows import DAY, Window
+from vendors.count_rows import hours_touched, our_type, our_types, part_of_hour
 from vendors.counting import Counting
 from vendors.http import Answer, Call, Conduct, Wire, succeeded
 from vendors.splunk import INSECURE, PUBLISHED_HOSTS
@@ -97,11 +97,11 @@ class SplunkCounter:
 
     def _counted(self, row: Mapping[str, Any], window: Window, types: Mapping[str, str]) -> Count:
         hour = datetime.fromtimestamp(_number(row, "opsflows_hour", window), UTC)
-        start, end = max(hour, window.start), min(hour + HOUR, window.end)
-        if start >= end:
+        if hour not in hours_touched(window):
             raise contradiction(window, "it counted an hour that was not asked for")
+        part = part_of_hour(hour, window)
         events, kind = _number(row, "count", window), self._type(row, types)
-        return Count(start, end - start, kind, Fate.ACCEPTED, events, is_probe=_is_probe(row, window))
+        return Count(part.start, part.span, kind, Fate.ACCEPTED, events, is_probe=_is_probe(row, window))
 
     def _listed(
         self, row: Mapping[str, Any], window: Window, types: Mapping[str, str], number: Callable[[], int]

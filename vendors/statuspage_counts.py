@@ -18,9 +18,9 @@ from domain.errors import BadInput, OpsError, Unavailable
 from domain.event_counts import NOT_SPLIT, Clock, Count, Fate, Page, Unit
 from domain.exchanges import Effect
 from domain.reconciliation_sections import ReceivedSection
-from domain.windows import DAY, HOUR, Window, day_window
+from domain.windows import DAY, Window, day_window
 from vendors.answers import iso_moment
-from vendors.count_rows import hour_of, our_type, our_types
+from vendors.count_rows import hour_of, our_type, our_types, part_of_hour
 from vendors.counting import Counting
 from vendors.http import Answer, Conduct, Wire, json_call, succeeded
 from vendors.statuspage import API, PUBLISHED_HOSTS, SIGNATURES
@@ -118,8 +118,8 @@ class StatuspageCounter:
 def _by_hour(updates: Iterator[tuple[datetime, str, bool]], window: Window) -> Iterator[Count]:
     tally = Tally((hour_of(at), kind, is_probe) for at, kind, is_probe in updates)
     for (hour, kind, is_probe), events in sorted(tally.items()):
-        start, end = max(hour, window.start), min(hour + HOUR, window.end)
-        yield Count(start, end - start, kind, Fate.ACCEPTED, events, is_probe=is_probe)
+        part = part_of_hour(hour, window)
+        yield Count(part.start, part.span, kind, Fate.ACCEPTED, events, is_probe=is_probe)
 
 
 # What type_field may name, and where it stands.

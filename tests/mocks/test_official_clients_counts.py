@@ -3,8 +3,10 @@
 # mypy: disable-error-code="no-untyped-call"
 # Datadog's client leaves its constructors without annotations.
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import httpx
+import sentry_sdk
 from datadog_api_client import ApiClient, Configuration
 from datadog_api_client.v2.api.metrics_api import MetricsApi
 from datadog_api_client.v2.model.events_aggregation import EventsAggregation
@@ -57,3 +59,23 @@ def _by_hour_and_type() -> TimeseriesFormulaQueryRequest:
     )  # fmt: skip
     kind = TimeseriesFormulaRequestType.TIMESERIES_REQUEST
     return TimeseriesFormulaQueryRequest(data=TimeseriesFormulaRequest(type=kind, attributes=attributes))
+
+
+def test_events_of_sentrys_client_are_counted_by_its_tag_and_listed_by_its_id(stand_ins: StandIns) -> None:
+    given = stand_ins.control("GET", "/sentry/credentials")
+    stand_ins.control("POST", "/sentry/actions/set_indexing_delay", {"seconds": 0})
+    client = sentry_sdk.Client(dsn=given["SENTRY_DSN"], default_integrations=False, send_client_reports=False)
+
+    sent = client.capture_event({"message": "a payment failed", "level": "error", "tags": {"event_type": "payment"}})
+    client.close(timeout=5)
+
+    now = datetime.now(UTC)
+    asked = {
+        "field": ["id", "event_type"], "dataset": "errors", "query": "event_type:payment",
+        "start": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", "end": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+    }  # fmt: skip
+    answer = httpx.get(
+        f"{stand_ins.url}/sentry/api/0/organizations/{given['SENTRY_ORG']}/events/", params=asked,
+        headers={"authorization": f"Bearer {given['SENTRY_AUTH_TOKEN']}"}, trust_env=False,
+    )  # fmt: skip
+    assert answer.json()["data"] == [{"id": sent, "event_type": "payment"}]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,15 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import BadInput, OpsError, Rejected, Unavailable
-from domain.event_counts import NOT_SPLIT, Fate
+from domain.event_counts import NOT_SPLIT, Fate, Page
 from domain.windows import HOUR, Window
 from tests.conftest import StandIns
 from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counted, counter_of, listed, pages, receive, totals
 from tests.vendors.rehearsal import connected
+from vendors.count_rows import hours_touched
 from vendors.counting import Counter
 from vendors.sentry import INTEGRATION, connect
 from vendors.sentry_counts import COUNTING, MOST_ROWS, without_probes
-from vendors.sentry_outcomes import FATES
+from vendors.sentry_outcomes import FATES, outcomes
 from vendors.sentry_signatures import COUNT_SIGNATURES
 
 ACCEPTED = (NOT_SPLIT, Fate.ACCEPTED, "", False)
@@ -100,22 +102,33 @@ def test_the_end_is_asked_for_a_second_early_because_sentry_includes_it(counter:
     assert "interval=1h" in asked
 
 
-def test_a_window_that_cuts_an_hour_is_not_asked_for(counter: Counter, stand_ins: StandIns) -> None:
-    with pytest.raises(Rejected) as caught:
-        counter.page(Window(A_DAY.start, A_DAY.end - timedelta(minutes=30)), "")
+@pytest.mark.parametrize(
+    ("start_minute", "end_minute", "events"), [(-30, 30, 1), (0, 30, 1), (30, 60, 0), (30, 90, 1), (30, 31, 0)]
+)
+def test_an_hour_belongs_to_the_window_in_which_it_begins(
+    start_minute: int, end_minute: int, events: int, counter: Counter, stand_ins: StandIns
+) -> None:
+    receive(stand_ins, "sentry", event(1, "2026-10-01T00:45:00Z"), event(2, "2026-10-01T01:45:00Z"))
+    window = Window(*(A_DAY.start + timedelta(minutes=minute) for minute in (start_minute, end_minute)))
 
-    assert caught.value.symptom == "counts.part_of_an_hour"
+    found = totals(counted(counter, window))
+
+    assert found.get(ACCEPTED, 0) == events
+
+
+def test_a_window_in_which_no_hour_begins_is_not_asked_for(counter: Counter, stand_ins: StandIns) -> None:
+    page = counter.page(Window(A_DAY.start + timedelta(minutes=1), A_DAY.start + HOUR), "")
+
+    assert page == Page()
     assert stand_ins.control("GET", "/sentry/requests") == []
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(cuts=st.sets(st.integers(1, 95), max_size=4))
-def test_adjoining_windows_of_hours_share_and_lose_no_outcome(
-    cuts: set[int], counter: Counter, stand_ins: StandIns
-) -> None:
+@given(cuts=st.sets(st.integers(1, 96 * 3_600_000_000 - 1), max_size=4))
+def test_adjoining_windows_share_and_lose_no_outcome(cuts: set[int], counter: Counter, stand_ins: StandIns) -> None:
     stand_ins.control("POST", "/sentry/reset")
     receive(stand_ins, "sentry", *(event(n, f"2026-10-0{n % 4 + 1}T{n % 24:02}:59:59.999999Z") for n in range(60)))
-    edges = [FIRST_DAYS.start + HOUR * cut for cut in sorted({0, 96, *cuts})]
+    edges = [FIRST_DAYS.start + timedelta(microseconds=cut) for cut in sorted({0, 96 * 3_600_000_000, *cuts})]
 
     parts = [totals(counted(counter, Window(*part))) for part in pairwise(edges)]
 
@@ -278,6 +291,16 @@ def test_an_answer_that_does_not_add_up_is_no_count(
         counter.page(A_DAY, first.cursor)
 
     assert caught.value.symptom == "sentry.counts_contradict"
+
+
+@pytest.mark.parametrize(("answered", "is_taken"), [(timedelta(minutes=-5), True), (timedelta(0), False)])
+def test_a_part_of_an_hour_counts_while_the_hour_is_not_over(answered: timedelta, *, is_taken: bool) -> None:
+    hours = hours_touched(A_DAY)
+    said = {"start": A_DAY.start.isoformat(), "end": (A_DAY.end - timedelta(minutes=5)).isoformat(), "groups": []}
+    said |= {"intervals": [hour.isoformat() for hour in hours]}
+
+    with nullcontext() if is_taken else pytest.raises(Unavailable, match="its end"):
+        assert outcomes(said, A_DAY, hours, A_DAY.end + answered) == ()
 
 
 def test_a_table_that_does_not_say_what_follows_is_no_count(counter: Counter, stand_ins: StandIns) -> None:
