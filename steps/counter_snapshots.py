@@ -10,6 +10,7 @@ process was seen before without it, or snapshots of others reach back before it.
 was first seen at, and what it stood at then is said.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -27,6 +28,8 @@ from domain.windows import DAY, Window
 _EPOCH = date(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _LARGEST = 2**53
+# A thread of DuckDB holds buffers of 32 MiB, and as much again while it parses.
+_MIB_PER_THREAD = 128
 _SIGNS = re.compile(r"([*?\[])")
 
 # How each kind of file is read, as text: `?` is the path, `columns` are written as DuckDB wants them.
@@ -128,7 +131,11 @@ def snapshot_counts(
 def _opened(section: CounterSnapshots, scratch: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{memory_mib}MiB",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "threads": max(1, min(os.cpu_count() or 1, memory_mib // _MIB_PER_THREAD)),
+        # Half: the other half is for what DuckDB does not count.
+        "memory_limit": f"{memory_mib // 2}MiB",
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
     }

@@ -60,7 +60,7 @@ def serving(answer: Callable[[Asked], Told]) -> Iterator[Loopback]:
     """Serve what `answer` gives, each request in a thread of its own, at a port that the kernel chose."""
     loopback = Loopback()
 
-    class _Handler(BaseHTTPRequestHandler):
+    class _Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -80,7 +80,7 @@ def serving(answer: Callable[[Asked], Told]) -> Iterator[Loopback]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
     loopback.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
