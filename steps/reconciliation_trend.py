@@ -52,7 +52,8 @@ class Trend:
 def trend(target: TargetMonth, month: str, tolerance: float) -> Trend:
     """Return the trend up to this month, the last point."""
     shares = [(one.month, _known(one.residual_share, one.finding), one.finding) for one in target.past]
-    now = _known(None if target.compared is None else target.compared.residual_share, target.finding)
+    compared = None if target.days_missing else target.compared
+    now = _known(None if compared is None else compared.residual_share, target.finding)
     limits = control_limits([share for _, share, _ in shares if share is not None])
     rows = [*shares, (month, now, target.finding)]
     top = max(tolerance * 1.2, *(share or 0 for _, share, _ in rows), limits.high if limits else 0)

@@ -6,7 +6,7 @@ Markdown stays below Prefect's limit whatever the input: rows that do not fit ar
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
-from domain.reconciliation import Compared, Edition, Finding, Investigation, Reconciliation, TargetMonth
+from domain.reconciliation import Bounds, Compared, Edition, Finding, Investigation, Reconciliation, TargetMonth
 from steps.reconciliation_wording import (
     AGREES,
     NEEDS_SOMEONE,
@@ -111,12 +111,18 @@ def difference_in_words(compared: Compared, low: float | None) -> str:
     told = []
     for verb, left in (("lost", compared.loss_residual), ("received", compared.excess_residual)):
         if left.high:
-            share = left.high / compared.expected if compared.expected else None
-            least = f", at least {percent(low)}" if low and share == compared.residual_share else ""
             tail = " too many" if verb == "received" else ""
             noun = "event" if left.high == left.low == 1 else "events"
-            told.append(f"{verb} {bounds(left)} {noun}{tail} ({percent(share)}{least})")
+            told.append(f"{verb} {bounds(left)} {noun}{tail}{_share_of(left, compared, low)}")
     return listed(told) or "differs by nothing that is unexplained"
+
+
+def _share_of(left: Bounds, compared: Compared, low: float | None) -> str:
+    if not compared.expected:
+        return ", where nothing was expected"
+    share = left.high / compared.expected
+    least = f", at least {percent(low)}" if low and share == compared.residual_share else ""
+    return f" ({percent(share)}{least})"
 
 
 def received_in_words(one: TargetMonth) -> str:
@@ -131,12 +137,15 @@ def _clause(reconciliation: Reconciliation, one: TargetMonth) -> str:
     match one.finding:
         case Finding.NO_DATA:
             where = f" on {days_in_words(one.days_missing)}" if one.days_missing else ""
-            return f"{one.target} has no data{where}{_probably(one)}"
+            others = f"; on the other days it {_lost(one)}" if one.low and one.low > reconciliation.tolerance else ""
+            return f"{one.target} has no data{where}{_probably(one)}{others}"
         case Finding.WAIVED:
             until = f" until {day_in_words(one.waiver.until)} {one.waiver.until.year}" if one.waiver else ""
             return f"{one.target} is waived{until}{_difference(one)}"
         case Finding.INCONCLUSIVE:
-            return f"{one.target} is inconclusive, between {interval(one.low, one.high)}".replace(" to ", " and ")
+            known = one.low is not None and one.high is not None
+            between = f", between {percent(one.low)} and {percent(one.high)}" if known else f": {one.why}"
+            return f"{one.target} is inconclusive{between}"
         case _:
             days = worst_days(reconciliation, one.target)
             when = f" on {days_in_words(days)}" if days else ""
@@ -160,7 +169,16 @@ def _difference(one: TargetMonth) -> str:
 
 
 def _probably(one: TargetMonth) -> str:
-    return f", probably because {one.cause.cause.rstrip('.')}" if one.cause else ""
+    if one.cause is None:
+        return ""
+    # Clauses of the sentence are parted by semicolons; a cause has none of its own there.
+    return f", likely cause: {_within_a_sentence(one.cause.cause)}"
+
+
+def _within_a_sentence(text: str) -> str:
+    inside = text.strip().rstrip(".").replace("; ", ", ")
+    first = inside.partition(" ")[0]
+    return inside[:1].lower() + inside[1:] if first[1:].islower() or len(first) == 1 else inside
 
 
 def _state(reconciliation: Reconciliation) -> Iterator[str]:

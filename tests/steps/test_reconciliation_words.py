@@ -27,7 +27,7 @@ def test_the_sentence_names_the_breach_its_days_and_its_cause(month: Reconciliat
     told = summary(month)
 
     assert told.startswith("October 2026, prod: 3 of 7 integrations agree within 1 %; slack lost 1,266 events (3.58 %")
-    assert "on 12-13 October, probably because the webhook answered 404" in told
+    assert "on 12-13 October, likely cause: the webhook answered 404" in told
 
 
 def test_the_sentence_names_days_without_data(month: Reconciliation) -> None:
@@ -53,6 +53,30 @@ def test_loss_and_excess_are_two_numbers() -> None:
     assert difference_in_words(both, 0.025) == (
         "lost 20 events (2 %) and received 30 to 35 events too many (3.5 %, at least 2.5 %)"
     )
+
+
+def test_what_arrived_where_nothing_was_expected_has_no_share() -> None:
+    assert difference_in_words(Compared(0, 5, Bounds(0, 0), Bounds(5, 5), None), None) == (
+        "received 5 events too many, where nothing was expected"
+    )
+
+
+def test_days_without_data_do_not_hide_what_the_other_days_lost(month: Reconciliation) -> None:
+    slack = next(one for one in month.targets if one.target == "slack")
+    both = replace(slack, finding=Finding.NO_DATA, days_missing=(date(2026, 10, 20),), cause=None)
+
+    told = summary(replace(month, targets=(both,)))
+
+    assert "slack has no data on 20 October; on the other days it lost 1,266 events" in told
+
+
+def test_a_cause_that_is_a_sentence_fits_into_another(month: Reconciliation) -> None:
+    slack = next(one for one in month.targets if one.target == "slack")
+    caused = replace(slack, cause=LikelyCause("It happened on 12 October; the other days agree.", "Look."))
+
+    told = summary(replace(month, targets=(caused,)))
+
+    assert told.endswith(", likely cause: it happened on 12 October, the other days agree.")
 
 
 def test_worst_days_are_named_only_where_there_are_few(month: Reconciliation) -> None:
