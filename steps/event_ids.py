@@ -104,12 +104,14 @@ def compare_ids(
     *,
     memory_mib: int = 1024,
     samples: int = MOST_SAMPLES,
+    bytes_at_once: int | None = None,
 ) -> ComparedIds:
     """Return what the ids on both sides say of every cell of the days; with no received spools, all about one side.
 
     The days are whole ones, and those that the spools were made for. What lies beside them is matched as well and left
     out of the result. `folder` takes a temporary file where there are many small spools. `samples` is how many lost ids
-    are remembered for each target and type.
+    are remembered for each target and type. `bytes_at_once` is how much is in hand at a time, half of the memory where
+    nothing is said.
 
     Raises:
         BadInput: there are more cells than a key has room for, or spools that were not made alike.
@@ -122,8 +124,9 @@ def compare_ids(
     with tempfile.TemporaryDirectory(prefix="matching-", dir=folder) as spare:
         spools = _gathered(_coded(emitted, received, layout), Path(spare) / "small.ids", memory_mib, len(layout.cells))
         rows = sum(one.spool.rows for one in spools)
-        slices = -(-rows * _BYTES_PER_ROW * _THREADS // (PARTS * (memory_mib << 20) // 2)) or 1
-        pieces = [(part, piece, slices) for part in range(PARTS) for piece in range(slices)]
+        slices = max(1, -(-rows * _BYTES_PER_ROW * _THREADS // (PARTS * (bytes_at_once or memory_mib << 19))))
+        parts = [part for part in range(PARTS) if any(one.spool.holds(part) for one in spools)]
+        pieces = [(part, piece, slices) for part in parts for piece in range(slices)]
         # A few at a time: what all of them found would not fit.
         with ThreadPoolExecutor(_THREADS) as pool:
             for at in range(0, len(pieces), _THREADS):

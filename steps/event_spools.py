@@ -66,6 +66,10 @@ class Spool:
     def rows(self) -> int:
         return sum(segment.rows for segment in self.segments)
 
+    def holds(self, number: int) -> bool:
+        """Tell whether a hash begins with this byte."""
+        return any(segment.ends[number] > (segment.ends[number - 1] if number else 0) for segment in self.segments)
+
     def part(self, number: int) -> Iterator[tuple[Hashes, Codes]]:
         """Yield the hashes and codes of which the hash begins with this byte."""
         with self.path.open("rb") as stream:
