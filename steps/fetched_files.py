@@ -104,17 +104,18 @@ def _fetch(file: SourceFile, store: Store, there: Path, repeats: Repeats) -> boo
 
 
 def _write_parts(file: SourceFile, store: Store, writing: BinaryIO, repeats: Repeats) -> bool:
-    sums = {check: start() for check, start in _SUMS.items()}
     whole: Digest | None = None
+    running: _Sum | None = None
     written = 0
     while written < file.size:
         part = repeats.read(lambda start=written: store.part(file.stored, start))  # type: ignore[misc]  # mypy infers no lambda with a default
-        for running in sums.values():
+        if written == 0 and part.whole is not None:
+            whole, running = part.whole, _SUMS[part.whole.check]()
+        if running is not None:
             running.update(part.body)
         writing.write(part.body)
         written += len(part.body)
-        whole = part.whole or whole
-    return whole is None or sums[whole.check].digest().hex() == whole.value
+    return whole is None or running is None or running.digest().hex() == whole.value
 
 
 def _damaged(file: SourceFile) -> OpsError:
