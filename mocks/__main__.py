@@ -51,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ready=lambda: _announce(_Ports(plain, encrypted, for_grpc), ca_file, chosen.ports_file),
         )
         _stop_on_signals(server)
-        server.run(sockets=[plain])
+        try:
+            server.run(sockets=[plain])
+        finally:
+            app.world.keep(at_once=True)
     return 0
 
 

@@ -1,11 +1,13 @@
 """The state file: credentials and memories of all stand-ins, so that a restart forgets nothing.
 
-Only the owner can read it, and it is replaced as a whole: a reader never sees half of it.
+Only the owner can read it, and it is replaced as a whole: a reader never sees half of it. A large state, of months of events,
+is not written after every request: a killed process may forget its last seconds of these.
 """
 
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 _VERSION = 1
+# A state larger than this rests after it was written, so many times as long as that took.
+_LARGE_CHARS = 2_000_000
+_RESTS_TIMES = 20
 # Building a reader and writer of a type takes pydantic longer than using it.
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
@@ -40,6 +45,7 @@ class StateFile:
         if path is not None and path.exists():
             self._content = _parsed(path)
         self._written = ""
+        self._rests_until = 0.0
 
     @property
     def clock_offset_s(self) -> float:
@@ -62,9 +68,10 @@ class StateFile:
                 "Nothing was changed. Move the file away to start afresh, with new credentials."
             ) from error
 
-    def keep(self, clock_offset_s: float, vendors: Mapping[str, Kept]) -> None:
-        """Write everything, unless nothing changed since the last time."""
-        if self._path is None:
+    def keep(self, clock_offset_s: float, vendors: Mapping[str, Kept], *, at_once: bool = False) -> None:
+        """Write everything, unless nothing changed since the last time, or the last time took long and is not long ago."""
+        began = time.monotonic()
+        if self._path is None or (began < self._rests_until and not at_once):
             return
         content = {
             "version": _VERSION,
@@ -75,6 +82,8 @@ class StateFile:
         if text != self._written:
             _replace(self._path, text)
             self._written = text
+        took = time.monotonic() - began
+        self._rests_until = began + took * _RESTS_TIMES if len(text) > _LARGE_CHARS else 0.0
 
 
 def _plain(kept: Kept) -> dict[str, Any]:

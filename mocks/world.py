@@ -128,14 +128,15 @@ class StandInWorld:
             self._stamp(booth, ask, response)
         return Exchange(response, fault, entry)
 
-    def keep(self) -> None:
-        """Write the state file, where there is one."""
+    def keep(self, *, at_once: bool = False) -> None:
+        """Write the state file, where there is one; at once, or a large one when it is time again."""
         self._file.keep(
             self.offset_s,
             {
                 name: Kept(booth.desk.seed, booth.desk.memory, booth.desk.indexing_delay_s)
                 for name, booth in self.booths.items()
             },
+            at_once=at_once,
         )
 
     def _opened(self, stand_in: StandIn[Any, Any]) -> Booth:

@@ -16,7 +16,7 @@ from vendors.stand_ins import StandIns
 PLANTED = "planted.json"
 MANIFEST = "manifest.json"
 # What one request to the stand-ins carries.
-_AT_ONCE = 2000
+_AT_ONCE = 10_000
 _BAD_LINES = ("{", '{"event_id": "cut off')
 _OTHER_ENVIRONMENT_LINES = 5
 

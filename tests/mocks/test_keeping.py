@@ -1,6 +1,7 @@
 """The state file brings every vendor back as it was, busy or idle."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,24 @@ def test_a_vendors_state_of_another_shape_is_refused_by_name(tmp_path: Path) -> 
 
     with pytest.raises(UnreadableStateFile, match="a state of slack"):
         build(state)
+
+
+def test_a_large_state_is_written_now_and_then_and_at_the_end(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    world = build(state).world
+    world.act("slack", "receive_many", {"events": [_message(number) for number in range(20_000)]}, "")
+    world.keep()
+    world.act("slack", "receive_many", {"events": [_message(20_000)]}, "")
+
+    world.keep()
+    meanwhile = state.read_text()
+    world.keep(at_once=True)
+
+    assert "event_id=19999" in meanwhile
+    assert "event_id=20000" not in meanwhile
+    assert "event_id=20000" in state.read_text()
+
+
+def _message(number: int) -> dict[str, str]:
+    at = datetime(2026, 10, 1, tzinfo=UTC) + timedelta(seconds=number)
+    return {"id": str(number), "at": at.isoformat(), "type": "sample"}
