@@ -1,18 +1,22 @@
 """A bucket of Google Storage, read by Google's own client: pages, generations, stored bytes, and errors named by what to do."""
 
 import gzip
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.exchanges import Exchange
 from tests.stores.google import Bucket, google_bucket, refused
 from tests.stores.loopback import Loopback, Told
 from vendors.dialing import closed_port
-from vendors.google_storage import GoogleBucket
+from vendors.google_storage import SCOPE, GoogleBucket
 from vendors.hosts import HostRule
 from vendors.http import Conduct
 from vendors.object_stores import PART_BYTES, Check, StoredObject
@@ -204,6 +208,25 @@ def test_an_address_that_the_section_gives_is_allowed_over_tls() -> None:
     rule = HostRule(rehearsal=False)
 
     GoogleBucket("events", Conduct(rule, lambda _: None), address="https://store.example.com").close()
+
+
+def test_a_key_signs_each_request_itself_and_no_token_is_fetched(kept: Bucket, loopback: Loopback) -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    key = {
+        "type": "service_account", "client_email": "reader@p.iam.gserviceaccount.com", "private_key": pem,
+        "private_key_id": "k1", "token_uri": "https://oauth2.googleapis.com/token", "project_id": "p",
+    }  # fmt: skip
+    kept.put("day.jsonl", b"{}")
+    conduct = Conduct(REHEARSAL, lambda _: None)
+
+    with closing(GoogleBucket("events", conduct, key=json.dumps(key), address=loopback.url)) as bucket:
+        bucket.part(the_only(bucket), 0)
+
+    for asked in loopback.asked:
+        scheme, _, token = asked.headers["authorization"].partition(" ")
+        claims = jwt.decode(token, private.public_key(), algorithms=["RS256"], options={"verify_aud": False})
+        assert (scheme, claims["iss"], claims["scope"]) == ("Bearer", key["client_email"], SCOPE)
 
 
 def test_a_worker_without_an_identity_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
