@@ -244,7 +244,7 @@ def months(
         lambda days: st.builds(
             Planted,
             days=st.just(days),
-            groups=st.lists(_groups(days, late=late, unrecorded=unrecorded), max_size=10).map(tuple),
+            groups=st.lists(_groups(days, late=late, unrecorded=unrecorded), max_size=6).map(tuple),
             by_ids=st.booleans() if by_ids is None else st.just(by_ids),
             tells_drops=st.booleans(),
             incident=st.sampled_from((None, (9, 11), (22, 24))) if incidents else st.none(),

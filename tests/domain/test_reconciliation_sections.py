@@ -145,7 +145,20 @@ def test_a_value_that_does_not_fit_is_told_with_its_key(text: str, key: str, val
 
 
 @pytest.mark.parametrize(
-    "place", ["", "events", "./events", "s3://", "s3:///prod", "gs:///", "gs://", "https://events", "S3://events"]
+    "place",
+    [
+        "",
+        "events",
+        "./events",
+        "s3://",
+        "s3:///prod",
+        "gs:///",
+        "gs://",
+        "https://events",
+        "S3://events",
+        "$OPSFLOWS_HOME",
+        "$OPSFLOWS_HOME/../x",
+    ],
 )
 def test_a_place_is_an_absolute_folder_or_a_bucket(place: str) -> None:
     happened = refused(FILES.replace("s3://events/prod", place))
@@ -155,7 +168,9 @@ def test_a_place_is_an_absolute_folder_or_a_bucket(place: str) -> None:
     assert f"(value {place!r})" in happened
 
 
-@pytest.mark.parametrize("place", ["/srv/events", "s3://events", "s3://events/a/b/", "gs://events/a"])
+@pytest.mark.parametrize(
+    "place", ["/srv/events", "$OPSFLOWS_HOME/events", "s3://events", "s3://events/a/b/", "gs://events/a"]
+)
 def test_folders_and_buckets_are_places(place: str) -> None:
     section = read(FILES.replace("s3://events/prod", place)).emitted["app"]
 
