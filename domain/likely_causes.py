@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from domain.event_counts import Trust, Unit
-from domain.reconciliation import Cell, Compared, Finding, LikelyCause, ShiftFound
+from domain.reconciliation import Cell, Compared, Finding, LikelyCause, ShiftFound, Why
 
 # So much of a residual in one place is where it comes from.
 _MOST = 0.8
@@ -145,6 +145,19 @@ def _one_type(case: Case) -> LikelyCause | None:
     )
 
 
+def _copies(case: Case) -> LikelyCause | None:
+    compared = case.compared
+    if compared is None or case.is_loss or not compared.duplicates:
+        return None
+    recorded = sum(one.events for one in compared.excess_explained if one.why is Why.REPEATS)
+    if compared.duplicates - recorded < _MOST * compared.excess_residual.high:
+        return None
+    return LikelyCause(
+        f"The vendor has events more than once that were recorded once ({compared.duplicates - recorded:,} copies).",
+        "Look for retries that are not recorded, of a client library or a collector on the way, and let them keep the event's id.",
+    )
+
+
 def _few_days(case: Case) -> LikelyCause | None:
     found = case.residual_by(lambda cell: cell.day)
     at_most = min(_FEW_DAYS, len({cell.day for cell in case.cells}) // 4)
@@ -190,6 +203,6 @@ def _is_mostly(found: Counter[object], count: int) -> bool:
 
 
 _RULES: tuple[Callable[[Case], LikelyCause | None], ...] = (
-    _no_data, _shifted, _merged, _estimated, _explained, _cannot_tell, _another_sender,
+    _no_data, _shifted, _merged, _estimated, _explained, _cannot_tell, _copies, _another_sender,
     _few_days, _one_type, _since_a_day, _steady,
 )  # fmt: skip

@@ -128,6 +128,17 @@ def test_what_may_be_nothing_is_not_told_as_a_loss(by_ids: bool, next_step: str)
     assert next_step in found.next_step
 
 
+@pytest.mark.parametrize(("copies", "repeats", "told"), [(600, 0, True), (620, 20, True), (620, 400, False)])
+def test_copies_that_nobody_recorded_are_told_where_ids_show_them(copies: int, repeats: int, told: bool) -> None:  # noqa: FBT001 (a parameter)
+    recorded = (Explained(Why.REPEATS, "sent more than once", repeats),)
+    over = Bounds(repeats + 600, repeats + 600)
+    month = Compared(31_000, 31_000 + over.high, NOTHING, over, copies, (), recorded)
+
+    found = cause_of(case(steady(0, 20), month=month, by_ids=True))
+
+    assert ("The vendor has events more than once" in found) == told
+
+
 def test_types_that_nobody_recorded_come_from_another_sender() -> None:
     cells = [*steady(0, 1, "a"), *(cell(day, "foreign", compared(0, 50, expected=0)) for day in range(DAYS))]
 
