@@ -30,6 +30,8 @@ def parse(query: str, term: Callable[[str], Test[Document]]) -> Test[Document]:
 
 def fits(pattern: str, value: str) -> bool:
     """Compare without regard to case; `*` in the pattern stands for anything."""
+    if "*" not in pattern:
+        return value.lower() == pattern.lower()
     return fnmatchcase(value.lower(), pattern.lower().replace("[", "[[]").replace("?", "[?]"))
 
 

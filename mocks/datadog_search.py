@@ -78,9 +78,10 @@ def _term(text: str) -> Test[Searchable]:
     if not colon or text.startswith('"'):
         phrase = unquoted(text)
         return lambda document: fits(f"*{phrase}*", document.text)
+    wanted = unquoted(value)
     if name == "tags":
-        return lambda document: any(fits(unquoted(value), tag) for tag in document.tags)
-    return lambda document: _field_or_tag(document, name, unquoted(value))
+        return lambda document: any(fits(wanted, tag) for tag in document.tags)
+    return lambda document: _field_or_tag(document, name, wanted)
 
 
 def _field_or_tag(document: Searchable, name: str, value: str) -> bool:

@@ -48,7 +48,7 @@ def _asked_for(desk: SentryDesk, ask: Ask) -> list[Event]:
     found = [
         event
         for event in desk.memory.events.values()
-        if start <= int(_happened(event)) < end
+        if start <= (_happened(event) // 1) < end
         and event.visible_at <= now
         and (not projects or event.project_id in projects)
         and test(event)

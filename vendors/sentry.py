@@ -272,7 +272,7 @@ INTEGRATION = Integration(
     clicks=(
         "Open the project, Settings > Client Keys (DSN), and copy the DSN.",
         "Open Settings > Custom Integrations > Create New Integration > Internal Integration.",
-        "Set its permissions to Project: Read and Issue & Event: Read & Write, nothing else, and save.",
+        "Set its permissions to Project: Read and Issue & Event: Read & Write, and Organization: Read where events are reconciled; nothing else. Save.",
         "Copy the token under Tokens: it is shown once. Copy organisation and project from the address.",
         "For rotation, create a second internal integration with Project: Admin, and copy its token.",
     ),
