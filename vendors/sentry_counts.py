@@ -8,7 +8,6 @@ https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -20,7 +19,6 @@ from domain.event_counts import NOT_SPLIT, Clock, Count, Fate, Listed, Page, Uni
 from domain.exchanges import Effect
 from domain.reconciliation_sections import ReceivedSection
 from domain.windows import DAY, HOUR, Window
-from vendors.answers import iso_moment
 from vendors.count_rows import accepted, hour_of, hours_begun, hours_touched, our_type, our_types, probes
 from vendors.counting import Counting
 from vendors.http import Answer, Conduct, Wire, json_call, succeeded
@@ -29,6 +27,7 @@ from vendors.sentry import PAGE_KEYS, PUBLISHED_HOSTS, rate_limit
 from vendors.sentry_dsn import parse_dsn
 from vendors.sentry_outcomes import FIELD, Outcomes, contradiction, outcomes
 from vendors.sentry_signatures import COUNT_SIGNATURES
+from vendors.sentry_table import following_of, moment_of, number_of, span_of, text_of
 
 CATEGORY = "category"
 ERRORS = "error"
@@ -40,7 +39,6 @@ _OURS = f'(verify:true OR title:"{CHAIN_TITLE}*")'
 _NOT_OURS = f'!verify:true !title:"{CHAIN_TITLE}*"'
 _HOURLY = "timestamp.to_hour"
 _DAILY = "timestamp.to_day"
-_NEXT = re.compile(r'rel="next";\s*results="(true|false)";\s*cursor="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +96,9 @@ class SentryCounter:
         rows, following, is_capped = self._table("count_probes", window, place.page, (_HOURLY, "count()"), _OURS)
         if is_capped:
             return Page(is_capped=True)
-        found = {int(_moment(row, _HOURLY, window).timestamp()): _number(row, window) for row in rows}
+        found = {int(moment_of(row, _HOURLY, window).timestamp()): number_of(row, window) for row in rows}
         counts = tuple(
-            probes(_span(row, _HOURLY, HOUR, window), _number(row, window), of=self._type_of_probes) for row in rows
+            probes(span_of(row, _HOURLY, HOUR, window), number_of(row, window), of=self._type_of_probes) for row in rows
         )
         together = {**place.probes, **found}
         if following:
@@ -117,7 +115,7 @@ class SentryCounter:
         if is_capped:
             return Page(is_capped=True)
         counts = tuple(
-            accepted(_span(row, by, span, window), _number(row, window), of=our_type(types, _text(row, kind)))
+            accepted(span_of(row, by, span, window), number_of(row, window), of=our_type(types, text_of(row, kind)))
             for row in rows
         )
         if following:
@@ -143,7 +141,7 @@ class SentryCounter:
     def count_listed(self, window: Window, place: _Place) -> Page:
         """Return nothing but how many events are to be listed; capped where they are more than can be paged through."""
         rows, _, _ = self._table("count_listed", window, place.page, ("count()",), self.section.query)
-        number = sum(_number(row, window) for row in rows)
+        number = sum(number_of(row, window) for row in rows)
         return Page(is_capped=True) if number > MOST_ROWS else Page(cursor=_Place("list", owed=number).written())
 
     def list_events(self, window: Window, place: _Place) -> Page:
@@ -164,10 +162,10 @@ class SentryCounter:
         listed = (
             Listed(
                 # An event without the tag was received all the same, under Sentry's own id.
-                _text(row, own) or _text(row, "id"),
-                _moment(row, "timestamp", window),
-                our_type(types, _text(row, kind)) if kind else NOT_SPLIT,
-                is_probe=_text(row, "verify") == "true" or _text(row, "title").startswith(CHAIN_TITLE),
+                text_of(row, own) or text_of(row, "id"),
+                moment_of(row, "timestamp", window),
+                our_type(types, text_of(row, kind)) if kind else NOT_SPLIT,
+                is_probe=text_of(row, "verify") == "true" or text_of(row, "title").startswith(CHAIN_TITLE),
             )
             for row in rows
         )
@@ -211,10 +209,7 @@ class SentryCounter:
             ("start", _written(window.start)), ("end", _written(end)), *((("cursor", page),) if page else ()),
         ]  # fmt: skip
         answer = self._ask(verb, "events", parameters)
-        link = _NEXT.search(answer.headers.get("link", ""))
-        if link is None:
-            raise contradiction(window, "no link says whether more rows follow")
-        following = link[2] if link[1] == "true" else ""
+        following = following_of(answer, window)
         deep = following.split(":")[1:2]
         rows = [row for row in answer.fields()["data"] if isinstance(row, dict)]
         return rows, following, bool(deep) and deep[0].isdecimal() and int(deep[0]) >= MOST_ROWS
@@ -245,32 +240,6 @@ def _is_of_days(window: Window) -> bool:
 
 def _written(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return "" if value is None else str(value)
-
-
-def _moment(row: Mapping[str, Any], name: str, window: Window) -> datetime:
-    at = iso_moment(row.get(name))
-    if at is None:
-        raise contradiction(window, f"a row has no {name}")
-    return at
-
-
-def _span(row: Mapping[str, Any], name: str, span: timedelta, window: Window) -> Window:
-    start = _moment(row, name, window)
-    if not window.start <= start < window.end:
-        raise contradiction(window, "it counted a time that was not asked for")
-    return Window(start, start + span)
-
-
-def _number(row: Mapping[str, Any], window: Window) -> int:
-    number = row.get("count()")
-    if not isinstance(number, int) or number < 0:
-        raise contradiction(window, "a row has no number of events")
-    return number
 
 
 def connect(
