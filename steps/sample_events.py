@@ -51,7 +51,7 @@ def write_sample(month: Month, seed: int, folder: Path, stand_ins: StandIns) -> 
     received = {vendor: _load(stand_ins, vendor, rows) for vendor, rows in _by_integration(events).items()}
     said = {"month": str(month), "seed": seed, "planted": planted.faults, "received": received}
     _write(folder / PLANTED, json.dumps(said, indent=2).encode())
-    return Sample(folder, len(files), sum(row["rows"] for row in files), planted.faults, received)
+    return Sample(folder, len(files), sum(int(row["rows"]) for row in files), planted.faults, received)
 
 
 def _write_files(folder: Path, events: Iterable[SampleEvent]) -> list[dict[str, int | str]]:
