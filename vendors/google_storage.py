@@ -20,7 +20,7 @@ from google.auth import default
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import storage  # type: ignore[import-untyped]
+from google.cloud import storage  # type: ignore[attr-defined,import-untyped,unused-ignore]  # untyped, and seen otherwise with other modules
 from google.oauth2 import service_account
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
