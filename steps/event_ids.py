@@ -122,7 +122,7 @@ def compare_ids(
     sums = np.zeros((len(_SUMS), len(layout.cells)), dtype=np.int64)
     sample = _Sample(layout, samples)
     with tempfile.TemporaryDirectory(prefix="matching-", dir=folder) as spare:
-        spools = _gathered(_coded(emitted, received, layout), Path(spare) / "small.ids", memory_mib, len(layout.cells))
+        spools = _gathered(_coded(emitted, received, layout), Path(spare) / "small.ids", len(layout.cells))
         rows = sum(one.spool.rows for one in spools)
         slices = max(1, -(-rows * _BYTES_PER_ROW * _THREADS // (PARTS * (bytes_at_once or memory_mib << 19))))
         parts = [part for part in range(PARTS) if any(one.spool.holds(part) for one in spools)]
@@ -173,20 +173,20 @@ def _made_alike(spools: Sequence[Spool], days: Window) -> None:
 
 def _layout(emitted: Sequence[Spool], received: Sequence[Spool], days: Window) -> _Layout:
     whole_days = days.span // DAY + 2
-    cells = sorted(
-        {
-            _Cell(is_received, not is_received and not kind.is_sent, day, kind)
-            for is_received, spools in ((False, emitted), (True, received))
-            for kind in {kind for spool in spools for kind in spool.kinds}
-            for day in range(whole_days)
-        }
-    )
-    if len(cells) > 1 << MOST_CELL_BITS:
+    kinds = [(is_received, kind) for is_received, spools in ((False, emitted), (True, received))
+             for kind in {kind for spool in spools for kind in spool.kinds}]  # fmt: skip
+    if len(kinds) * whole_days > 1 << MOST_CELL_BITS:
         raise BadInput(
-            f"The files have {len(cells)} cells of day, integration, type and outcome; {1 << MOST_CELL_BITS} are the most.",
+            f"The files have {len(kinds) * whole_days} cells of day, integration, type and outcome; "
+            f"{1 << MOST_CELL_BITS} are the most.",
             "Ids cannot be matched by cell; nothing was compared.",
             "See whether a column of [emitted.*] or of a received export has another value in each row.",
         )
+    cells = sorted(
+        _Cell(is_received, not is_received and not kind.is_sent, day, kind)
+        for is_received, kind in kinds
+        for day in range(whole_days)
+    )
     sent = sum(not cell.is_received and not cell.is_dropped for cell in cells)
     labels = {pair: at for at, pair in enumerate(sorted({(cell.kind.target, cell.kind.type) for cell in cells}))}
     label = np.array([labels[cell.kind.target, cell.kind.type] for cell in cells], dtype=np.int64)
@@ -211,12 +211,12 @@ def _coded(emitted: Sequence[Spool], received: Sequence[Spool], layout: _Layout)
     return [coded(one, is_received=False) for one in emitted] + [coded(one, is_received=True) for one in received]
 
 
-def _gathered(spools: Sequence[_Coded], path: Path, memory_mib: int, cells: int) -> list[_Coded]:
+def _gathered(spools: Sequence[_Coded], path: Path, cells: int) -> list[_Coded]:
     """Return the spools, small ones put together where there are many."""
     small = [one for one in spools if one.spool.rows < _SMALL_ROWS]
     if len(small) <= _FEW:
         return list(spools)
-    writer = new_spool(path, memory_mib)
+    writer = new_spool(path)
     for one in small:
         for hashes, codes in one.spool.all_parts():
             writer.add(hashes, one.code_of[codes])

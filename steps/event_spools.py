@@ -30,9 +30,10 @@ Hashes = NDArray[np.uint64]
 Codes = NDArray[np.uint32]
 _PART_SHIFT = np.uint64(56)
 _BATCH_ROWS = 1 << 18
-# A buffered row has 12 bytes, three times that while it is put in order: an eighth of the memory and a bit.
-_BUFFERED_ROWS_PER_MIB = 4096
-_MOST_COUNTERS = 1 << 22
+# So many rows are put in order at a time: few enough to stay near the processor.
+_ORDERED_ROWS = 1 << 19
+# Times hours, these still are counted in an array that costs little.
+_MOST_COMBINED = 1 << 12
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -99,10 +100,9 @@ class Spool:
 
 @dataclass(slots=True)
 class SpoolWriter:
-    """Writes a spool: puts rows in order and out whenever `most_rows` are waiting. Readable by its owner alone."""
+    """Writes a spool: puts rows in order and out whenever enough are waiting. Readable by its owner alone."""
 
     path: Path
-    most_rows: int
     segments: list[Segment] = field(default_factory=list)
     checksum: int = 0
     _waiting: list[tuple[Hashes, Codes]] = field(default_factory=list)
@@ -111,7 +111,7 @@ class SpoolWriter:
     def add(self, hashes: Hashes, codes: Codes) -> None:
         self._waiting.append((hashes, codes))
         self._rows += len(hashes)
-        if self._rows >= self.most_rows:
+        if self._rows >= _ORDERED_ROWS:
             self.flush()
 
     def flush(self) -> None:
@@ -136,11 +136,11 @@ class SpoolWriter:
             stream.write(content)
 
 
-def new_spool(path: Path, memory_mib: int) -> SpoolWriter:
+def new_spool(path: Path) -> SpoolWriter:
     """Begin a spool at a path where nothing is yet; its folder is made for the owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, _NEW, 0o600))
-    return SpoolWriter(path, memory_mib * _BUFFERED_ROWS_PER_MIB)
+    return SpoolWriter(path)
 
 
 def spool_file(
@@ -157,7 +157,7 @@ def spool_file(
     Events outside of the window are in the spool too: they take part when ids are matched. Of a file that cannot be read
     the spool is empty.
     """
-    writer = new_spool(path, memory_mib)
+    writer = new_spool(path)
     tally = _Tally(Judge(section, targets), hours_of(days) + 2)
     try:
         with opened(section.time_zone, memory_mib) as connection, damage_told(file):
@@ -190,17 +190,19 @@ class _Tally:
         """Count a batch; return the hashes and codes of its events."""
         self._span(batch.column("us"))
         words, combined = _combined(batch, labels)
-        hours = batch.column("hour").to_numpy(zero_copy_only=False).astype(np.int64)
-        counts = np.bincount(combined * self.hours + hours, minlength=len(words) * self.hours)
-        for at, said in enumerate(words):
-            counted = counts[at * self.hours : (at + 1) * self.hours]
-            self._counts[said] = self._counts[said] + counted if said in self._counts else counted.copy()
+        hours = _numbers(batch.column("hour"))
+        by_hour = combined * np.int32(self.hours) + hours
+        counts = np.bincount(by_hour, minlength=len(words) * self.hours).reshape(len(words), self.hours)
+        for said, counted in zip(words, counts, strict=True):
+            if counted.any():
+                self._counts[said] = self._counts[said] + counted if said in self._counts else counted.copy()
         not_too_many(len(self._counts))
-        numbers = np.array([self._number(said) for said in words], dtype=np.int64)[combined]
-        hashes = batch.column("hash").to_numpy(zero_copy_only=False).astype(np.uint64, copy=False)
-        codes = (numbers * self.hours + hours).astype(np.uint32)
-        ours = numbers >= 0
-        return (hashes, codes) if ours.all() else (hashes[ours], codes[ours])
+        # In order of the words and hours here, what each is called in the spool.
+        numbers = np.array([self._number(said) for said in words], dtype=np.int64)
+        ours = (numbers >= 0)[combined] if (numbers < 0).any() else None
+        names = (numbers[:, None] * self.hours + np.arange(self.hours)).astype(np.uint32).ravel()
+        hashes, codes = _numbers(batch.column("hash")), names[by_hour]
+        return (hashes, codes) if ours is None else (hashes[ours], codes[ours])
 
     def groups(self) -> Iterator[RowGroup]:
         for said, counts in self._counts.items():
@@ -219,30 +221,30 @@ class _Tally:
             self.last = span["max"] if self.last is None else max(self.last, span["max"])
 
 
-def _combined(batch: Any, labels: Sequence[str]) -> tuple[list[RowWords], NDArray[np.int64]]:
-    """Return the different words of a batch's rows, and for each row which of them it has."""
-    codes = batch.column("marks").to_numpy(zero_copy_only=False).astype(np.int64)
-    present, codes = _compact(codes, 1 << 8)
-    combos: list[tuple[Any, ...]] = [(int(marks),) for marks in present]
-    for label in labels:
-        column = batch.column(label).dictionary_encode(null_encoding="encode")
-        texts = column.dictionary.to_pylist()
-        not_too_many(len(texts))
-        raw = codes * len(texts) + column.indices.to_numpy(zero_copy_only=False)
-        present, codes = _compact(raw, len(combos) * len(texts))
-        combos = [(*combos[code // len(texts)], texts[code % len(texts)]) for code in present.tolist()]
-    return [words_of(labels, texts, marks) for marks, *texts in combos], codes
+def _combined(batch: Any, labels: Sequence[str]) -> tuple[list[RowWords], NDArray[np.int32]]:
+    """Return words, and for each of a batch's rows which of them it has. Some may be of no row."""
+    columns = [batch.column("marks"), *(batch.column(label) for label in labels)]
+    encoded = [column.dictionary_encode(null_encoding="encode") for column in columns]
+    texts = [one.dictionary.to_pylist() for one in encoded]
+    codes = _numbers(encoded[0].indices)
+    combos: list[tuple[Any, ...]] = [(marks,) for marks in texts[0]]
+    for column, words in zip(encoded[1:], texts[1:], strict=True):
+        not_too_many(len(words))
+        if len(words) > 1:
+            codes = codes * np.int32(len(words)) + _numbers(column.indices)
+        combos = [(*combo, word) for combo in combos for word in words]
+        if len(combos) > _MOST_COMBINED:
+            # Most combinations do not occur.
+            present, codes = np.unique(codes, return_inverse=True)
+            combos = [combos[at] for at in present.tolist()]
+            not_too_many(len(combos))
+            codes = codes.astype(np.int32)
+    return [words_of(labels, said, marks) for marks, *said in combos], codes
 
 
-def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the different codes in order, and for each row which of them it has."""
-    if size > _MOST_COUNTERS:
-        present, numbers = np.unique(codes, return_inverse=True)
-        return present, numbers.astype(np.int64)
-    present = np.flatnonzero(np.bincount(codes, minlength=size))
-    number_of = np.zeros(size, dtype=np.int64)
-    number_of[present] = np.arange(len(present))
-    return present, number_of[codes]
+def _numbers(column: Any) -> NDArray[Any]:
+    """Return an Arrow column without NULLs as it lies in memory. Arrow's own to_numpy would load pandas."""
+    return np.from_dlpack(column)
 
 
 def _read(stream: IO[bytes], offset: int, rows: int, kind: np.dtype[Any]) -> NDArray[Any]:

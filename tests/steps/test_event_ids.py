@@ -173,7 +173,7 @@ def test_a_spool_belongs_to_its_owner_alone_and_is_never_written_over(tmp_path: 
     assert spool.path.parent.stat().st_mode & 0o777 == 0o700
     assert spool.hashed_by == HASHED_BY
     with pytest.raises(FileExistsError):
-        new_spool(spool.path, 256)
+        new_spool(spool.path)
 
 
 def test_the_spool_of_a_file_that_breaks_off_is_empty(tmp_path: Path) -> None:
