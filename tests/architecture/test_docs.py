@@ -195,4 +195,9 @@ def _keys_of_sections() -> Iterator[tuple[str, str, str]]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             for key, row in kind.model_fields.items():
-                yield section, key, str(row.default).lower()
+                plain = (
+                    str(row.default).lower()
+                    if row.default_factory is None and row.default not in (None, "")
+                    else "none"
+                )
+                yield section, key, plain
