@@ -52,8 +52,9 @@ def explained_by_vendor(
 ) -> Compared:
     """Take off what the vendor says it did not accept.
 
-    It counts sendings. `repeats` of them were of events that had been sent before, and `spare` of these are not in the
-    loss's upper bound: so many refusals may each be of an event that arrived another time, and explain nothing.
+    It counts sendings, which are taken to be of events that the application recorded. `repeats` of them were of events that
+    had been sent before, and `spare` of these are not in the loss's upper bound: so many refusals may each be of an event
+    that arrived another time, and explain nothing.
     """
     # What the application recorded as dropped or sampled out, or was configured to leave out, was never expected.
     known = emitted.dropped + emitted.sampled_out + max(0, emitted.sent - compared.expected)
@@ -130,7 +131,8 @@ def _carry(
             waiting = []
         if day == begin[0]:
             waiting = [(None, begin[1])]
-        gains = moved[day].excess_residual.high
+        # Only what is surely missing and surely too much can have moved; what may be neither shows nothing.
+        gains = moved[day].excess_residual.low
         while waiting and gains:
             loser, events = waiting.pop()
             given = min(events, gains)
@@ -142,7 +144,7 @@ def _carry(
                 continue
             moved[loser] = with_loss(moved[loser], Explained(Why.BOUNDARY, "on a neighbouring day", given))
             moved[day] = with_excess(moved[day], Explained(Why.BOUNDARY, "from a neighbouring day", given))
-        waiting = _newest([*waiting, (day, moved[day].loss_residual.high)], at_most[day])
+        waiting = _newest([*waiting, (day, moved[day].loss_residual.low)], at_most[day])
     for loser, events in waiting if order and order[-1] == end else ():
         if loser is not None:
             moved[loser] = with_loss(moved[loser], _UNSEEN, events)

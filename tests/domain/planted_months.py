@@ -185,7 +185,8 @@ class Planted:
             arrival = day + DAY if group.is_late else day
             if group.accepted and arrival < self.window.end.date():
                 yield arrival, group.type, group, Fate.ACCEPTED, "", group.events * group.accepted
-            for copy in group.fates:
+            # Refusals are taken to be of what was recorded: a number of them does not say of what else.
+            for copy in group.fates if group.recorded else ():
                 if copy in _SAID.keys() - self.untold:
                     yield day, group.type, group, *_SAID[copy], group.events
             if self.tells_drops and group.outcome is not Outcome.SENT and group.recorded:

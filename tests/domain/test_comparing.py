@@ -344,6 +344,14 @@ def test_a_sample_within_its_noise_is_never_surely_missing_or_too_much(events: i
     assert (found.loss_residual.low, found.excess_residual.low) == (0, 0)
 
 
+def test_a_samplers_noise_does_not_move_over_midnight() -> None:
+    days = [(sent(10_000), Received(4_900)), (sent(10_000), Received(5_100))]
+
+    found = some_days(*days, how=manner(rate=0.5, shift=HOUR))
+
+    assert [(one.loss_explained, one.excess_explained) for one in found] == [((), ()), ((), ())]
+
+
 def test_noise_evens_out_over_a_sampled_month() -> None:
     days = [(sent(10_000), Received(5_000 + off)) for off in (140, -130, 120, -130)]
 
