@@ -186,8 +186,11 @@ def test_the_spool_of_a_file_that_breaks_off_is_empty(tmp_path: Path) -> None:
     assert (count.state, spool.rows, spool.path.stat().st_size) == (FileState.PARTIAL, 0, 0)
 
 
-def test_lost_events_are_found_again_in_the_files_that_hold_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other_types", [0, 40])
+def test_lost_events_are_found_again_in_the_files_that_hold_them(tmp_path: Path, other_types: int) -> None:
     emitted = [event(at, iso(JULY.start + timedelta(hours=at))) for at in range(48)]
+    # More cells leave fewer bits of the hash.
+    emitted += [event(f"more-{at}", kind=f"type {at}") for at in range(other_types)]
     path, unconcerned = jsonl(tmp_path / "a.jsonl", emitted), jsonl(tmp_path / "b.jsonl", [event(99, kind="other")])
     counts = [spooled(one) for one in (path, unconcerned)]
     _, received = spooled(jsonl(tmp_path / "received.jsonl", [one for one in emitted if one["event_id"] != "e-30"]))
