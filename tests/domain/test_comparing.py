@@ -277,6 +277,15 @@ def test_two_incidents_of_one_time_explain_it_once() -> None:
     assert found.loss_residual == Bounds(60, 60)
 
 
+def test_two_incidents_of_one_hour_explain_its_shortfall_once() -> None:
+    emitted = sent(200, by_hour=hours(h9=100, h15=100))
+    overlays = [incident(9, 9.5), incident(9.5, 10, "verifications failed")]
+
+    found = one_day(emitted, Received(120, by_hour=hours(h9=60, h15=60)), manner(overlays=overlays))
+
+    assert (sum(explained(found).values()), found.loss_residual) == (40, Bounds(40, 40))
+
+
 def test_an_incident_does_not_explain_again_what_the_vendor_refused_in_it() -> None:
     emitted = sent(200, by_hour=hours(h9=100, h15=100))
     received = Received(180, losses=((Fate.REFUSED, "503", 10),), by_hour=hours(h9=90, h15=90))
