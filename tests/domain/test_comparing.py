@@ -305,6 +305,14 @@ def test_of_hours_that_a_vendor_does_not_tell_an_incident_explains_what_was_sent
     assert explained(one_day(sent(240), Received(100), manner(overlays=overlays))) == {"the vendor was down": 10}
 
 
+def test_a_time_in_two_incidents_explains_once_where_hours_are_not_told() -> None:
+    overlays = [incident(9.5, 10.5), incident(9.5, 10.5, "verifications failed"), incident(10, 11, "once more")]
+
+    found = one_day(sent(240), Received(100), manner(overlays=overlays))
+
+    assert explained(found) == {"the vendor was down": 10, "once more": 5}
+
+
 def test_an_incident_over_midnight_explains_each_day_its_part() -> None:
     overlays = [Overlay(Window(START + 2 * DAY - HOUR, START + 2 * DAY + 2 * HOUR), "", "down")]
 
