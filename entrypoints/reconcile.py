@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from domain.errors import BadInput
+from domain.names import REHEARSAL
 from domain.windows import Month
 from entrypoints import configuration
 from entrypoints.day_one import heard_by, quiet_prefect
@@ -22,12 +24,23 @@ DOCUMENT = "reconciliation.json"
 PAGE = "reconciliation.html"
 
 
+# What is told while it runs, on the error stream; the report itself is the output.
+_LINES = {
+    "counting.file": "  {source}: {done} of {of} files, {rows:,} records so far",
+    "counting.page": "  {integration}: page {pages}",
+    "counting.part": "  {done}/{of}  {words}",
+    "reconciliation.posted": "  posted to {to}",
+    "reconciliation.not_posted": "  not posted to {to}: {why}",
+}
+
+
 class Progress(logging.Handler):
-    """Prints what is being counted, and keeps where the runs' bundles are."""
+    """Prints what is being counted, and keeps how the runs ended and where their bundles are."""
 
     def __init__(self, *, prints: bool) -> None:
         super().__init__()
         self.bundles: list[Path] = []
+        self.verdicts: list[str] = []
         self._prints = prints
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -35,16 +48,9 @@ class Progress(logging.Handler):
         name = getattr(record, "event", "")
         if name == "run.concluded":
             self.bundles.append(Path(str(fields["bundle"])))
+            self.verdicts.append(str(fields["verdict"]))
         elif self._prints and name in _LINES:
             click.echo(_LINES[name].format(**fields), err=True)
-
-
-_LINES = {
-    "counting.file": "  {source}: {done}/{of} files, {rows:,} events  {file}",
-    "counting.page": "  {integration}: page {pages}",
-    "reconciliation.posted": "  posted to {to}",
-    "reconciliation.not_posted": "  not posted to {to}: {why}",
-}
 
 
 @click.command()
@@ -72,7 +78,12 @@ def reconcile(  # noqa: PLR0917 (one parameter per option)
     """
     if month:
         Month.parse(month)
-    chosen_environments(configuration.read(), environment)
+    if not chosen_environments(configuration.read(), environment):
+        raise BadInput(
+            "No environment but the rehearsal has an [emitted] section in opsflows.toml.",
+            "Nothing says where applications record their events; nothing was read.",
+            f"Add one (docs/reconciliation-sources.md), or try it out: --environment {REHEARSAL}, after opsflows sample-events.",
+        )
     require_server()
     os.environ.setdefault(STAND_INS_URL, running_stand_ins())
     sys.exit(
@@ -97,15 +108,19 @@ def _run(parameters: Mapping[str, object], *, as_json: bool) -> int:
         click.echo(json.dumps([*_documents(listener.bundles)], indent=1, ensure_ascii=False))
     else:
         for bundle in listener.bundles:
-            click.echo((bundle / "report.md").read_text())
-            if (bundle / PAGE).exists():
-                click.echo(f"Page          {bundle / PAGE}")
-            click.echo(f"Audit bundle  {bundle}\n")
-    click.echo(
-        click.style(state.message or state.name or "", fg="green" if state.is_completed() else "red", bold=True),
-        err=as_json,
-    )
+            _show(bundle)
+    # The reports say what each run came to; a run that made none says why in its state.
+    last = ", ".join(listener.verdicts) if listener.verdicts else state.message or state.name or ""
+    click.echo(click.style(last, fg="green" if state.is_completed() else "red", bold=True), err=as_json)
     return 0 if state.is_completed() else 2 if state.name == "BadInput" else 1
+
+
+def _show(bundle: Path) -> None:
+    """Print a run's report, where its page is, and where the rest of it."""
+    click.echo((bundle / "report.md").read_text())
+    if (bundle / PAGE).exists():
+        click.echo(f"Page          {bundle / PAGE}")
+    click.echo(f"Audit bundle  {bundle}\n")
 
 
 def _documents(bundles: Iterable[Path]) -> Iterable[object]:

@@ -24,7 +24,8 @@ from steps.reconciling import (
 )
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import Gathered, check_day, counting_context, gather, schedule_month
+from tasks.reconciliation import Gathered, counting_context, gather, schedule_month
+from tasks.telling_of_months import check_day
 from vendors.registry import COUNTS
 
 _NAME = CHECK_YESTERDAY.partition("/")[0]

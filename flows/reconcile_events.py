@@ -21,8 +21,9 @@ from steps.audited_run import AuditedRun, audited_run
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, last_settled_month, planned_lines, question_of
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import Gathered, counting_context, gather, report_links, report_month
+from tasks.reconciliation import Gathered, counting_context, gather
 from tasks.reporting import show_report
+from tasks.telling_of_months import report_links, report_month
 from vendors.registry import COUNTS
 
 _NAME = RECONCILE.partition("/")[0]
@@ -41,7 +42,8 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
     operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
     ticket: Annotated[str, Field(min_length=1, max_length=100)] = "none",
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "monthly reconciliation",
-    month: Annotated[str, Field(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])|last settled)$")] = LAST_SETTLED,
+    # No pattern: what is no month is refused in words.
+    month: Annotated[str, Field(min_length=1, max_length=20)] = LAST_SETTLED,
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY_ENVIRONMENT,
     mode: Mode = Mode.APPLY,
 ) -> State[None]:
