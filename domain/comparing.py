@@ -103,6 +103,8 @@ def total_emitted(parts: Iterable[Emitted]) -> Emitted:
         sent=sum(row.sent for row in rows),
         drops=tuple(sorted(drops.items())),
         sampled_out=sum(row.sampled_out for row in rows),
+        may_be_earlier=sum(row.may_be_earlier for row in rows),
+        may_be_later=sum(row.may_be_later for row in rows),
     )
 
 

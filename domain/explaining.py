@@ -83,11 +83,13 @@ def explained_by_boundary(
     """
     moved = dict(found)
     ends = {day: _near_midnight(days[day][0].by_hour[::-1], days[day][0], shift, rate) for day in days}
-    starts = {day: _near_midnight(days[day][0].by_hour, days[day][0], shift, rate) for day in days}
+    starts = {day: _may_be_earlier(days[day][0], shift, rate) for day in days}
     first, last = window.start.date(), (window.end - DAY).date()
     # How busy the days beyond the ends are is not known: taken to be as busy as the ones at the ends.
     _carry(moved, sorted(moved), ends, (first, ends.get(first, 0)), last)
-    _carry(moved, sorted(moved, reverse=True), starts, (last, starts.get(last, 0)), first)
+    # But how many events of the last day our own counters saw only on the day after is known.
+    beyond = math.ceil(days[last][0].may_be_later * rate) if last in days else 0
+    _carry(moved, sorted(moved, reverse=True), starts, (last, starts.get(last, 0) + beyond), first)
     return moved
 
 
@@ -158,6 +160,11 @@ def _newest(waiting: Sequence[tuple[date | None, int]], at_most: int) -> list[tu
         if part:
             kept.append((day, part))
     return kept[::-1]
+
+
+def _may_be_earlier(emitted: Emitted, shift: timedelta, rate: float) -> int:
+    """Return how many events the vendor may have on an earlier day: by its clock, or because our counters saw them late."""
+    return _near_midnight(emitted.by_hour, emitted, shift, rate) + math.ceil(emitted.may_be_earlier * rate)
 
 
 def _near_midnight(hours: Sequence[int], emitted: Emitted, shift: timedelta, rate: float) -> int:

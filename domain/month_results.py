@@ -34,6 +34,7 @@ from domain.reconciliation import (
     Waiver,
     Why,
 )
+from domain.unsplit_losses import with_losses_shared
 from domain.windows import Window
 
 _NOTHING_SENT = Emitted(0, 0, 0)
@@ -95,6 +96,8 @@ def waived(month: TargetMonth, waiver: Waiver | None) -> TargetMonth:
 
 def _cells(sides: Sides, window: Window) -> list[Cell]:
     emitted = sides.emitted if sides.splits_types else _not_split(sides.emitted)
+    if sides.splits_types:
+        sides = replace(sides, received=with_losses_shared(emitted, sides.received, sides.manner))
     missing = _said(sides.emitted_missing, sides.received_missing)
     types = sorted({kind for _, kind in (*emitted, *sides.received)})
     found = []

@@ -65,6 +65,8 @@ class Emitted:
 
     records = unique + repeats, and unique = sent + sampled_out + the client's own drops. Counters know no ids: there
     every record is its own. `by_hour` holds sent events per UTC hour of the day, empty where hours are not known.
+    `may_be_earlier` of them may have happened on an earlier day, and `may_be_later` events of the day may be counted on the
+    next one: a counter is looked at from time to time.
     """
 
     records: int
@@ -73,6 +75,8 @@ class Emitted:
     drops: tuple[tuple[str, int], ...] = ()
     sampled_out: int = 0
     by_hour: tuple[int, ...] = ()
+    may_be_earlier: int = 0
+    may_be_later: int = 0
 
     @property
     def repeats(self) -> int:

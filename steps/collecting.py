@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from domain.errors import OpsError
 from domain.windows import DAY, Window, day_window
-from ledger.collected_counts import keep_counts
+from ledger.collected_counts import keep_counts, kept_counts
 from steps.context import Context
 from steps.received_sides import Asked, as_count, ask_vendor, is_collected, retention_of, section_digest, section_of
 from vendors.counting import Counting
 
 # So many days back late events still change a count, where the vendor knows them for so long.
 ASKED_AGAIN = timedelta(days=4)
+_TOO_SHORT = "it forgets a day before the day is over, so none can be kept whole (retention_days below 2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class Collected:
 
     @property
     def words(self) -> str:
-        span = f"{self.window.start:%Y-%m-%d} to {self.window.end - DAY:%Y-%m-%d}"
-        return f"{self.environment} {self.target}, {span}: {self.problem or f'{self.events:,} events kept'}."
+        whole = self.window.start < self.window.end
+        span = f", {self.window.start:%Y-%m-%d} to {self.window.end - DAY:%Y-%m-%d}" if whole else ""
+        return f"{self.environment} {self.target}{span}: {self.problem or f'{self.events:,} events kept'}."
 
 
 def collections_due(context: Context, counts: Mapping[str, Counting], now: datetime) -> list[Due]:
@@ -46,12 +48,14 @@ def collections_due(context: Context, counts: Mapping[str, Counting], now: datet
         for target in context.declared.targets
         if target.integration in counts and section_of(context, target).wanted
     ]
-    return [Due(one, _days(one, now)) for one in asked if is_collected(one)]
+    return [Due(one, _days(context, one, now)) for one in asked if is_collected(one)]
 
 
 def collected(context: Context, due: Due) -> Collected:
     """Ask for the days and keep each of them; what cannot be had is told, and what is kept of it stays."""
     target = str(due.asked.target)
+    if due.window.start == due.window.end:
+        return Collected(context.environment, target, due.window, 0, _TOO_SHORT)
     try:
         counts, listed = ask_vendor(context, due.asked, due.window)
     except OpsError as error:
@@ -70,9 +74,13 @@ def collection_report(done: Iterable[Collected]) -> str:
     return "\n".join(["# Collected counts", "", *(rows or ["No vendor in scope forgets its counts that soon."]), ""])
 
 
-def _days(asked: Asked, now: datetime) -> Window:
-    """Return the days before today that may still change, or as many as the vendor still knows whole."""
+def _days(context: Context, asked: Asked, now: datetime) -> Window:
+    """Return the days before today that may still change, and back to the first that was never kept and is still known whole.
+
+    The window is empty where the vendor forgets a day before it is over.
+    """
     today = day_window(now.date()).start
-    known = (retention_of(asked) or ASKED_AGAIN) - DAY
-    back = max(1, min(ASKED_AGAIN, known) // DAY)
-    return Window(today - back * DAY, today)
+    known = Window(today - (((retention_of(asked) or ASKED_AGAIN) - DAY) // DAY) * DAY, today)
+    kept = kept_counts(context.ledger, context.environment, str(asked.target), known, section_digest(asked.section))
+    never = min((day_window(day).start for day in kept.days_missing(known)), default=today)
+    return Window(max(known.start, min(never, today - ASKED_AGAIN)), today)

@@ -20,6 +20,7 @@ from domain.reconciliation_sections import EventFiles
 from domain.windows import Window
 from steps.event_reading import EventFile
 from steps.event_spools import HASHED_BY, Spool, spool_file
+from steps.kept_windows import window_name
 from vendors.whole_files import replace_whole
 
 # Raised whenever an entry, a spool or a rule of counting changes its meaning.
@@ -65,7 +66,7 @@ class Kept:
 
     @property
     def of_window(self) -> Path:
-        return self.folder / f"{self.days.start:%Y%m%dT%H}-{self.days.end:%Y%m%dT%H}"
+        return self.folder / window_name(self.days)
 
     def key(self, file: InputFile) -> str:
         """Return what is another text whenever the file's counts could be other ones."""

@@ -52,12 +52,14 @@ class SourceRead:
     """What one source says. `targets` are those whose events are recorded there; `names_targets`: opsflows.toml says so.
 
     Event files have `counts` and `spools`, and `files` and `section` for a second look; counters and Prometheus have
-    `numbers`. `missing` names days of which the source says nothing, and why. `skipped` files are of other days.
+    `numbers`. `days` are those of the window; `missing` names those of which the source says nothing, and why. `skipped`
+    files are of other days.
     """
 
     name: str
     trust: Trust
     targets: tuple[str, ...]
+    days: tuple[date, ...]
     names_targets: bool = False
     counts: tuple[FileCount, ...] = ()
     spools: tuple[Spool, ...] = ()
@@ -129,7 +131,7 @@ def unread(question: Question, name: str, section: EmittedSource, why: str) -> S
     """Return what is known of a source that could not be read: no day of it."""
     targets = section.targets or tuple(str(asked.target) for asked in question.asked)
     return SourceRead(
-        name, _TRUST[section.kind], targets, bool(section.targets), missing=dict.fromkeys(question.window.days(), why),
+        name, _TRUST[section.kind], targets, tuple(question.window.days()), bool(section.targets), missing=dict.fromkeys(question.window.days(), why),
         facts=(SourceFact(name, "", why, 0, is_fault=True),),
     )  # fmt: skip
 
@@ -174,7 +176,7 @@ def _event_files(reading: _Reading, section: EventFiles, told: Told) -> SourceRe
     reader = Reader(reading.name, section, share, in_scope)
     differences = (*listing.differences, *differing, *(one for count in counts for one in _in_rows(listing, count)))
     return SourceRead(
-        reading.name, Trust.EXACT, reading.targets, bool(section.targets), counts,
+        reading.name, Trust.EXACT, reading.targets, tuple(question.window.days()), bool(section.targets), counts,
         tuple(spools_of([one for _, one in counted if one is not None])), listing.files, section,
         missing=days_missing(reader, question.window, listing, counts),
         facts=(*(fact_of(reading.name, one) for one in differences), *(fact for count in counts for fact in file_facts(reader, count))),
@@ -272,7 +274,7 @@ def _snapshots(reading: _Reading, section: CounterSnapshots) -> SourceRead:
             shutil.rmtree(folder / "scratch", ignore_errors=True)
     why = "no snapshot of a counter is of this day"
     return SourceRead(
-        name, Trust.COUNTERS, reading.targets, bool(section.targets), numbers=numbers,
+        name, Trust.COUNTERS, reading.targets, tuple(question.window.days()), bool(section.targets), numbers=numbers,
         missing=dict.fromkeys(numbers.uncounted_days, why),
         facts=(*(fact_of(name, one) for one in listing.differences), *numbers.facts, *_of_others(question, name, numbers)),
         files_read=len(files), skipped=listing.skipped_by_date,
@@ -284,8 +286,9 @@ def _estimated(question: Question, name: str, section: PrometheusCounters, targe
     missing = dict.fromkeys(numbers.uncounted_days, "Prometheus knows no counter of this day")
     facts = (*numbers.facts, *_of_others(question, name, numbers))
     return SourceRead(
-        name, Trust.ESTIMATE, targets, bool(section.targets), numbers=numbers, missing=missing, facts=facts
-    )
+        name, Trust.ESTIMATE, targets, tuple(question.window.days()), bool(section.targets), numbers=numbers,
+        missing=missing, facts=facts,
+    )  # fmt: skip
 
 
 def _of_others(question: Question, name: str, numbers: EmittedCounts) -> Iterator[SourceFact]:

@@ -6,21 +6,27 @@ Imports DuckDB and NumPy: only the tasks that count import this.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from pathlib import Path
 from uuid import uuid4
 
+from domain.emitted_counts import EmittedCounts
+from domain.errors import Rejected
 from domain.event_counts import NOT_SPLIT, Listed, Trust
-from domain.event_files import ComparedIds, DayCell, EmittedIds, EventKind
+from domain.event_files import ComparedIds, EmittedIds, EventKind, FileState
 from domain.names import Target
 from domain.reconciliation import Emitted, Received, SourceFact
 from domain.reconciliation_sections import EventFiles
-from steps.emitted_sides import SourceRead
+from domain.windows import DAY
+from steps.alone import folder_of_own
+from steps.emitted_sides import Place, SourceRead
 from steps.event_ids import compare_ids
 from steps.event_reading import EventFile
 from steps.event_spools import Spool, spool_file
-from steps.reconciling import EmittedSide, Matched, Question
+from steps.received_sides import ReceivedSide
+from steps.reconciling import Answered, EmittedSide, Matched, Question
+from steps.second_look import missing_events
 
 _HOURS = 24
 # What stands for no type in the file of a vendor's list, where an empty one would be no event.
@@ -34,13 +40,40 @@ class ById:
     emitted: tuple[EmittedSide, ...]
     matched: Mapping[str, Matched]
     facts: tuple[SourceFact, ...]
+    compared: ComparedIds
+
+
+def match_sides(
+    question: Question, sources: Sequence[SourceRead], exports: Mapping[str, SourceRead], received: Mapping[str, ReceivedSide], place: Place
+) -> tuple[ById, dict[str, ReceivedSide]]:  # fmt: skip
+    """Return both sides by id, and what is received, in which a list that could not be counted is missing.
+
+    What is lost of a target that someone will have to look into is looked up again in the files that hold it.
+    """
+    told = dict(received)
+    spools = {name: list(read.spools) for name, read in exports.items()}
+    with folder_of_own(place.spool / "matching") as folder:
+        for asked in question.asked:
+            name = str(asked.target)
+            if asked.section.by != "ids" or asked.section.export is not None or name not in told:
+                continue
+            try:
+                spools[name] = [spool_listed(question, asked.target, told[name].listed, folder)]
+            except Rejected as error:
+                untold = dict.fromkeys(question.window.days(), f"{error.happened} {error.next_step}")
+                told[name] = ReceivedSide(missing=untold)
+        found = match_ids(question, sources, spools, folder)
+    answered = Answered(found.emitted, told, found.matched, (), 0)
+    missing = missing_events(question, answered, sources, found.compared, place)
+    matched = {name: replace(one, missing_ids=missing.get(name, ())) for name, one in found.matched.items()}
+    return replace(found, matched=matched), told
 
 
 def match_ids(
     question: Question, sources: Sequence[SourceRead], received: Mapping[str, Sequence[Spool]], folder: Path
 ) -> ById:
     """Return both sides by id. `received` holds the spools of the targets whose vendor lists ids."""
-    files = [source for source in sources if source.numbers is None]
+    files = [source for source in sources if source.section is not None]
     ids = compare_ids(
         [spool for source in files for spool in source.spools],
         [spool for spools in received.values() for spool in spools],
@@ -48,30 +81,35 @@ def match_ids(
         folder,
         memory_mib=question.context.config.reconciliation.memory_mib,
     )
-    hours = _hours(source for source in files)
-    sides = [*_file_sides(files, ids, hours), *_number_sides(sources)]
+    recorded = [source for source in sources if source.trust is Trust.EXACT]
+    sides = [*_file_sides(recorded, ids, _hours(files)), *_number_sides(sources)]
     splits = {str(asked.target) for asked in question.asked if asked.section.splits_types}
-    counted_only = {side.target for side in sides if side.trust is not Trust.EXACT and side.days}
+    counted_only = {side.target for side in sides if side.trust is not Trust.EXACT and (side.days or side.missing)}
     matched = {
         target: Matched(_matched(target, ids, splits=target in splits))
         for target in received
         # Where a part of what was emitted is known as numbers alone, ids would call all of it lost.
         if target not in counted_only
     }
-    return ById(tuple(sides), matched, tuple(_facts(ids)))
+    return ById(tuple(sides), matched, tuple(_facts(ids)), ids)
 
 
 def spool_listed(
     question: Question, target: Target, listed: Iterable[Listed], folder: Path
 ) -> Spool:  # fmt: skip
-    """Return the spool of events that a vendor listed; they are written down and counted by the code that counts files."""
+    """Return the spool of events that a vendor listed; they are written down and counted by the code that counts files.
+
+    Raises:
+        Rejected: the list cannot be counted: it has too many types, or takes more memory than is allowed.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{target.integration}-{target.instance}-{uuid4().hex}.jsonl"
     with file.open("x", encoding="utf-8") as writing:
         file.chmod(0o600)
-        for one in listed:
+        for number, one in enumerate(listed):
             said = {
-                "event_id": one.event_id,
+                # One that has no id was received all the same.
+                "event_id": one.event_id or f"(no id, {number})",
                 "timestamp": one.at.astimezone(UTC).isoformat(),
                 "event_type": one.type or _NO_TYPE,
                 "integration": str(target),
@@ -79,12 +117,18 @@ def spool_listed(
             writing.write((json.dumps(said, ensure_ascii=False) + "\n") * one.copies)
     section = EventFiles(environment=question.context.environment, place=str(folder))
     try:
-        _, spool = spool_file(
+        count, spool = spool_file(
             EventFile(file, file.name), section, question.window, [str(target)], file.with_suffix(".ids"),
             memory_mib=question.context.config.reconciliation.memory_mib,
         )  # fmt: skip
     finally:
         file.unlink()
+    if count.state is not FileState.READ or count.bad:
+        raise Rejected(
+            f"The list of {target} cannot be matched: {count.reason or f'{count.bad:,} of its events have no usable time'}.",
+            "Its ids were not compared, and nobody knows what is missing.",
+            'See whether type_field names the right field; or count instead of listing: by = "counts".',
+        )
     return spool
 
 
@@ -121,17 +165,32 @@ def _emitted(rows: Sequence[tuple[EventKind, EmittedIds]], by_hour: tuple[int, .
 
 
 def _number_sides(sources: Iterable[SourceRead]) -> Iterator[EmittedSide]:
+    """Yield what counters say of each target; a day on which none of its counters is there was not counted."""
     for source in sources:
-        if source.numbers is None:
+        if source.trust is Trust.EXACT:
             continue
+        numbers = source.numbers
+        known = {target for _, target, _ in numbers.counts} if numbers else set(source.targets)
         for target in source.targets:
-            days = {
-                (day, kind): Emitted(events, events, events)
-                for (day, of, kind), events in source.numbers.counts.items()
-                if of == target
-            }
+            if target not in known and not source.names_targets:
+                continue
+            days = dict(_counted_days(numbers, target)) if numbers else {}
+            told = {day for day, _ in days}
+            absent = {day for day in source.days if day not in told}
+            missing = {**dict.fromkeys(absent, f"no counter of {target} is there"), **source.missing}
             yield EmittedSide(
-                target, source.trust, days, {day: f"{source.name}: {why}" for day, why in source.missing.items()}
+                target, source.trust, days, {day: f"{source.name}: {why}" for day, why in sorted(missing.items())}
+            )
+
+
+def _counted_days(numbers: EmittedCounts, target: str) -> Iterator[tuple[tuple[date, str], Emitted]]:
+    earlier = numbers.may_be_earlier
+    for (day, of, kind), events in numbers.counts.items():
+        if of == target:
+            later = earlier.get((day + DAY, of, kind), 0)
+            yield (
+                (day, kind),
+                Emitted(events, events, events, may_be_earlier=earlier.get((day, of, kind), 0), may_be_later=later),
             )
 
 
@@ -150,20 +209,17 @@ def _matched(target: str, ids: ComparedIds, *, splits: bool) -> dict[tuple[date,
     """Return the target's side by id: what arrived by its own day and type, what is lost by those of the record."""
     sums: dict[tuple[date, str], Counter[str]] = {}
     for cell, arrived in ids.received.items():
-        if cell.kind.target == target:
+        if cell.kind.target == target and not cell.kind.is_probe:
             told = {"events": arrived.rows, "unique": arrived.unique, "extra": arrived.extra}
-            sums.setdefault(_key(cell, splits=splits), Counter()).update(told)
+            kind = NOT_SPLIT if cell.kind.type == _NO_TYPE else cell.kind.type
+            sums.setdefault((cell.day, kind if splits else NOT_SPLIT), Counter()).update(told)
     for cell, emitted in ids.emitted.items():
         if cell.kind.target == target and not cell.kind.is_probe:
-            sums.setdefault(_key(cell, splits=splits), Counter()).update({"lost": emitted.lost(cell.kind)})
+            key = (cell.day, cell.kind.type if splits else NOT_SPLIT)
+            sums.setdefault(key, Counter()).update({"lost": emitted.lost(cell.kind)})
     return {
         key: Received(found["events"], found["unique"], found["lost"], found["extra"]) for key, found in sums.items()
     }
-
-
-def _key(cell: DayCell, *, splits: bool) -> tuple[date, str]:
-    """Return day and type; where the vendor does not split types, all are one."""
-    return cell.day, cell.kind.type if splits and cell.kind.type != _NO_TYPE else NOT_SPLIT
 
 
 def _facts(ids: ComparedIds) -> Iterator[SourceFact]:

@@ -23,6 +23,8 @@ from vendors.counting import Counting
 # What a vendor keeps for less than this may be gone when a month is reconciled for the second time.
 KEPT_LONG_ENOUGH = timedelta(days=62)
 _HOURS = 24
+_ASKED_BY = {"by", "type_field", "types", "query", "id_field", "time_zone"}
+NOT_OVER = "it is not over yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Asked:
 class ReceivedSide:
     """What the vendor says. `listed` holds the events where ids are compared, and is empty where they are counted.
 
-    `missing` names the days that are not known, and why. `probes` are our own verifications among them, left out of the rest.
+    `missing` names the days that are not known, and why. `counted_only` are days whose counts were kept and whose events
+    the vendor does not list any more. `probes` are our own verifications among them, left out of the rest.
     """
 
     days: Mapping[tuple[date, str], Received] = field(default_factory=dict)
     missing: Mapping[date, str] = field(default_factory=dict)
     listed: tuple[Listed, ...] = ()
+    counted_only: frozenset[date] = frozenset()
     probes: int = 0
 
 
@@ -66,8 +70,11 @@ def is_collected(asked: Asked) -> bool:
 
 
 def section_digest(section: ReceivedSection) -> str:
-    """Return what tells one way of asking from another: counts that were asked for otherwise are not the same counts."""
-    return hashlib.sha256(section.model_dump_json().encode()).hexdigest()[:16]
+    """Return what tells one way of asking from another: counts that were asked for otherwise are not the same counts.
+
+    What only says how numbers are compared may change, and what was kept stays right.
+    """
+    return hashlib.sha256(section.model_dump_json(include=_ASKED_BY).encode()).hexdigest()[:16]
 
 
 def ask_vendor(context: Context, asked: Asked, window: Window) -> tuple[tuple[Count, ...], tuple[Listed, ...]]:
@@ -91,11 +98,8 @@ def ask_vendor(context: Context, asked: Asked, window: Window) -> tuple[tuple[Co
 
 def received_side(context: Context, asked: Asked, window: Window, now: datetime) -> ReceivedSide:
     """Return the target's side of the window: asked for as far back as the vendor knows, kept counts for the days before."""
-    retention = retention_of(asked)
-    reaches = window.start if retention is None else max(window.start, _midnight_after(now - retention))
-    known = Window(min(reaches, window.end), min(window.end, max(now, window.start)))
-    before = Window(window.start, known.start)
-    missing = {day: "it is not over yet" for day in window.days() if day_window(day).start >= now}
+    before, known = _parts(asked, window, now)
+    missing = days_not_over(window, now)
     counts: list[Count] = []
     listed: tuple[Listed, ...] = ()
     if before.start < before.end:
@@ -103,7 +107,7 @@ def received_side(context: Context, asked: Asked, window: Window, now: datetime)
             context.ledger, context.environment, str(asked.target), before, section_digest(asked.section)
         )
         counts.extend(kept.counts)
-        missing |= _never_collected(asked, before, kept.windows_held, retention or timedelta(0))
+        missing |= dict.fromkeys(kept.days_missing(before), _never_collected(asked))
     if known.start < known.end:
         try:
             told, listed = ask_vendor(context, asked, known)
@@ -117,8 +121,14 @@ def received_side(context: Context, asked: Asked, window: Window, now: datetime)
         days={key: one for key, one in received_days(counts).items() if key[0] not in missing},
         missing=missing,
         listed=tuple(one for one in listed if not one.is_probe) if by_ids else (),
+        counted_only=frozenset(before.days()).difference(missing) if by_ids else frozenset(),
         probes=sum(one.events for one in counts if one.is_probe),
     )
+
+
+def days_not_over(window: Window, now: datetime) -> dict[date, str]:
+    """Return the window's days that still go on or have not begun: half a day's events are not the day's."""
+    return {day: NOT_OVER for day in window.days() if day_window(day).end > now}
 
 
 def received_days(counts: Iterable[Count]) -> dict[tuple[date, str], Received]:
@@ -161,15 +171,20 @@ def _add_hour(hours: dict[tuple[date, str], list[int] | None], key: tuple[date, 
         of_day[hour] += one.events
 
 
-def _never_collected(
-    asked: Asked, before: Window, held: Iterable[Window], retention: timedelta
-) -> dict[date, str]:  # fmt: skip
-    whole = {day for window in held for day in window.days() if window.overlap(day_window(day)) == day_window(day)}
-    why = (
-        f"{asked.counting.integration} keeps its counts for {retention.days} days, and this day was not collected; "
+def _parts(asked: Asked, window: Window, now: datetime) -> tuple[Window, Window]:
+    """Return the days that the vendor has forgotten, and the time that it knows; each may be empty."""
+    retention = retention_of(asked)
+    reaches = window.start if retention is None else max(window.start, _midnight_after(now - retention))
+    known = Window(min(reaches, window.end), min(window.end, max(now, window.start)))
+    return Window(window.start, known.start), known
+
+
+def _never_collected(asked: Asked) -> str:
+    days = (retention_of(asked) or timedelta(0)).days
+    return (
+        f"{asked.counting.integration} keeps its counts for {days} days, and this day was not collected; "
         "the deployment collect-counts has to run daily."
     )
-    return {day: why for day in before.days() if day not in whole}
 
 
 def _midnight_after(moment: datetime) -> datetime:

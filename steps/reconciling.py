@@ -30,7 +30,7 @@ from ledger.verifications import failing_spans
 from ledger.waivers import Waiver as RecordedWaiver
 from ledger.waivers import waivers_on
 from steps.context import Context
-from steps.received_sides import Asked, ReceivedSide, section_of
+from steps.received_sides import Asked, ReceivedSide, days_not_over, section_of
 from vendors.counting import Counting
 
 # In place of an environment's name: all that are live and record their events.
@@ -213,7 +213,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
         by_ids=matched is not None,
         settles_at=settles_at(question, asked),
         emitted=_added(mine),
-        received=_with_losses(matched.received, received.days) if matched else received.days,
+        received=_within(question.window, _by_ids(matched, received) if matched else received.days),
         emitted_missing=_emitted_missing(question, mine),
         received_missing=received.missing,
         probes=probes,
@@ -241,17 +241,32 @@ def _emitted_missing(question: Question, sides: Sequence[EmittedSide]) -> dict[d
     if not sides:
         why = f"no [emitted] section of opsflows.toml records it for environment {question.context.environment}"
         return dict.fromkeys(question.window.days(), why)
-    missing = {day: "it is not over yet" for day in question.window.days() if day_window(day).start >= question.now}
-    return {**missing, **{day: why for side in sides for day, why in side.missing.items()}}
+    missing = {day: why for side in sides for day, why in side.missing.items()}
+    return {**missing, **days_not_over(question.window, question.now)}
 
 
-def _with_losses(
-    matched: Mapping[tuple[date, str], Received], counted: Mapping[tuple[date, str], Received]
-) -> dict[tuple[date, str], Received]:
-    """Return what ids say, with the vendor's own reasons and hours, which are only counted."""
+def _by_ids(matched: Matched, side: ReceivedSide) -> dict[tuple[date, str], Received]:
+    """Return what ids say, with the vendor's own reasons and hours, which are only counted.
+
+    Of a day whose events are not listed any more ids say nothing, and least of all that all of them are lost.
+    """
     none = Received(0, 0, 0, 0)
-    also = {key: counted.get(key, none) for key in {*matched, *counted}}
-    return {key: replace(matched.get(key, none), losses=one.losses, by_hour=one.by_hour) for key, one in also.items()}
+    keys = {*matched.received, *side.days}
+    listed = {key for key in keys if key[0] not in side.counted_only}
+    counted = {key: side.days.get(key, Received(0)) for key in keys - listed}
+    return counted | {
+        key: replace(matched.received.get(key, none), losses=told.losses, by_hour=told.by_hour)
+        for key in listed
+        for told in (side.days.get(key, none),)
+    }
+
+
+def _within(
+    window: Window, received: Mapping[tuple[date, str], Received]
+) -> dict[tuple[date, str], Received]:  # fmt: skip
+    """Return the days of the window: vendors are asked for a day more on each side where ids are matched."""
+    days = set(window.days())
+    return {key: one for key, one in received.items() if key[0] in days}
 
 
 def _overlays(question: Question) -> tuple[Overlay, ...]:

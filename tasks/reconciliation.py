@@ -141,7 +141,9 @@ def count_export(
     from steps.emitted_sides import read_source  # noqa: PLC0415 (as above)
 
     name = f"{asked.target} export"
-    read = read_source(question, name, section, place_of(question), partial(progress.file, name))
+    # Several instances may share an export: of each, its own events alone are counted.
+    own = section.model_copy(update={"targets": (str(asked.target),)})
+    read = read_source(question, name, own, place_of(question), partial(progress.file, name))
     gathered.exports[str(asked.target)] = read
     gathered.received[str(asked.target)] = ReceivedSide(missing=read.missing)
     return _counted(read, gathered, progress)
@@ -168,21 +170,10 @@ def ask_vendor(question: Question, asked: Asked, gathered: Gathered, progress: C
 @task(task_run_name="match ids", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
 def match(question: Question, gathered: Gathered) -> State[None]:
     """Find what was recorded once, and where the vendor lists ids hold both sides against each other one by one."""
-    from steps.matched_ids import match_ids, spool_listed  # noqa: PLC0415 (as above)
+    from steps.matched_ids import match_sides  # noqa: PLC0415 (as above)
 
-    place = place_of(question)
-    folder = place.spool / "matching"
-    listed = {
-        str(asked.target): [spool_listed(question, asked.target, gathered.received[str(asked.target)].listed, folder)]
-        for asked in question.asked
-        if asked.section.by == "ids" and asked.section.export is None and str(asked.target) in gathered.received
-    }
-    exported = {name: list(read.spools) for name, read in gathered.exports.items()}
-    try:
-        found = match_ids(question, gathered.sources, {**listed, **exported}, folder)
-    finally:
-        for spool in (spool for spools in listed.values() for spool in spools):
-            spool.path.unlink(missing_ok=True)
+    found, received = match_sides(question, gathered.sources, gathered.exports, gathered.received, place_of(question))
+    gathered.received.update(received)
     gathered.emitted.extend(found.emitted)
     gathered.matched.update(found.matched)
     gathered.facts.extend(found.facts)

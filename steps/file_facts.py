@@ -1,0 +1,115 @@
+"""What a reader has to know of counted files: whatever is not an event of this window, and the days that no file tells of.
+
+A day is told by a file that has its name, or by records in files that name no day. A late record in the file of another day
+tells nothing of its own: the file that lacks may hold a thousand.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from domain.dated_names import days_named
+from domain.event_files import FileCount, FileState
+from domain.event_manifest import Differs
+from domain.event_rows import local_day
+from domain.reconciliation import SourceFact
+from domain.reconciliation_sections import EventFiles
+from domain.windows import DAY, Window, day_window
+from steps.event_sources import Listing
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How the files of one source are judged. `bad_share` is the share of bad lines, 0.0-1.0, above which a file is unusable.
+
+    `in_scope` are the environment's targets: events of these that are not counted here are no fault.
+    """
+
+    source: str
+    section: EventFiles
+    bad_share: float
+    in_scope: Collection[str]
+
+
+def file_facts(reader: Reader, count: FileCount) -> Iterator[SourceFact]:
+    """Yield by kind what the file holds beside events of this window and environment."""
+    if count.state is not FileState.READ:
+        yield SourceFact(reader.source, count.name, f"{count.state.value}: {count.reason}", count.rows, is_fault=True)
+        return
+    told = (
+        (count.bad, "lines that are no events", _is_above(count, reader.bad_share)),
+        (count.late, "late: in the file of another day", False),
+        (count.outside, "of other days than those compared", False),
+        (count.without_offset, "times without an offset, taken in the configured zone", False),
+        (count.ambiguous, "in an hour that the clock went through twice", True),
+        (count.absent, "in an hour that the clock left out", True),
+        *((n, f"of environment {one or '(none)'}", False) for one, n in sorted(count.other_environments.items())),
+        *((n, *_elsewhere(reader, one)) for one, n in sorted(count.unknown_integrations.items())),
+    )
+    yield from (
+        SourceFact(reader.source, count.name, what, events, is_fault=fault) for events, what, fault in told if events
+    )
+
+
+def days_missing(reader: Reader, window: Window, listing: Listing, counts: Sequence[FileCount]) -> dict[date, str]:
+    """Return the days of the window that the files do not tell of, or cannot be counted on for, and why."""
+    within = [*window.days()]
+    named, recorded = _days_told(counts)
+    missing = {
+        day: "no file of this day is there, and no record of it in a file without a date"
+        for day in within
+        if day not in recorded and not _dates_of(reader.section, day) <= named
+    }
+    unusable = [(count.name, why) for count in counts if (why := _unusable(count, reader.bad_share))]
+    gone = [
+        (one.name, f"{one.name}: {one.words}") for one in listing.differences if one.differs is Differs.MISSING
+    ]  # fmt: skip
+    for name, why in (*unusable, *gone):
+        spoiled = _days_in(reader.section, name)
+        missing |= {day: why for day in within if not spoiled or day in spoiled}
+    return missing
+
+
+def _elsewhere(reader: Reader, written: str) -> tuple[str, bool]:
+    if reader.section.integrations.get(written, written) in reader.in_scope:
+        return f"of {written}, which is none of the targets of this source", False
+    return f"of {written or '(none)'}, which is not in scope", True
+
+
+def _days_told(counts: Sequence[FileCount]) -> tuple[set[date], set[date]]:
+    """Return the dates in names of readable files, and the UTC days of records in those without one."""
+    readable = [count for count in counts if count.state is FileState.READ]
+    named = {day for count in readable for day in _named(count.name)}
+    return named, {cell.day for count in readable if not _named(count.name) for cell in count.daily()}
+
+
+def _named(name: str) -> list[date]:
+    span = days_named(name)
+    return [] if span is None else [span[0] + timedelta(days=n) for n in range((span[1] - span[0]) // DAY + 1)]
+
+
+def _dates_of(section: EventFiles, day: date) -> set[date]:
+    """Return the dates that the UTC day has in the source's time zone, in which its files are named."""
+    zone, window = ZoneInfo(section.time_zone), day_window(day)
+    return {window.start.astimezone(zone).date(), (window.end - _MICROSECOND).astimezone(zone).date()}
+
+
+def _days_in(section: EventFiles, name: str) -> set[date]:
+    """Return the UTC days of which a file of that name has a part; none where it names no date."""
+    zone = ZoneInfo(section.time_zone)
+    return {day for named in _named(name) for day in local_day(named, zone).days()}
+
+
+def _unusable(count: FileCount, share: float) -> str:
+    if count.state is not FileState.READ:
+        return f"{count.name} {count.state.value}: {count.reason}"
+    if _is_above(count, share):
+        return f"{count.name}: {count.bad:,} of {count.rows:,} lines are no events, above the limit of {share:.1%}"
+    return ""
+
+
+def _is_above(count: FileCount, share: float) -> bool:
+    return count.bad > share * count.rows
