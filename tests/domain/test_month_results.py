@@ -365,6 +365,18 @@ def test_chance_alone_is_no_breach_where_the_naive_rule_cries_wolf_some_fifty_ti
     assert (decided(months), false_alarms_expected(cells)) == (Verdict.GREEN, 0)
 
 
+def test_a_cell_that_is_bad_enough_alone_is_not_among_many() -> None:
+    """Four of a hundred come about by chance once in fifty cells."""
+    bad = {(DAY_ONE, "a"): Emitted(100, 100, 100)}, {(DAY_ONE, "a"): Received(96)}
+    others = every_day(100, 100, "b")
+
+    _, alone = result_of(sides_of(*bad))
+    _, among = result_of(sides_of({**bad[0], **others[0]}, {**bad[1], **others[1]}))
+
+    assert [cell.finding for cell in alone] == [Finding.BREACH]
+    assert [cell.finding for cell in among if cell.type == "a"] == [Finding.INCONCLUSIVE]
+
+
 def test_a_type_that_loses_five_percent_stands_out_of_the_grid() -> None:
     months, cells = month_results(list(grid(0.003, bad=("sentry", "type7"))), RULE, OCTOBER.window, SETTLED)
 
