@@ -22,7 +22,7 @@ from domain.reconciliation_sections import EventFiles
 from domain.windows import Window
 from steps.event_columns import CannotRead
 from steps.event_counting import not_too_many, rejected_group, words_of
-from steps.event_reading import EventFile, damage_told, opened, reading, rejected_rows
+from steps.event_reading import EventFile, Reading, damage_told, opened, reading, rejected_rows
 
 PARTS = 256
 HASHED_BY = f"duckdb {duckdb.__version__}"
@@ -160,10 +160,10 @@ def spool_file(
     writer = new_spool(path)
     tally = _Tally(Judge(section, targets), hours_of(days) + 2)
     try:
-        with opened(section.time_zone, memory_mib) as connection, damage_told(file):
-            rows = reading(connection, file, section, days)
-            query = f"SELECT hash(target, id) AS hash, us, hour, marks, {', '.join(rows.labels)} FROM ({rows.sql})"  # noqa: S608
-            for batch in connection.sql(query).to_arrow_reader(_BATCH_ROWS):
+        with opened(section.time_zone, memory_mib) as connection:
+            with damage_told(file):
+                rows = reading(connection, file, section, days)
+            for batch in _batches(connection, file, rows):
                 writer.add(*tally.taken(batch, rows.labels))
             writer.flush()
             rejected = rejected_rows(connection)
@@ -173,6 +173,13 @@ def spool_file(
     groups = [*tally.groups(), rejected_group(rejected)]
     count = file_count(file.name, file.day, groups, tally.judge, days, (tally.first, tally.last))
     return count, Spool(path, tuple(tally.kinds), tally.hours, tuple(writer.segments), writer.checksum)
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, file: EventFile, rows: Reading) -> Iterator[Any]:
+    """Yield the rows in Arrow batches. What goes wrong while they are dealt with is not the file's fault."""
+    query = f"SELECT hash(target, id) AS hash, us, hour, marks, {', '.join(rows.labels)} FROM ({rows.sql})"  # noqa: S608
+    with damage_told(file):
+        yield from connection.sql(query).to_arrow_reader(_BATCH_ROWS)
 
 
 @dataclass(slots=True)

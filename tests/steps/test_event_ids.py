@@ -1,5 +1,6 @@
 """What ids on both sides say is what plain Python finds, cell by cell: loss and duplication are never netted."""
 
+import resource
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -184,6 +185,18 @@ def test_the_spool_of_a_file_that_breaks_off_is_empty(tmp_path: Path) -> None:
     count, spool = spooled(path)
 
     assert (count.state, spool.rows, spool.path.stat().st_size) == (FileState.PARTIAL, 0, 0)
+
+
+def test_a_full_disk_is_not_told_as_a_damaged_file(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", [event(at) for at in range(1000)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="large"):
+            spooled(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("other_types", [0, 40])
