@@ -24,7 +24,7 @@ from steps.reconciling import (
 )
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import Gathered, counting_context, gather, schedule_month
+from tasks.reconciliation import NOTHING_RECORDED, Gathered, counting_context, gather, schedule_month
 from tasks.telling_of_months import check_day
 from vendors.registry import COUNTS
 
@@ -43,7 +43,7 @@ def check_yesterday() -> State[None]:
         config = read_own_config()
         names = chosen_environments(config, EVERY_ENVIRONMENT)
         if not names:
-            return Completed(message="No environment has an [emitted] section in opsflows.toml.", name="NothingDue")
+            return Completed(message=NOTHING_RECORDED, name="NothingDue")
         states: list[State[None]] = []
         with own_ledger() as ledger:
             began: datetime = flow_run.scheduled_start_time or ledger.now()

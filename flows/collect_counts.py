@@ -13,7 +13,7 @@ from steps.collecting import Collected, collection_report, collections_due
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import collect_from, counting_context
+from tasks.reconciliation import NOTHING_RECORDED, collect_from, counting_context
 from tasks.reporting import show_report
 from vendors.registry import COUNTS
 
@@ -30,12 +30,15 @@ def collect_counts() -> State[None]:
     """
     try:
         config = read_own_config()
+        names = chosen_environments(config, EVERY_ENVIRONMENT)
+        if not names:
+            return Completed(message=NOTHING_RECORDED, name="NothingDue")
         done: list[Collected] = []
         with own_ledger() as ledger, audited_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled collection",
             prefect_run_id=str(flow_run.id or ""), parameters={},
         ) as run:  # fmt: skip
-            for name in chosen_environments(config, EVERY_ENVIRONMENT):
+            for name in names:
                 with counting_context(run, config, name) as context:
                     for due in collections_due(context, COUNTS, ledger.now()):
                         collect_from(context, due, done, return_state=True)

@@ -21,7 +21,7 @@ from steps.audited_run import AuditedRun, audited_run
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, last_settled_month, planned_lines, question_of
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import Gathered, counting_context, gather
+from tasks.reconciliation import NOTHING_RECORDED, Gathered, counting_context, gather
 from tasks.reporting import show_report
 from tasks.telling_of_months import report_links, report_month
 from vendors.registry import COUNTS
@@ -62,18 +62,15 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
         mode: plan shows what would be read; apply counts, asks the vendors and writes the report.
     """
     try:
+        asked = None if month == LAST_SETTLED else Month.parse(month)
         config = read_own_config()
         names = chosen_environments(config, environment)
         if not names:
-            return Completed(message="No environment has an [emitted] section in opsflows.toml.", name="NothingDue")
+            return Completed(message=NOTHING_RECORDED, name="NothingDue")
         states: list[State[None]] = []
         with own_ledger() as ledger:
             began: datetime = flow_run.scheduled_start_time or ledger.now()
-            chosen = (
-                last_settled_month(began, config.reconciliation.settles_after)
-                if month == LAST_SETTLED
-                else Month.parse(month)
-            )
+            chosen = asked or last_settled_month(began, config.reconciliation.settles_after)
             for name in names:
                 with audited_run(
                     ledger, flow=_NAME, environment=name, mode=mode, actor=operator, reason=reason, ticket=ticket,

@@ -39,6 +39,8 @@ if TYPE_CHECKING:  # what it imports costs a quarter of a second
     from steps.emitted_sides import Place, SourceRead
 
 EmittedSection = EventFiles | CounterSnapshots | PrometheusCounters
+# What a scheduled run says where there is nothing to compare.
+NOTHING_RECORDED = "No environment but the rehearsal has an [emitted] section in opsflows.toml."
 _WORKERS = 8
 _TAGS = ["opsflows", "reconciliation"]
 _BROKE_OFF = "reading it broke off by a fault of opsflows or of this machine; the log of its task says which"

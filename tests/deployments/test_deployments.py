@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deployments.catalog import CATALOG
 from deployments.schedules import SWEEP_QUARTER_HOURLY, VERIFY_DAILY
 from domain.names import (
     CHECK_YESTERDAY,
@@ -67,6 +68,28 @@ def test_every_parameter_tells_the_operator_what_it_is(standing: Standing) -> No
 
     assert silent == set()
     assert {"operator", "ticket", "reason", "mode"} <= set(parameters)
+
+
+def test_every_schedule_ticks_as_the_catalog_says(standing: Standing) -> None:
+    ticking = {
+        (row["name"], schedule["slug"], schedule["schedule"]["cron"], schedule["schedule"]["timezone"])
+        for row in ours(standing)
+        for schedule in row["schedules"]
+    }
+
+    assert ticking == {
+        (entry.name, tick.slug, tick.cron, tick.timezone) for entry in CATALOG for tick in entry.schedules
+    }
+    assert {"reconcile-monthly", "collect-counts-daily", "check-yesterday-daily"} <= {slug for _, slug, _, _ in ticking}
+
+
+def test_what_runs_on_a_schedule_needs_no_word_of_an_operator(standing: Standing) -> None:
+    scheduled = {row["name"]: row["parameter_openapi_schema"] for row in ours(standing) if row["schedules"]}
+
+    assert {name for name, form in scheduled.items() if form.get("required")} == set()
+    assert set(scheduled["reconcile-events"]["properties"]) == {
+        "operator", "ticket", "reason", "month", "environment", "mode",
+    }  # fmt: skip
 
 
 def test_deploying_again_changes_nothing(standing: Standing) -> None:
