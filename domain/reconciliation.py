@@ -28,7 +28,6 @@ class Why(Enum):
 
     VENDOR = "the vendor says so"
     RATE_LIMIT = "rate limit"
-    SAMPLING = "sampling"
     REPEATS = "sent more than once"
     BOUNDARY = "counted on the next or last day"
     INCIDENT = "known incident"
@@ -283,11 +282,15 @@ class SourceFact:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A span that explains or may explain losses: an incident, or failing verifications; of one target or of all ("")."""
+    """A span in which losses may lie, of one target or of all (""). Only what somebody put down as an incident `explains` them.
+
+    That our own verifications failed says that something was wrong, and not that anybody knows what.
+    """
 
     window: Window
     target: str
     words: str
+    explains: bool = True
 
 
 @dataclass(frozen=True, slots=True)

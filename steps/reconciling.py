@@ -205,7 +205,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
             shift=asked.counting.shifts_at_day_end,
             rates=section.sample_rates,
             rate=section.sample_rate,
-            overlays=tuple(one for one in overlays if one.target in {"", name}),
+            overlays=tuple(one for one in overlays if one.explains and one.target in {"", name}),
         ),
         trust=_trust(mine),
         clock=asked.counting.clock,
@@ -280,7 +280,10 @@ def _overlays(question: Question) -> tuple[Overlay, ...]:
     ]
     failing = [
         Overlay(
-            span, str(target), f"verifications failed from {span.start:%-d %b %H:%M} to {span.end:%-d %b %H:%M} UTC"
+            span,
+            str(target),
+            f"verifications failed from {span.start:%-d %b %H:%M} to {span.end:%-d %b %H:%M} UTC",
+            explains=False,
         )
         for target, span in failing_spans(context.ledger, context.environment, question.window)
     ]
