@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from domain.windows import DAY, HOUR, Month, day_window
+from domain.windows import DAY, HOUR, Month, Window, day_window
 
 TYPES = ("login_failed", "payment_failed", "job_failed")
 _WEIGHTS = (5, 3, 2)
@@ -56,11 +56,14 @@ class Planted:
 _PER_DAY = {"slack": 60, "pagerduty": 40, "opsgenie": 40, "sentry": 240, "datadog": 240, "splunk": 320}
 
 
-def sample_month(month: Month, seed: int, planted: Planted) -> Iterator[SampleEvent]:
-    """Yield the month's events by integration and time, and note in `planted` what is wrong with them."""
+def sample_month(month: Month, seed: int, planted: Planted, days: Window | None = None) -> Iterator[SampleEvent]:
+    """Yield the month's events by integration and time, and note in `planted` what is wrong with them.
+
+    `days` are fewer days of the month than all; the outage is on the 12th and 13th.
+    """
     for integration, per_day in _PER_DAY.items():
         chance = random.Random(f"{month} {seed} {integration}")  # noqa: S311 (sample data)
-        for day in month.window.days():
+        for day in (days or month.window).days():
             for event in _day(integration, per_day, day, chance):
                 yield _FAULTS[integration](event, chance, planted)
 

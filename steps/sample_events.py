@@ -10,7 +10,7 @@ from pathlib import Path
 
 from domain.errors import BadInput
 from domain.sample_month import Planted, SampleEvent, sample_month
-from domain.windows import Month
+from domain.windows import Month, Window
 from vendors.stand_ins import StandIns
 
 PLANTED = "planted.json"
@@ -32,8 +32,10 @@ class Sample:
     received: Mapping[str, int]
 
 
-def write_sample(month: Month, seed: int, folder: Path, stand_ins: StandIns) -> Sample:
+def write_sample(month: Month, seed: int, folder: Path, stand_ins: StandIns, days: Window | None = None) -> Sample:
     """Write the month's files and a manifest into the folder, and load what the vendors got into the stand-ins.
+
+    `days` are fewer days of the month than all.
 
     Raises:
         BadInput: the folder has a sample already: the stand-ins would count its events twice.
@@ -41,16 +43,18 @@ def write_sample(month: Month, seed: int, folder: Path, stand_ins: StandIns) -> 
     if (folder / PLANTED).exists():
         raise BadInput(
             f"{folder} holds a sample of {json.loads((folder / PLANTED).read_text())['month']} already.",
-            "The stand-ins have received it; a second one would be there twice. Nothing was written.",
+            "The stand-ins have received it, or a part of it; a second one would be there twice. Nothing was written.",
             "Reconcile that month; or delete the folder and the stand-ins' state (stop make up, then rm .opsflows/stand-ins*.json).",
         )
     planted = Planted()
-    events = list(sample_month(month, seed, planted))
+    events = list(sample_month(month, seed, planted, days))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = _write_files(folder, events)
-    received = {vendor: _load(stand_ins, vendor, rows) for vendor, rows in _by_integration(events).items()}
-    said = {"month": str(month), "seed": seed, "planted": planted.faults, "received": received}
+    said = {"month": str(month), "seed": seed, "planted": planted.faults}
+    # Before the stand-ins are told: where that breaks off, some of it is there, and must not be there twice.
     _write(folder / PLANTED, json.dumps(said, indent=2).encode())
+    received = {vendor: _load(stand_ins, vendor, rows) for vendor, rows in _by_integration(events).items()}
+    _write(folder / PLANTED, json.dumps({**said, "received": received}, indent=2).encode())
     return Sample(folder, len(files), sum(int(row["rows"]) for row in files), planted.faults, received)
 
 
