@@ -27,7 +27,7 @@ COPY opsflows.toml ./
 # VERSION stands for the commit, which an image does not have: a rehearsal proves one version of the code.
 RUN uv pip install --no-cache --no-deps --no-build-isolation -e . \
  && python -m compileall -q blocks deployments domain entrypoints flows ledger mocks steps tasks vendors \
- && find . -path ./.venv -prune -o -name '*.py' -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum \
+ && find . -path ./.venv -prune -o \( -name '*.py' -o -name '*.jinja' -o -name '*.css' \) -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum \
     | cut -c1-12 | sed 's/^/image-/' > VERSION \
  && useradd --system --uid 10001 --home-dir /var/lib/opsflows --create-home opsflows \
  && install -d -o opsflows -g opsflows -m 0700 /var/lib/opsflows /var/lib/stand-ins

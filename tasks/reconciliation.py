@@ -1,7 +1,7 @@
 """Reconciling as rows of a run: each source counted, each vendor asked, ids matched; what broke off is named as missing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,6 +23,7 @@ from domain.reconciliation_sections import CounterSnapshots, EventFiles, Prometh
 from domain.windows import Month
 from ledger.opening import Ledger
 from ledger.places import resolve_home
+from ledger.rotation_rows import rotations
 from steps.audited_run import AuditedRun
 from steps.collecting import Collected, Due, collected
 from steps.conduct import stand_ins_url
@@ -65,7 +66,10 @@ class Gathered:
 
 @contextmanager
 def counting_context(run: AuditedRun, config: Config, environment: str) -> Iterator[Context]:
-    """Give the context; in the rehearsal with the addresses and credentials of the running stand-ins."""
+    """Give the context; in the rehearsal with the addresses and credentials of the running stand-ins.
+
+    A block counts there only where a rotation has changed it: others may be those of stand-ins that are gone, as a demo leaves them.
+    """
     context = context_of(run, config, environment, frozenset())
     if not context.is_rehearsal:
         yield context
@@ -76,9 +80,11 @@ def counting_context(run: AuditedRun, config: Config, environment: str) -> Itera
     finally:
         stand_ins.close()
 
-    def credentials(target: Target) -> dict[str, str] | None:
+    rotated = {record.credential.target for record in rotations(run.ledger, environment=environment)}
+
+    def credentials(target: Target) -> Mapping[str, str] | None:
         kept = context.credentials(target)
-        return dict(kept) if kept else generated.get(target.integration)
+        return kept if kept and target in rotated else generated.get(target.integration, kept)
 
     yield replace(context, addresses=addresses, credentials=credentials)
 
