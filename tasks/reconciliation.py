@@ -44,7 +44,7 @@ EmittedSection = EventFiles | CounterSnapshots | PrometheusCounters
 NOTHING_RECORDED = "No environment but the rehearsal has an [emitted] section in opsflows.toml."
 _WORKERS = 8
 _TAGS = ["opsflows", "reconciliation"]
-_BROKE_OFF = "reading it broke off by a fault of opsflows or of this machine; the log of its task says which"
+_BROKE_OFF = "reading it broke off, by a fault of the program or of this machine; the log of its task says which"
 
 
 @dataclass(slots=True)
