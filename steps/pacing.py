@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
 
@@ -16,15 +15,23 @@ LONGEST_WAIT = timedelta(seconds=30)
 ARRIVES_WITHIN = timedelta(seconds=1)
 
 
-@dataclass(slots=True)
 class Pacer:
-    """One per process. Counts calls in sliding windows, per account or per credential as each limit says."""
+    """One per process. Counts calls in sliding windows, per account or per credential as each limit says.
 
-    limits: Mapping[str, tuple[Limit, ...]]
-    sleep: Callable[[float], None]
-    monotonic: Callable[[], float] = time.monotonic
-    _made: dict[tuple[object, ...], deque[float]] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    No dataclass: Prefect walks through those that a task is given, and this one grows meanwhile in other threads.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, tuple[Limit, ...]],
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self.sleep = sleep
+        self.monotonic = monotonic
+        self._made: dict[tuple[object, ...], deque[float]] = {}
+        self._lock = Lock()
 
     def admit(self, account: str, credential: str) -> Callable[[str, str], None]:
         """Return what is called before each request of one credential, with system and verb.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,17 +47,20 @@ _TAGS = ["opsflows", "reconciliation"]
 _BROKE_OFF = "reading it broke off, by a fault of the program or of this machine; the log of its task says which"
 
 
-@dataclass(slots=True)
 class Gathered:
-    """What the tasks of one run have read so far."""
+    """What the tasks of one run have read so far.
 
-    sources: "list[SourceRead]" = field(default_factory=list)
-    exports: "dict[str, SourceRead]" = field(default_factory=dict)
-    received: dict[str, ReceivedSide] = field(default_factory=dict)
-    emitted: list[EmittedSide] = field(default_factory=list)
-    matched: dict[str, Matched] = field(default_factory=dict)
-    facts: list[SourceFact] = field(default_factory=list)
-    files_read: int = 0
+    No dataclass: Prefect walks through those that a task is given, and this one grows meanwhile in other threads.
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[SourceRead] = []
+        self.exports: dict[str, SourceRead] = {}
+        self.received: dict[str, ReceivedSide] = {}
+        self.emitted: list[EmittedSide] = []
+        self.matched: dict[str, Matched] = {}
+        self.facts: list[SourceFact] = []
+        self.files_read = 0
 
     @property
     def answered(self) -> Answered:

@@ -32,9 +32,10 @@ from steps.audited_run import audited_run, open_own_ledger
 from steps.conduct import stand_ins_url
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tests.leaks.canaries import from_file, malformed, secrets_in
+from tests.leaks.reconciling import reconcile_everything, reconcile_under, reconciled_month, sections_of
 from tests.leaks.rotating import fail_everywhere, minted, rotate_everything
 from tests.leaks.sinks import KUBECONFIG, sink_sections
-from tests.leaks.world import FAULTS, LEAKED, LIVE, PASSWORD, Control, Kept, Place, write_configurations
+from tests.leaks.world import FAULTS, LEAKED, LIVE, LIVE_PLATFORMS, PASSWORD, Control, Kept, Place, write_configurations
 from vendors.capabilities import checked_values
 from vendors.registry import EVERY, INTEGRATIONS
 
@@ -47,7 +48,7 @@ def main() -> None:
     """Live through all of it, and keep what each part came to and which secrets there were."""
     place = Place(Path(sys.argv[1]))
     control = Control(stand_ins_url())
-    patient, short = write_configurations(place, control, sink_sections(place, control))
+    patient, short = write_configurations(place, control, sink_sections(place, control) + sections_of(place))
     # A heartbeat makes each run wait a second for its thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         os.environ[_CONFIG] = str(patient)
@@ -61,6 +62,7 @@ def main() -> None:
         _store(given)
         outcomes |= _day_one_for_real()
         outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
+        outcomes |= reconcile_everything()
         # Before a rotation revokes what it is verified with, and with time to confirm: the stand-ins index with a delay.
         outcomes["cli mock"] = str(_opsflows(["verify", "--mode", "mock", "--json"], {}))
         outcomes |= rotate_everything(control)
@@ -95,7 +97,8 @@ def _canaries(control: Control, given: Mapping[str, Mapping[str, str]], saved: M
 def _store(given: Mapping[str, Mapping[str, str]]) -> None:
     """Save the stand-ins' credentials as those of real environments; once Slack's webhook alone, so that people are asked."""
     for name, values in given.items():
-        save_values(EVERY[name], Target(name), LIVE, values)
+        if name in (*INTEGRATIONS, *LIVE_PLATFORMS):
+            save_values(EVERY[name], Target(name), LIVE, values)
         unread = {"SLACK_WEBHOOK_URL": values["SLACK_WEBHOOK_URL"]} if name == "slack" else values
         save_values(EVERY[name], Target(name), "staging", unread)
 
@@ -122,6 +125,7 @@ def _failing(control: Control) -> dict[str, str]:
         _let_a_day_pass()
         control.break_with(fault)
         outcomes[f"due {fault.name}"] = _named(verify_what_is_due(return_state=True))
+        outcomes |= reconcile_under(fault.name)
         if fault.name in {"echo401", "reset"}:
             real: dict[str, Any] = {**_WHO, "environment": LIVE, "wiring_mode": "real_all"}
             outcomes[f"real {fault.name}"] = _named(wire_day_one(**real, return_state=True))
@@ -161,6 +165,8 @@ def _from_the_command_line(place: Place) -> dict[str, str]:
         ("cli rotate", ["rotate", "datadog", "--environment", "far", "--apply", "--no-follow"], {}),
         ("cli adopt", ["adopt", "datadog-default-far-send"], far),
         ("cli freeze", ["freeze", "a test"], {}),
+        ("cli reconcile", ["reconcile", "--month", str(reconciled_month()), "--environment", "staging", "--json"], {}),
+        ("cli waivers", ["waivers"], {}),
         ("cli audit", ["audit", "verify"], {}),
     ]
     return {name: str(_opsflows(arguments, extra)) for name, arguments, extra in commands}

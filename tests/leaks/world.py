@@ -6,6 +6,7 @@ Everything that may hold a secret lies in `secret/`; everything that must not li
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ _KEPT = "kept.json"
 # A place and no integration: nothing of its own is rotated.
 _CLUSTER = "kubernetes"
 LIVE = "live"
+# Those that its places are opened with; staging has all. Each stored one costs Prefect half a second.
+LIVE_PLATFORMS = ("github", "gcpsecret", "awssecret")
 LEAKED = "l3aked-0n.purpose/Zx81Vb"
 
 
@@ -150,9 +153,15 @@ class Control:
             self._ask("DELETE", f"/{vendor}/faults")
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
-        answer = httpx.request(method, f"{self.url}/_control{path}", json=body, trust_env=False)
+        answer = _console().request(method, f"{self.url}/_control{path}", json=body)
         answer.raise_for_status()
         return answer.json()
+
+
+@cache
+def _console() -> httpx.Client:
+    """One client for all: each new one would load the certificate authorities again, a dozen times for every fault."""
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _words(vendor: str, secrets: Mapping[str, str]) -> str:
@@ -174,7 +183,7 @@ def write_configurations(place: Place, control: Control, sinks: str) -> tuple[Pa
         # A file of variables is verified in local.
         for name, kind in (("rehearsal", "rehearsal"), ("local", "dev"), ("far", "dev"))
     )
-    sections = f"{elsewhere}{_environment('staging', addresses)}{_environment(LIVE, addresses)}{sinks}"
+    sections = f"{elsewhere}{_environment('staging', tuple(PLATFORMS), addresses)}{_environment(LIVE, LIVE_PLATFORMS, addresses)}{sinks}"
     patient.write_text(f"{sections}[verify]\nsend_seconds = 10\nconfirm_seconds = 20\n")
     short.write_text(
         f"{sections}[verify]\nsend_seconds = 2\nconfirm_seconds = 0.3\nclean_up_seconds = 0.3\nattempts = 1\n"
@@ -182,10 +191,10 @@ def write_configurations(place: Place, control: Control, sinks: str) -> tuple[Pa
     return patient, short
 
 
-def _environment(name: str, addresses: Mapping[str, str]) -> str:
+def _environment(name: str, platforms: tuple[str, ...], addresses: Mapping[str, str]) -> str:
     lines = "".join(f"{vendor} = '{address}'\n" for vendor, address in addresses.items())
     return (
-        f"[environments.{name}]\nkind = 'staging'\nin_scope = {list(NAMES)}\nplatforms = {list(PLATFORMS)}\nallowed_hosts = ['127.0.0.1']\n"
+        f"[environments.{name}]\nkind = 'staging'\nin_scope = {list(NAMES)}\nplatforms = {list(platforms)}\nallowed_hosts = ['127.0.0.1']\n"
         f"[environments.{name}.addresses]\n{lines}{_low_urgency(name)}"
         f"[environments.{name}.alerts]\npage = 'pagerduty'\nticket = 'slack'\n"
     )
