@@ -233,7 +233,7 @@ def _attention(ordered: Sequence[TargetMonth]) -> Iterator[str]:
     for one in urgent[:_ROWS]:
         yield f"- {SIGN[one.finding]} **{_text(one.target)}**, {one.finding.value}: {_text(one.why, _LONGEST_SENTENCE)}."
         if one.cause is not None:
-            yield f"  Probably: {_text(one.cause.cause, _LONGEST_SENTENCE)}. Next: {_text(one.cause.next_step, _LONGEST_SENTENCE)}"
+            yield f"  Probably: {_text(one.cause.cause.rstrip('.'), _LONGEST_SENTENCE)}. Next: {_text(one.cause.next_step, _LONGEST_SENTENCE)}"
         yield f"  {_text(_who(one.investigation, 'Nobody looks into it yet.').strip(), _LONGEST_SENTENCE)}"
     yield from _more(len(urgent))
     yield ""

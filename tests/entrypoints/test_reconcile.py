@@ -98,6 +98,7 @@ def test_a_sample_month_is_reconciled_as_the_documentation_says(standing: Standi
     page = next(line.split(maxsplit=1)[1] for line in shown.out.splitlines() if line.startswith("Page  "))
     assert Path(page).read_text().startswith("<!doctype html>")
     assert shown.out.splitlines()[-1] == "HOLD (rehearsal)"
+    assert "\\" not in shown.out  # no signs of Markdown that a terminal does not understand
     assert "7/7" in shown.err
     [document] = json.loads(machine.out)
     findings = {one["target"]: one["finding"] for one in document["targets"]}
