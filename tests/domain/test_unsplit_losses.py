@@ -29,8 +29,8 @@ def left(emitted: Emitted, received: Received) -> Bounds:
     return compared.loss_residual
 
 
-def sent(events: int, repeats: int = 0, **more: int) -> Emitted:
-    return Emitted(events + repeats, events, events, **more)
+def sent(events: int, repeats: int = 0) -> Emitted:
+    return Emitted(events + repeats, events, events)
 
 
 def test_a_loss_explains_what_each_type_lacks() -> None:

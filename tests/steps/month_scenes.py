@@ -9,7 +9,14 @@ from typing import Any
 from domain.errors import OpsError
 from domain.event_counts import NOT_SPLIT, Clock, Count, Fate, Listed, Page, Unit
 from domain.reconciliation import Cell, Reconciliation, TargetMonth
-from domain.reconciliation_sections import CounterSnapshots, EventColumns, EventFiles, KnownIncident, ReceivedSection
+from domain.reconciliation_sections import (
+    CounterSnapshots,
+    EventColumns,
+    EventFiles,
+    KnownIncident,
+    PrometheusCounters,
+    ReceivedSection,
+)
 from domain.windows import HOUR, Month, Window, day_window
 from steps.emitted_sides import Place, SourceRead, read_source
 from steps.matched_ids import match_sides
@@ -25,7 +32,7 @@ START = OCTOBER.window.start
 SETTLED = datetime(2026, 11, 20, tzinfo=UTC)
 THREE_DAYS = Window(START, START + timedelta(days=3))
 COLUMNS = EventColumns(environment="environment", outcome="outcome", sampled="sampled", verify="verify")
-Section = EventFiles | CounterSnapshots
+Section = EventFiles | CounterSnapshots | PrometheusCounters
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """Whoever is in a folder is alone there, a killed process holds nothing, and a folder that is removed locks nobody out."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -87,10 +86,10 @@ def test_a_folder_of_ones_own_is_gone_afterwards_and_what_others_left_before(tmp
     (tmp_path / "left" / "spool.ids").write_bytes(b"of a killed run")
 
     with folder_of_own(tmp_path) as folder:
-        there = sorted(os.listdir(tmp_path))
+        there = list(tmp_path.iterdir())
 
-        assert there == [folder.name]
-    assert os.listdir(tmp_path) == []
+        assert there == [folder]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_have_folders_of_their_own_at_once(tmp_path: Path) -> None:

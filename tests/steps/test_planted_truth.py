@@ -71,12 +71,14 @@ def test_what_was_planted_is_found_to_the_number(planted: tuple[MonthScene, Samp
     assert [(one.why, one.events) for one in compared["pagerduty"].excess_explained] == [(Why.REPEATS, twice)] * (
         twice > 0
     )
-    assert pagerduty.emitted is not None and pagerduty.emitted.repeats == twice
+    assert pagerduty.emitted is not None
+    assert pagerduty.emitted.repeats == twice
     few = faults["opsgenie"]["lost, here and there"]
     assert compared["opsgenie"].loss == Bounds(few, few)
     assert len(opsgenie.missing_ids) == (few if opsgenie.finding in {Finding.BREACH, Finding.INCONCLUSIVE} else 0)
     sentry, datadog = run.month("sentry"), run.month("datadog")
-    assert sentry.received is not None and datadog.emitted is not None
+    assert sentry.received is not None
+    assert datadog.emitted is not None
     assert {(fate, n) for fate, _, n in sentry.received.losses} == {
         (Fate.FILTERED, faults["sentry"]["filtered by the vendor"]),
         (Fate.RATE_LIMITED, faults["sentry"]["rate-limited by the vendor"]),
@@ -86,7 +88,8 @@ def test_what_was_planted_is_found_to_the_number(planted: tuple[MonthScene, Samp
     assert datadog.emitted.sampled_out == faults["datadog"]["sampled out by the client"]
     assert (compared["datadog"].loss, compared["datadog"].excess) == (Bounds(0, 0), Bounds(0, 0))
     splunk = run.month("splunk")
-    assert splunk.shift is not None and abs(splunk.shift.hours) == 8
+    assert splunk.shift is not None
+    assert abs(splunk.shift.hours) == 8
 
 
 def test_what_the_files_hold_besides_is_counted_and_shown(planted: tuple[MonthScene, Sample]) -> None:
