@@ -24,6 +24,7 @@ from domain.windows import Month
 from ledger.opening import Ledger
 from ledger.places import resolve_home
 from ledger.rotation_rows import rotations
+from steps.alone import TAKEN
 from steps.audited_run import AuditedRun
 from steps.collecting import Collected, Due, collected
 from steps.conduct import stand_ins_url
@@ -102,11 +103,13 @@ def gather(question: Question, gathered: Gathered) -> None:
         len(sources) + len(question.asked), PrefectBar(f"reconciliation-{environment}-progress")
     )  # fmt: skip
     for name, section in sources.items():
-        count_source(question, name, section, gathered, progress, return_state=True)
+        _stop_where_taken(count_source(question, name, section, gathered, progress, return_state=True))
         _name_unread(question, name, section, gathered)
     for asked in question.asked:
         if asked.section.export is not None:
-            count_export(question, asked, asked.section.export, gathered, progress, return_state=True)
+            _stop_where_taken(
+                count_export(question, asked, asked.section.export, gathered, progress, return_state=True)
+            )
     ask = partial(ask_vendor, question, gathered=gathered, progress=progress, return_state=True)
     side_by_side(ask, [asked for asked in question.asked if asked.section.export is None], _WORKERS)
     days = list(question.window.days())
@@ -119,6 +122,13 @@ def gather(question: Question, gathered: Gathered) -> None:
             EmittedSide(target, read.trust, {}, why) for read in gathered.sources for target in read.targets
         ]
     progress.end()
+
+
+def _stop_where_taken(counted: State[State[None]]) -> None:
+    """Let the run end where another one is counting the same window: that says nothing of the source, and is no result."""
+    problem = counted.result(raise_on_failure=False) if counted.is_failed() else None
+    if isinstance(problem, OpsError) and problem.symptom == TAKEN:
+        raise problem
 
 
 def _name_unread(question: Question, name: str, section: EmittedSection, gathered: Gathered) -> None:
