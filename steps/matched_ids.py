@@ -64,9 +64,9 @@ def match_sides(
                 told[name] = ReceivedSide(missing=untold)
         found = match_ids(question, sources, spools, folder)
     answered = Answered(found.emitted, told, found.matched, (), 0)
-    missing = missing_events(question, answered, sources, found.compared, place)
+    missing, facts = missing_events(question, answered, sources, found.compared, place)
     matched = {name: replace(one, missing_ids=missing.get(name, ())) for name, one in found.matched.items()}
-    return replace(found, matched=matched), told
+    return replace(found, matched=matched, facts=(*found.facts, *facts)), told
 
 
 def match_ids(

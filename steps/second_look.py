@@ -10,7 +10,7 @@ from pathlib import Path
 
 from domain.errors import OpsError
 from domain.event_files import ComparedIds, DayCell, FileCount, FileState, LostId, MissingEvent
-from domain.reconciliation import Finding
+from domain.reconciliation import Finding, SourceFact
 from domain.reconciliation_sections import EventFiles
 from steps.emitted_sides import Place, SourceRead, access_of, fetched_for, repeats_of
 from steps.event_reading import EventFile
@@ -26,10 +26,10 @@ _LOOKED_INTO = frozenset({Finding.BREACH, Finding.INCONCLUSIVE, Finding.WAIVED})
 
 def missing_events(
     question: Question, answered: Answered, sources: Sequence[SourceRead], compared: ComparedIds, place: Place
-) -> dict[str, tuple[str, ...]]:
-    """Return lines of lost events, by target and time; none of a target that is in order, or is only counted.
+) -> tuple[dict[str, tuple[str, ...]], tuple[SourceFact, ...]]:
+    """Return lines of lost events, by target and time, and what could not be looked up.
 
-    Only files that hold events of the cells are read again; one that cannot be had any more adds nothing.
+    None is of a target that is in order, or is only counted. Only files that hold events of the cells are read again.
     """
     month = assembled(question, answered)
     wanted = {one.target for one in month.targets if one.by_ids and one.finding in _LOOKED_INTO}
@@ -38,13 +38,17 @@ def missing_events(
     lost = [one for one in compared.lost if one.cell.kind.target in wanted and _place_of(one) in known]
     compared = replace(compared, lost=tuple(_first_of_each(lost)))
     found: dict[tuple[str, str], MissingEvent] = {}
+    facts: list[SourceFact] = []
     for source in sources:
         for event in _in_source(question, source, compared, place):
+            if isinstance(event, SourceFact):
+                facts.append(event)
+                continue
             found.setdefault((event.target, event.event_id), event)
     lines: dict[str, tuple[str, ...]] = {}
     for event in sorted(found.values()):
         lines[event.target] = (*lines.get(event.target, ()), written(event))
-    return {target: some[:MOST_OF_A_TARGET] for target, some in lines.items()}
+    return {target: some[:MOST_OF_A_TARGET] for target, some in lines.items()}, tuple(facts)
 
 
 def written(event: MissingEvent) -> str:
@@ -65,7 +69,9 @@ def _first_of_each(lost: Sequence[LostId]) -> Iterator[LostId]:
             yield one
 
 
-def _in_source(question: Question, source: SourceRead, compared: ComparedIds, place: Place) -> Iterator[MissingEvent]:
+def _in_source(
+    question: Question, source: SourceRead, compared: ComparedIds, place: Place
+) -> Iterator[MissingEvent | SourceFact]:
     section, cells = source.section, {one.cell for one in compared.lost}
     counts = {count.name: count for count in source.counts}
     concerned = [file for file in source.files if _holds(counts[file.name], cells)]
@@ -76,9 +82,11 @@ def _in_source(question: Question, source: SourceRead, compared: ComparedIds, pl
         with opened_store(section, access_of(question)) as store:
             for file in concerned:
                 yield from _in_file(question, section, file, counts[file.name], compared, store, folder)
-    except OpsError:
+    except OpsError as error:
         # What is missing is counted; only its names cannot be had.
-        return
+        yield SourceFact(
+            source.name, "", f"ids of lost events could not be looked up: {error.happened}", 0, is_fault=True
+        )
 
 
 def _in_file(  # noqa: PLR0917 (what one file is read with)

@@ -1,9 +1,12 @@
 """Ids say what is lost, what came twice and what nobody recorded, by the day and type of each side; nothing is netted."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from domain.errors import Rejected
 from domain.event_counts import NOT_SPLIT, Count, Fate, Listed, Trust
@@ -286,3 +289,47 @@ def test_what_is_written_down_of_a_list_is_removed(prod: MonthScene, tmp_path: P
     assert [path.suffix for path in (tmp_path / "lists").iterdir()] == [".ids", ".ids"]
     assert spool.rows == 1
     assert list((prod.place.spool / "matching").iterdir()) == []
+
+
+_HAPPENED = st.lists(
+    st.tuples(
+        st.integers(0, 47), st.sampled_from(["a", "b"]), st.integers(1, 3), st.integers(0, 3), st.sampled_from([-2, 0, 0, 2]),
+        st.booleans(),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@pytest.mark.prove
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_HAPPENED, st.integers(0, 4))
+def test_whatever_happened_each_event_is_lost_doubled_or_strange_and_counted_once(
+    prod: MonthScene, happened: list[tuple[int, str, int, int, int, bool]], strangers: int
+) -> None:
+    rows, events, truth = [], [listed(f"s{n}", at(1), "a") for n in range(strangers)], Counter(strange=strangers)
+    for number, (hour, kind, records, copies, late, dropped) in enumerate(happened):
+        moment = START + timedelta(hours=hour, minutes=30)
+        outcome = "queue_full" if dropped else "sent"
+        rows += [recorded(number, moment, kind=kind, outcome=outcome)] * records
+        arrives = 0 if dropped else copies
+        events += [listed(number, moment + timedelta(hours=late), kind)] * arrives
+        # What arrives on a neighbouring day is not lost, and is no copy of the window's.
+        within = TWO_DAYS.start <= moment + timedelta(hours=late) < TWO_DAYS.end
+        truth.update(sent=not dropped, dropped=dropped, lost=not dropped and not copies, repeats=records - 1)
+        truth.update(copies=arrives - 1 if arrives and within else 0)
+    prod.configure(emitted={"gateway": prod.files(columns={"outcome": "outcome"})})
+    writes(prod, *rows)
+
+    found = run(prod, *events).reconciliation.cells
+
+    told = Counter(
+        {
+            "sent": sum(cell.emitted.sent for cell in found if cell.emitted),
+            "dropped": sum(cell.emitted.dropped for cell in found if cell.emitted),
+            "repeats": sum(cell.emitted.repeats for cell in found if cell.emitted),
+            "lost": sum(cell.received.lost or 0 for cell in found if cell.received),
+            "copies": sum(cell.received.duplicates or 0 for cell in found if cell.received),
+            "strange": sum(cell.received.extra or 0 for cell in found if cell.received),
+        }
+    )
+    assert +told == +truth
