@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from domain.dated_names import is_looked_for, may_hold_events_of, the_day_named
-from domain.errors import BadInput, Rejected
+from domain.errors import BadInput, Rejected, Unavailable
 from domain.event_manifest import Difference, Differs, Manifest, differences_in_listing, read_manifests
 from domain.names import Target
 from domain.reconciliation import SourceFact
@@ -103,7 +103,7 @@ def list_files(
 
     Raises:
         BadInput: the folder is not there or cannot be read.
-        Rejected, Unavailable: the store refuses, or did not answer in spite of repeats.
+        Rejected, Unavailable: the store refuses, did not answer in spite of repeats, or lists in a circle.
     """
     named = section.manifest if isinstance(section, EventFiles) else ""
     found: list[SourceFile] = []
@@ -182,6 +182,7 @@ def _unreadable(place: str, why: str) -> BadInput:
 def _in_store(section: EventFiles | CounterSnapshots, store: Store, repeats: Repeats) -> Iterator[SourceFile]:
     _, _, prefix = bucket_and_prefix(section.place)
     cursor = ""
+    seen: set[str] = set()
     while True:
         page = repeats.read(lambda after=cursor: store.page(prefix, after))  # type: ignore[misc]  # mypy infers no lambda with a default
         for one in page.objects:
@@ -191,6 +192,17 @@ def _in_store(section: EventFiles | CounterSnapshots, store: Store, repeats: Rep
         cursor = page.cursor
         if not cursor:
             return
+        if cursor in seen:
+            raise _endless(section.place)
+        seen.add(cursor)
+
+
+def _endless(place: str) -> Unavailable:
+    return Unavailable(
+        f"The store led in a circle through its listing of {place}.",
+        "The listing has no end, so nobody knows which files are there; none of them was counted.",
+        "Count again; if it comes back, look at the proxy or the store behind the section's address.",
+    )
 
 
 def _manifest(

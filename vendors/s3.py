@@ -96,7 +96,13 @@ class S3Bucket:
             raise self._garbage("list_objects_v2") from None
         # Whoever does not know prefixes would answer with the whole bucket.
         objects = tuple(one for one in found if one.key.startswith(prefix))
-        return ObjectPage(objects, str(said.get("NextContinuationToken", "")) if said.get("IsTruncated") else "")
+        if not said.get("IsTruncated"):
+            return ObjectPage(objects, "")
+        following = str(said.get("NextContinuationToken", ""))
+        if not following:
+            # There is more, and no way to it: the rest of the files would be missed in silence.
+            raise self._garbage("list_objects_v2")
+        return ObjectPage(objects, following)
 
     def part(self, wanted: StoredObject, start: int) -> Part:
         said = self._asked(

@@ -23,6 +23,7 @@ from tests.stores.google import refused as refused_by_google
 from tests.stores.loopback import Loopback
 from vendors.hosts import HostRule
 from vendors.http import Conduct
+from vendors.object_stores import ObjectPage, Part, StoredObject
 from vendors.registry import PLATFORMS
 
 OCTOBER = Month(2026, 10).window
@@ -208,6 +209,26 @@ def test_a_listing_that_stays_refused_is_no_empty_listing(moto: str) -> None:
                 list_files(section, OCTOBER, store, repeats())
             with pytest.raises(Rejected):
                 list_files(section, OCTOBER, store, repeats())
+
+
+class _Circling:
+    """A store whose second page leads back to itself."""
+
+    def page(self, prefix: str, cursor: str) -> ObjectPage:
+        return ObjectPage((StoredObject(f"{prefix}{cursor or 'first'}.jsonl", 3, "1"),), "second")
+
+    def part(self, wanted: StoredObject, start: int) -> Part:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        return
+
+
+def test_a_listing_that_leads_in_a_circle_is_no_listing() -> None:
+    section = event_files("gs://events/prod")
+
+    with pytest.raises(Unavailable, match="in a circle"):
+        list_files(section, OCTOBER, _Circling(), repeats())
 
 
 def test_a_folder_that_is_not_there_is_no_empty_folder(tmp_path: Path) -> None:

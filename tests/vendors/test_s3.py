@@ -88,6 +88,22 @@ def test_what_does_not_begin_with_the_prefix_is_not_in_it_even_where_the_store_s
     assert bucket.page("events/", "").objects == ()
 
 
+def test_a_page_that_has_more_and_says_no_way_to_it_is_no_end_of_the_listing(bucket: S3Bucket, s3: S3) -> None:
+    s3.front.spoil(
+        Told(
+            200,
+            b'<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>1</Key><Size>2</Size>'
+            b"<ETag>&quot;e&quot;</ETag></Contents></ListBucketResult>",
+            {"content-type": "application/xml"},
+        )
+    )
+
+    with pytest.raises(OpsError) as told:
+        bucket.page("", "")
+
+    assert told.value.symptom == "network.garbage"
+
+
 def test_a_part_is_of_the_listed_etag_and_says_what_the_whole_comes_to(
     bucket: S3Bucket, s3: S3, evidence: list[Exchange]
 ) -> None:
