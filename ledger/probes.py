@@ -138,17 +138,23 @@ def mark_cleaned(ledger: Ledger, cleaned: Iterable[tuple[str, CleanUp]]) -> None
 
 
 def probe_ratios(ledger: Ledger, environment: str, window: Window) -> dict[Target, ProbeRatio]:
-    """Return of each target how many probes were sent in the window and how many of them were seen at the vendor."""
+    """Return of each target how many probes were sent in the window and how many of them were seen at the vendor.
+
+    A probe that its run never closed, because it was killed or ended before that, counts as sent and not seen: nobody saw it.
+    Those of a run that goes on are not counted yet.
+    """
     intents = PROBE_INTENTS.c
+    sent = and_(intents.closed_at.is_not(None), intents.clean_up != CleanUp.NOTHING_SENT.value)
+    left_open = and_(intents.closed_at.is_(None), RUNS.c.verdict.is_not(None))
     seen = func.sum(case((intents.outcome == Outcome.PASS.value, 1), else_=0))
     query = (
         select(intents.target, func.count(), seen)
+        .outerjoin(RUNS, RUNS.c.run_id == intents.run_id)
         .where(
             intents.environment == environment,
             intents.opened_at >= window.start,
             intents.opened_at < window.end,
-            intents.closed_at.is_not(None),
-            intents.clean_up != CleanUp.NOTHING_SENT.value,
+            or_(sent, left_open),
         )
         .group_by(intents.target)
     )

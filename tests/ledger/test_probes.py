@@ -10,9 +10,11 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.names import Target
 from domain.probes import CleanUp, Outcome
+from domain.reconciliation import ProbeRatio
 from domain.verdicts import Verdict, World
+from domain.windows import Window
 from ledger.opening import Ledger
-from ledger.probes import close_intents, kept_for_people, left_open, mark_cleaned, open_intents
+from ledger.probes import close_intents, kept_for_people, left_open, mark_cleaned, open_intents, probe_ratios
 from ledger.runs import abandon_dead_runs, seal_run
 from ledger.schema import PROBE_INTENTS
 from tests.ledger.recording import SLACK, SPLUNK, opened, result
@@ -151,3 +153,17 @@ def test_intents_are_written_all_or_none(ledger: Ledger) -> None:
 
     with ledger.reading() as connection:
         assert connection.execute(select(func.count()).select_from(PROBE_INTENTS)).scalar_one() == 2
+
+
+def test_a_probe_of_a_killed_run_counts_as_sent_and_not_seen(ledger: Ledger, later: Later) -> None:
+    within = Window(ledger.now() - timedelta(hours=1), ledger.now() + timedelta(hours=1))
+    opened(ledger, "run-1", lease=timedelta(minutes=1))
+    open_two(ledger)
+    close_intents(ledger, [result("n1")])
+
+    before = probe_ratios(ledger, "staging", within)
+    abandon_dead_runs(later(timedelta(minutes=2)))
+    after = probe_ratios(ledger, "staging", within)
+
+    assert before == {SLACK: ProbeRatio(1, 1)}
+    assert after == {SLACK: ProbeRatio(1, 1), SPLUNK: ProbeRatio(1, 0)}
