@@ -64,7 +64,8 @@ def _heat_cell(day: date, target: TargetMonth, cells: list[Cell], tolerance: flo
     if drift.missing == drift.cells:
         return HeatCell(day, "▨", NO_DATA, "nodata")
     one = _compared(day, drift, tolerance, target.finding)
-    is_provisional = Finding.PROVISIONAL in drift.findings
+    # Cells are judged whenever they are known; it is the integration's month that has settled or has not.
+    is_provisional = target.finding is Finding.PROVISIONAL
     look = one.look + (" partly" if drift.missing else "") + (" provisional" if is_provisional else "")
     says = one.says + (f"; {drift.missing} of {drift.cells} types have {NO_DATA}" if drift.missing else "")
     return replace(one, look=look, says=says + ("; provisional" if is_provisional else ""))
@@ -72,8 +73,7 @@ def _heat_cell(day: date, target: TargetMonth, cells: list[Cell], tolerance: flo
 
 def _compared(day: date, drift: _Drift, tolerance: float, month: Finding) -> HeatCell:
     if not drift.expected:
-        came = drift.excess.high
-        return HeatCell(day, "+" if came else "\N{EN DASH}", f"{came:,} received, nothing expected", "even")
+        return _unexpected(day, drift, month)
     is_loss = (
         drift.loss.low >= drift.excess.low
         if drift.loss.low or drift.excess.low
@@ -91,6 +91,16 @@ def _compared(day: date, drift: _Drift, tolerance: float, month: Finding) -> Hea
     how = _how(drift, tolerance, month)
     look = f"{'loss' if is_loss else 'excess'} {how}"
     return HeatCell(day, _signed(low or high, sign), f"{day_in_words(day)}: {says}, {_TOLD[how]}", look, _MARK[how])
+
+
+def _unexpected(day: date, drift: _Drift, month: Finding) -> HeatCell:
+    """Return the cell of a day that nothing was expected of: what came without a reason is as bad as anywhere else."""
+    came = drift.excess.high
+    says = f"{came:,} received, nothing expected"
+    if not came or not drift.findings & {Finding.BREACH, Finding.INCONCLUSIVE}:
+        return HeatCell(day, "+" if came else "\N{EN DASH}", says, "even")
+    how = "waived" if month is Finding.WAIVED else "above" if Finding.BREACH in drift.findings else "unclear"
+    return HeatCell(day, "+", f"{day_in_words(day)}: {says}, {_TOLD[how]}", f"excess {how}", _MARK[how])
 
 
 def _how(drift: _Drift, tolerance: float, month: Finding) -> str:

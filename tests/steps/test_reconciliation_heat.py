@@ -102,6 +102,25 @@ def test_a_day_on_which_nothing_was_expected_is_no_zero() -> None:
     assert cell.shown == "\N{EN DASH}"
 
 
+def test_what_arrives_where_nothing_was_expected_stands_out_as_a_breach() -> None:
+    month = sample()
+    cell = replace(cell_of(FIRST, "datadog", NOT_SPLIT, emitted_of(0), Received(500)), finding=Finding.BREACH)
+
+    found = heat_map(replace(month, cells=(cell,)))["datadog"][0]
+
+    assert (found.shown, found.look) == ("+", "excess above")
+    assert found.says.endswith("500 received, nothing expected, unexplained")
+
+
+def test_the_month_of_an_integration_is_provisional_whatever_its_cells_say() -> None:
+    month = sample()
+    waiting = tuple(replace(one, finding=Finding.PROVISIONAL) for one in month.targets)
+
+    drawn = heat_map(replace(month, targets=waiting))
+
+    assert all(cell.look.endswith("provisional") for cell in drawn["datadog"])
+
+
 def test_a_provisional_day_says_so() -> None:
     month: Reconciliation = provisional_sample()
 
