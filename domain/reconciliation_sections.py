@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
+from itertools import combinations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -229,6 +230,7 @@ def reconciliation_faults(
     for name, section in emitted.items():
         named = {*section.integrations.values(), *section.targets}
         yield from _scope_faults(f"emitted.{name}", section.environment, sorted(named), in_scope)
+    yield from _recorded_twice(emitted, in_scope)
     for environment, sections in received.items():
         yield from _scope_faults(f"received.{environment}", environment, sections, in_scope)
         for target, one in sections.items():
@@ -241,6 +243,27 @@ def reconciliation_faults(
         yield from _scope_faults(f"incidents[{number}]", incident.environment, incident.targets, in_scope)
     for environment, target in rule.post_to.items():
         yield from _scope_faults("reconciliation.post_to", environment, (target,), in_scope)
+
+
+def _recorded_twice(
+    emitted: Mapping[str, EventFiles | CounterSnapshots | PrometheusCounters],
+    in_scope: Mapping[str, Collection[Target]],
+) -> Iterator[str]:
+    """Yield two sections that record the same target in different ways: what both say is the same events, and is added.
+
+    Of event files an event is counted once however many hold it; two sections of counters have processes of their own.
+    """
+    for (one, first), (other, second) in combinations(emitted.items(), 2):
+        if first.kind == second.kind or first.environment != second.environment:
+            continue
+        declared = {str(target) for target in in_scope.get(first.environment, ())}
+        both = {*(first.targets or declared)} & {*(second.targets or declared)}
+        if both:
+            yield (
+                f"emitted.{other}.targets: {', '.join(sorted(both))} is recorded by emitted.{one} ({first.kind}) and by "
+                f"emitted.{other} ({second.kind}), and counted twice; say in each which targets it records, so that "
+                f"none is in both (value {list(second.targets)!r})"
+            )
 
 
 def _scope_faults(

@@ -222,6 +222,38 @@ def test_what_is_not_declared_is_told_with_its_key(text: str, fault: str) -> Non
     assert fault in refused(text)
 
 
+def named(section: str, name: str, *targets: str) -> str:
+    """Return a section by another name, with these targets."""
+    return section.replace("emitted.app", f"emitted.{name}") + (f"targets = {list(targets)}\n" if targets else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        (FILES + named(PROMETHEUS, "edge"), "datadog, pagerduty/payments, slack"),
+        (FILES + named(COUNTERS, "batch", "slack"), "slack"),
+        (named(COUNTERS, "batch", "slack", "datadog") + named(PROMETHEUS, "edge", "datadog"), "datadog"),
+    ],
+)
+def test_a_target_that_two_kinds_of_sources_record_would_be_counted_twice(text: str, twice: str) -> None:
+    happened = refused(text)
+
+    assert f".targets: {twice} is recorded by emitted." in happened
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        named(FILES, "app", "slack") + named(PROMETHEUS, "edge", "datadog"),
+        FILES + named(FILES, "more"),
+        COUNTERS + named(COUNTERS, "more"),
+        FILES + named(PROMETHEUS, "edge").replace('"prod"', '"staging"'),
+    ],
+)
+def test_sources_that_add_up_may_record_the_same_target(text: str) -> None:
+    assert len(read(text).emitted) == 2
+
+
 def test_every_fault_is_told_at_once() -> None:
     happened = refused(
         FILES.replace('"prod"', '"live"') + "[received.prod.teams]\n" + INCIDENT + SPAN + 'targets = ["x"]\n'
