@@ -105,6 +105,7 @@ def total_emitted(parts: Iterable[Emitted]) -> Emitted:
         sampled_out=sum(row.sampled_out for row in rows),
         may_be_earlier=sum(row.may_be_earlier for row in rows),
         may_be_later=sum(row.may_be_later for row in rows),
+        repeats_kept_back=sum(row.repeats_kept_back for row in rows),
     )
 
 
@@ -139,14 +140,14 @@ def _by_ids(emitted: Emitted, received: Received) -> Compared:
     lost, copies = received.lost or 0, received.duplicates or 0
     over = (received.extra or 0) + copies
     raw = Compared(emitted.sent, received.events, Bounds(lost, lost), Bounds(over, over), received.duplicates)
-    explained = _explained_by_repeats(raw, min(copies, emitted.repeats))
-    return explained_by_vendor(emitted, received, explained, repeats=emitted.repeats, spare=emitted.repeats)
+    explained = _explained_by_repeats(raw, min(copies, emitted.resent))
+    return explained_by_vendor(emitted, received, explained, repeats=emitted.resent, spare=emitted.resent)
 
 
 def _by_counts(emitted: Emitted, received: Received, rate: float, unit: Unit) -> Compared:
     """Return bounds, which hold as long as nothing arrived twice or from elsewhere that nobody recorded: that hides losses."""
     expected = round(emitted.sent * rate)
-    noise, repeats = noise_of(emitted.sent, rate), math.ceil(emitted.repeats * rate)
+    noise, repeats = noise_of(emitted.sent, rate), math.ceil(emitted.resent * rate)
     net, most = expected - received.events, expected + noise
     # Repeats that arrived may hide as many losses; merged alerts may be fewer with nothing lost.
     least = 0 if unit is Unit.MERGED else max(0, net - noise)

@@ -57,7 +57,7 @@ def explained_by_vendor(
     that arrived another time, and explain nothing.
     """
     # What the application recorded as dropped or sampled out, or was configured to leave out, was never expected.
-    known = emitted.dropped + emitted.sampled_out + max(0, emitted.sent - compared.expected)
+    known = emitted.kept_back + max(0, emitted.sent - compared.expected)
     for fate, reason, events in sorted(received.losses, key=lambda loss: loss[0] is not Fate.DEDUPLICATED):
         ours = max(0, events - known) if fate is Fate.CLIENT_DROPPED else events
         known = max(0, known - events) if fate is Fate.CLIENT_DROPPED else known

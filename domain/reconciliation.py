@@ -63,7 +63,8 @@ class Emitted:
     """What applications recorded for one cell. `records` are lines, `unique` are ids, `sent` are ids that were handed over.
 
     records = unique + repeats, and unique = sent + sampled_out + the client's own drops. Counters know no ids: there
-    every record is its own. `by_hour` holds sent events per UTC hour of the day, empty where hours are not known.
+    every record is its own. Of the repeats, `repeats_kept_back` are lines of a drop or of sampling, of an event that has
+    another line too: no vendor can have a copy from these. `by_hour` holds sent events per UTC hour of the day, empty where hours are not known.
     `may_be_earlier` of them may have happened on an earlier day, and `may_be_later` events of the day may be counted on the
     next one: a counter is looked at from time to time.
     """
@@ -76,14 +77,25 @@ class Emitted:
     by_hour: tuple[int, ...] = ()
     may_be_earlier: int = 0
     may_be_later: int = 0
+    repeats_kept_back: int = 0
 
     @property
     def repeats(self) -> int:
         return self.records - self.unique
 
     @property
+    def resent(self) -> int:
+        """Return how many times more than once events were handed over: so many copies may have arrived."""
+        return self.repeats - self.repeats_kept_back
+
+    @property
     def dropped(self) -> int:
         return sum(events for _, events in self.drops)
+
+    @property
+    def kept_back(self) -> int:
+        """Return how many lines say that an event was not handed over, a drop that was sent later among them."""
+        return self.dropped + self.sampled_out + self.repeats_kept_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +248,22 @@ class PastMonth:
 
 
 @dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A finding of an earlier month that nobody looks into, nobody closed and nobody accepts: it does not go by itself."""
+
+    month: str
+    target: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class TargetMonth:
     """One integration's month: what decides. `emitted` and `received` are sums of its cells.
 
     `low` and `high` bound the true residual share with the rule's confidence, None where nothing was compared.
     `raw_above` tells that the raw difference is above the rule and must be listed whatever the finding.
     `days_missing` names days without data on either side. `trust` is where the emitted numbers come from.
+    `before_waiver` is its finding without what someone accepts, None where that is the same.
     """
 
     target: str
@@ -267,6 +289,12 @@ class TargetMonth:
     investigation: Investigation | None = None
     past: tuple[PastMonth, ...] = ()
     missing_ids: tuple[str, ...] = ()
+    before_waiver: Finding | None = None
+
+    @property
+    def found(self) -> Finding:
+        """Return what the numbers say, whoever accepts it."""
+        return self.before_waiver or self.finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +337,7 @@ class Reconciliation:
     files_read: int
     expected_false_alarms: float
     carried_over: tuple[Investigation, ...] = field(default_factory=tuple)
+    unresolved: tuple[Unresolved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

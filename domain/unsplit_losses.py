@@ -75,8 +75,8 @@ def _room(day: date, kind: str, emitted: Emitted, received: Received, manner: Ma
     compared = compared_days({day: (emitted, received)}, kind, bare, day_window(day))[day]
     left_out = max(0, emitted.sent - compared.expected)
     own = sum(events for fate, _, events in received.losses if fate is Fate.CLIENT_DROPPED)
-    recorded = max(0, emitted.dropped + emitted.sampled_out + left_out - own)
-    return _Room(recorded, math.ceil(emitted.repeats * manner.rate_of(kind)), compared.loss_residual.high)
+    recorded = max(0, emitted.kept_back + left_out - own)
+    return _Room(recorded, math.ceil(emitted.resent * manner.rate_of(kind)), compared.loss_residual.high)
 
 
 def _shares(events: int, rooms: Sequence[int]) -> list[int]:

@@ -161,6 +161,7 @@ def _emitted(rows: Sequence[tuple[EventKind, EmittedIds]], by_hour: tuple[int, .
         drops=tuple(sorted((+drops).items())),
         sampled_out=sum(found.unique for kind, found in rows if kind.sampled_out),
         by_hour=by_hour,
+        repeats_kept_back=sum(found.rows - found.unique for kind, found in rows if not kind.is_sent),
     )
 
 

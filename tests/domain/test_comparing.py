@@ -40,6 +40,10 @@ def one_day(emitted: Emitted, received: Received, how: Manner | None = None) -> 
     return compared_days({day: (emitted, received)}, "a", how or manner(), WINDOW)[day]
 
 
+def dropped_then_sent(events: int) -> Emitted:
+    return Emitted(2 * events, events, events, repeats_kept_back=events)
+
+
 def some_days(*sides: tuple[Emitted, Received], how: Manner) -> list[Compared]:
     days = {FIRST + (number + 1) * DAY: both for number, both in enumerate(sides)}
     return list(compared_days(days, "a", how, WINDOW).values())
@@ -81,6 +85,25 @@ def test_recorded_repeats_explain_an_excess_and_no_more_of_it() -> None:
 
     assert (found.excess, found.excess_residual, found.loss) == (Bounds(12, 12), Bounds(7, 7), NOTHING)
     assert found.excess_explained == (Explained(Why.REPEATS, "the application sent them more than once", 5),)
+
+
+def test_a_drop_that_was_sent_later_explains_no_copy_by_ids() -> None:
+    found = one_day(dropped_then_sent(1_000), Received(1_900, unique=1_000, lost=0, extra=0))
+
+    assert (found.excess_residual, found.excess_explained) == (Bounds(900, 900), ())
+
+
+def test_a_drop_that_was_sent_later_explains_no_excess_and_hides_no_loss_by_counts() -> None:
+    twice, fewer = (one_day(dropped_then_sent(1_000), Received(events)) for events in (1_900, 990))
+
+    assert (twice.excess_residual, twice.excess_explained) == (Bounds(900, 900), ())
+    assert fewer.loss_residual == Bounds(10, 10)
+
+
+def test_a_drop_that_was_sent_later_is_not_told_again_by_its_client() -> None:
+    told = Received(900, losses=((Fate.CLIENT_DROPPED, "queue_overflow", 1_000),))
+
+    assert one_day(dropped_then_sent(1_000), told).loss_residual == Bounds(100, 100)
 
 
 def test_no_more_is_lost_than_was_sent() -> None:

@@ -53,6 +53,17 @@ def test_what_no_type_lacks_stays_by_itself() -> None:
     )
 
 
+def test_a_drop_that_was_sent_later_has_no_room_for_duplicates_and_explains_no_loss() -> None:
+    later = Emitted(200, 100, 100, repeats_kept_back=100)
+
+    found = shared(
+        {"a": later}, {"a": 90}, (Fate.CLIENT_DROPPED, "queue_overflow", 100), (Fate.DEDUPLICATED, "seen", 10)
+    )
+
+    assert found["a"].losses == ((Fate.CLIENT_DROPPED, "queue_overflow", 100), (Fate.DEDUPLICATED, "seen", 10))
+    assert left(later, found["a"]) == Bounds(0, 0)
+
+
 def test_a_loss_is_not_explained_twice() -> None:
     emitted = {"a": sent(100), "b": sent(100)}
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Rejected
-from domain.event_counts import NOT_SPLIT, Count, Fate, Listed, Trust
+from domain.event_counts import NOT_SPLIT, Count, Fate, Listed, Page, Trust
 from domain.names import Target
 from domain.reconciliation import Bounds, Finding
 from domain.reconciliation_sections import CounterSnapshots, EventFiles, ReceivedSection
@@ -17,10 +17,11 @@ from domain.windows import DAY, Window, day_window
 from ledger.collected_counts import keep_counts
 from steps.event_counting import MOST_WORDS
 from steps.matched_ids import spool_listed
+from steps.received_pages import ReceivedPages, list_file
 from steps.received_sides import section_digest
 from tests.steps.conftest import OpenScene
 from tests.steps.event_rows import jsonl
-from tests.steps.month_scenes import COLUMNS, START, MonthScene, Rows, Vendor, at, every_day, listed, recorded
+from tests.steps.month_scenes import COLUMNS, SETTLED, START, MonthScene, Rows, Vendor, at, every_day, listed, recorded
 
 FIRST, SECOND, THIRD = (date(2026, 10, day) for day in (1, 2, 3))
 TWO_DAYS = Window(START, START + 2 * DAY)
@@ -123,6 +124,18 @@ def test_merged_repeats_are_copies(prod: MonthScene) -> None:
     rows = run(prod, listed(1, at(1), copies=3))
 
     assert numbers(rows) == {(FIRST, "alert"): (3, 1, 0, 0)}
+
+
+def test_a_drop_that_was_sent_later_left_no_copy_behind(prod: MonthScene) -> None:
+    prod.configure(emitted={"gateway": prod.files(columns={"outcome": "outcome"})})
+    writes(
+        prod, recorded(1, at(1), outcome="queue_full"), recorded(1, at(1, 13)), recorded(2, at(1)), recorded(2, at(1))
+    )
+
+    rows = run(prod, listed(1, at(1, 14), copies=2), listed(2, at(1)))
+
+    [emitted] = [cell.emitted for cell in rows.cells() if cell.emitted]
+    assert (emitted.repeats, emitted.resent) == (2, 1)
 
 
 def test_verifications_are_left_out_of_both_sides_and_told(prod: MonthScene) -> None:
@@ -266,27 +279,36 @@ def test_an_export_that_two_share_is_not_counted_twice(prod: MonthScene) -> None
 def test_a_list_with_another_type_in_each_row_is_not_taken_for_losses(prod: MonthScene) -> None:
     writes(prod, recorded(1, at(1)))
 
-    rows = run(prod, *(listed(n, at(1), f"type {n}") for n in range(MOST_WORDS + 1)))
+    rows = run(prod, *many_types())
 
     assert (rows.month().finding, rows.month().missing_ids) == (Finding.NO_DATA, ())
     assert "cannot be matched" in rows.month().why
+
+
+def written(folder: Path, *events: Listed) -> Path:
+    with list_file(folder / "lists", SETTLED) as writing:
+        pages = ReceivedPages("slack", writing=writing)
+        pages.take(Page(listed=events))
+        pages.keep()
+    return Path(writing.name)
+
+
+def many_types() -> list[Listed]:
+    return [listed(n, at(1), f"type {n}") for n in range(MOST_WORDS + 1)]
 
 
 def test_what_is_written_down_of_a_list_is_removed(prod: MonthScene, tmp_path: Path) -> None:
     writes(prod, recorded(1, at(1)))
     question = prod.question({"slack": Vendor("ids").counting()}, TWO_DAYS)
 
-    spool = spool_listed(question, Target("slack"), [listed(1, at(1))], tmp_path / "lists")
+    file, other = written(tmp_path, listed(1, at(1))), written(tmp_path, *many_types())
+
+    spool = spool_listed(question, Target("slack"), file, tmp_path / "spools")
     with pytest.raises(Rejected):
-        spool_listed(
-            question,
-            Target("slack"),
-            [listed(n, datetime(2026, 10, 1, tzinfo=UTC), f"type {n}") for n in range(MOST_WORDS + 1)],
-            tmp_path / "lists",
-        )
+        spool_listed(question, Target("slack"), other, tmp_path / "spools")
     run(prod, listed(1, at(1)))
 
-    assert [path.suffix for path in (tmp_path / "lists").iterdir()] == [".ids", ".ids"]
+    assert list((tmp_path / "lists").iterdir()) == list((prod.place.spool / "lists").iterdir()) == []
     assert spool.rows == 1
     assert list((prod.place.spool / "matching").iterdir()) == []
 
