@@ -20,6 +20,9 @@ _DAYS = re.compile(
 _PARTITION = re.compile(r"(?<![a-z])(?:year|y)=(20\d\d)/(?:month|m)=(\d{1,2})(?:/(?:day|d)=(\d{1,2})(?!\d))?")
 # 2026-10 or 2026/10 alone. 202610 could be any number.
 _MONTHS = re.compile(r"(?<!\d)(20\d\d)[-_/](0[1-9]|1[0-2])(?!\d)")
+# JSONL, CSV and Parquet, plain or packed.
+_READ = re.compile(r"\.(jsonl|ndjson|json|csv|parquet)(\.gz|\.zst)?\Z", re.IGNORECASE)
+_MANIFEST = re.compile(r"manifest[^/]*\.json", re.IGNORECASE)
 
 
 def days_named(name: str) -> tuple[date, date] | None:
@@ -42,6 +45,12 @@ def may_hold_events_of(name: str, window: Window, neighbour_days: int) -> bool:
     first = window.start.date() - neighbour_days * DAY
     last = (window.end - timedelta(microseconds=1)).date() + neighbour_days * DAY
     return span[0] <= last and span[1] >= first
+
+
+def says_it_has_rows(name: str) -> bool:
+    """Say whether the name ends like a kind of file that is read, and is no manifest's: markers and notes lie beside them."""
+    last = name.rpartition("/")[2]
+    return _READ.search(last) is not None and _MANIFEST.fullmatch(last) is None
 
 
 def is_looked_for(name: str, pattern: str) -> bool:

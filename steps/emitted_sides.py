@@ -179,7 +179,7 @@ def _event_files(reading: _Reading, section: EventFiles, told: Told) -> SourceRe
         reading.name, Trust.EXACT, reading.targets, tuple(question.window.days()), bool(section.targets), counts,
         tuple(spools_of([one for _, one in counted if one is not None])), listing.files, section,
         missing=days_missing(reader, question.window, listing, counts),
-        facts=(*(fact_of(reading.name, one) for one in differences), *(fact for count in counts for fact in file_facts(reader, count))),
+        facts=(*listing.others_told(reading.name), *(fact_of(reading.name, one) for one in differences), *(fact for count in counts for fact in file_facts(reader, count))),
         files_read=len(counts), skipped=listing.skipped_by_date,
     )  # fmt: skip
 
@@ -276,7 +276,7 @@ def _snapshots(reading: _Reading, section: CounterSnapshots) -> SourceRead:
     return SourceRead(
         name, Trust.COUNTERS, reading.targets, tuple(question.window.days()), bool(section.targets), numbers=numbers,
         missing=dict.fromkeys(numbers.uncounted_days, why),
-        facts=(*(fact_of(name, one) for one in listing.differences), *numbers.facts, *_of_others(question, name, numbers)),
+        facts=(*listing.others_told(name), *(fact_of(name, one) for one in listing.differences), *numbers.facts, *_of_others(question, name, numbers)),
         files_read=len(files), skipped=listing.skipped_by_date,
     )  # fmt: skip
 

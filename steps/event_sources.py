@@ -1,17 +1,17 @@
 """Which files belong to a window: of a folder, of S3 or of Google Storage, all chosen by the same rules.
 
-A file is taken when its name fits the section's pattern and does not say that it lies elsewhere in time; what is left out for
-its date is counted. Files are named by their path below the place, so that a move to another store changes nothing.
+A file is taken when its name fits the section's pattern, ends like a kind that is read, and does not say that it lies
+elsewhere in time; what is left out is counted. Files are named by their path below the place, so that a move to another store changes nothing.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from domain.dated_names import is_looked_for, may_hold_events_of, the_day_named
+from domain.dated_names import is_looked_for, may_hold_events_of, says_it_has_rows, the_day_named
 from domain.errors import BadInput, Rejected, Unavailable
 from domain.event_manifest import Difference, Differs, Manifest, differences_in_listing, read_manifests
 from domain.names import Target
@@ -27,6 +27,8 @@ from vendors.object_stores import PART_BYTES, Store, StoredObject, bucket_and_pr
 
 # A manifest of more than one part is none that a person or a job of a month writes.
 MANIFEST_LIMIT_BYTES = PART_BYTES
+# So many names of files that are not read are shown.
+_SHOWN = 3
 # Which platform's credentials open which kind of store.
 _OPENED_BY = {"s3": "awskey", "gs": "gcpkey"}
 
@@ -53,20 +55,49 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files that may hold events of a window, by name, and what their manifests say; None where no manifest is asked for."""
+    """The files that may hold events of a window, by name, and what their manifests say; None where no manifest is asked for.
+
+    `others` are files that the pattern takes and whose names end like none that is read.
+    """
 
     files: tuple[SourceFile, ...]
     skipped_by_date: int
     manifest: Manifest | None
     differences: tuple[Difference, ...] = ()
+    others: tuple[SourceFile, ...] = ()
 
     def facts(self, source: str) -> tuple[SourceFact, ...]:
         """Return what a reader has to know of the listing, for the section of that name."""
-        differences = tuple(fact_of(source, one) for one in self.differences)
+        differences = (*self.others_told(source), *(fact_of(source, one) for one in self.differences))
         if not self.skipped_by_date:
             return differences
         left_out = f"{self.skipped_by_date:,} files of other days were not read"
         return (SourceFact(source, "", left_out, 0, is_fault=False), *differences)
+
+    def others_told(self, source: str) -> tuple[SourceFact, ...]:
+        """Return how many files were not read for their names; a fault where one of them may hold events."""
+        marks = [file for file in self.others if _is_mark(file)]
+        rest = [file for file in self.others if not _is_mark(file)]
+        told = (
+            (marks, "were not read"),
+            (rest, "end like none of .jsonl, .csv, .parquet (.gz and .zst may follow): not read"),
+        )
+        return tuple(
+            SourceFact(source, "", f"{len(files):,} files {what}: {_shown(files)}", 0, is_fault=files is rest)
+            for files, what in told
+            if files
+        )
+
+
+def _is_mark(file: SourceFile) -> bool:
+    """Whether the file holds nothing, or has a name that tools give to what is no data: _SUCCESS, .part-0.crc, a manifest."""
+    last = file.name.rpartition("/")[2]
+    return file.size == 0 or last.startswith(("_", ".")) or last.lower().endswith(".json")
+
+
+def _shown(files: Sequence[SourceFile]) -> str:
+    names = sorted(file.name for file in files)
+    return ", ".join(names[:_SHOWN]) + (" and others" if len(names) > _SHOWN else "")
 
 
 def fact_of(source: str, difference: Difference) -> SourceFact:
@@ -108,21 +139,24 @@ def list_files(
     named = section.manifest if isinstance(section, EventFiles) else ""
     found: list[SourceFile] = []
     manifests: list[SourceFile] = []
+    others: list[SourceFile] = []
     skipped = 0
     for file in _in_folder(section) if store is None else _in_store(section, store, repeats):
         if named and is_looked_for(file.name, named):
             manifests.append(file)
         elif not is_looked_for(file.name, section.pattern):
             continue
-        elif may_hold_events_of(file.name, window, section.neighbour_days):
+        elif not may_hold_events_of(file.name, window, section.neighbour_days):
+            skipped += 1
+        elif says_it_has_rows(file.name):
             found.append(file)
         else:
-            skipped += 1
+            others.append(file)
     files = tuple(sorted(found, key=lambda file: file.name))
     if not named:
-        return Listing(files, skipped, None)
+        return Listing(files, skipped, None, others=tuple(others))
     manifest = _manifest(section, window, manifests, store, repeats)
-    return Listing(files, skipped, manifest, _differences(named, manifests, manifest, files))
+    return Listing(files, skipped, manifest, _differences(named, manifests, manifest, files), tuple(others))
 
 
 def _store(section: EventFiles | CounterSnapshots, access: Access) -> Store:
@@ -213,7 +247,9 @@ def _manifest(
     return said.among(
         name
         for name in said.entries
-        if is_looked_for(name, section.pattern) and may_hold_events_of(name, window, section.neighbour_days)
+        if is_looked_for(name, section.pattern)
+        and may_hold_events_of(name, window, section.neighbour_days)
+        and says_it_has_rows(name)
     )
 
 

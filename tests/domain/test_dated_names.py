@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.dated_names import days_named, is_looked_for, may_hold_events_of, the_day_named
+from domain.dated_names import days_named, is_looked_for, may_hold_events_of, says_it_has_rows, the_day_named
 from domain.windows import Month, Window
 
 OCTOBER = Month(2026, 10).window
@@ -103,3 +103,15 @@ def test_no_name_is_too_odd_to_be_read(name: str) -> None:
 )
 def test_a_pattern_takes_parts_of_a_name(name: str, pattern: str, taken: bool) -> None:  # noqa: FBT001 (a row of the table)
     assert is_looked_for(name, pattern) is taken
+
+
+@pytest.mark.parametrize(
+    ("name", "has_rows"),
+    [
+        ("2026/10/05.jsonl", True), ("a.NDJSON.GZ", True), ("a.csv.zst", True), ("a.b.json", True), ("dt=1/part-0.parquet", True),
+        ("_SUCCESS", False), ("README.md", False), ("a.jsonl.bz2", False), ("a.parquet.crc", False), ("jsonl", False),
+        ("2026/10/manifest.json", False), ("Manifest-5.json", False), ("manifests/a.json", True),
+    ],
+)  # fmt: skip
+def test_what_is_read_ends_like_a_kind_of_rows_and_is_no_manifest(name: str, *, has_rows: bool) -> None:
+    assert says_it_has_rows(name) is has_rows

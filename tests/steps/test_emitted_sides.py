@@ -248,6 +248,33 @@ def test_a_file_that_the_manifest_names_and_is_not_there_costs_its_day(prod: Mon
     assert len(faults(source)) == 1
 
 
+def test_files_that_are_no_event_files_by_their_names_cost_no_day(prod: MonthScene) -> None:
+    three_days(prod)
+    manifest(prod)
+    prod.configure(emitted={"gateway": prod.files()})
+    for name, content in {
+        "_SUCCESS": b"",
+        "README.md": b"of the gateway",
+        ".events-2026-10-02.jsonl.crc": b"crc",
+    }.items():
+        (prod.events / name).write_bytes(content)
+
+    source = read(prod)
+
+    assert (source.missing, source.files_read) == ({}, 3)
+    assert [(one.what, one.is_fault) for one in source.facts] == [
+        ("3 files were not read: .events-2026-10-02.jsonl.crc, _SUCCESS, manifest.json", False),
+        ("1 files end like none of .jsonl, .csv, .parquet (.gz and .zst may follow): not read: README.md", True),
+    ]  # fmt: skip
+
+
+def test_a_day_whose_only_file_is_of_no_kind_that_is_read_is_missing(prod: MonthScene) -> None:
+    three_days(prod)
+    (prod.events / "events-2026-10-02.jsonl").rename(prod.events / "events-2026-10-02.log")
+
+    assert list(read(prod).missing) == [SECOND]
+
+
 def test_nothing_is_left_of_what_a_killed_run_fetched(prod: MonthScene) -> None:
     three_days(prod)
     folder = prod.place.spool / "counted" / "gateway" / window_name(THREE_DAYS)

@@ -107,7 +107,8 @@ def test_the_pattern_chooses_by_the_whole_name(world: World) -> None:
         world.put(f"events/{name}", b"{}\n")
 
     assert world.names(pattern="**/*.jsonl") == ["app/a.jsonl", "c.jsonl", "web/b.jsonl"]
-    assert world.names(pattern="app/*") == ["app/a.jsonl", "app/a.txt"]
+    assert world.names(pattern="app/*") == ["app/a.jsonl"]
+    assert [file.name for file in world.listed(pattern="app/*").others] == ["app/a.txt"]
 
 
 def test_a_file_says_how_large_it_is_and_which_content_it_holds(world: World) -> None:
