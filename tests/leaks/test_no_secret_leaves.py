@@ -76,6 +76,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     temporary = str(place.root / "tmp")
     environment = {
         "PATH": os.environ["PATH"], "HOME": temporary, "TMPDIR": temporary, "OPSFLOWS_HOME": str(place.home),
+        # One version from beginning to end, also where somebody edits the checkout meanwhile: a rehearsal proves one version.
+        "OPSFLOWS_VERSION": "leak-test",
     }  # fmt: skip
     output = place.root / "out" / "driver.txt"
     with output.open("wb") as stream, watched_processes() as seen:
