@@ -1,7 +1,8 @@
 """What a producer says that it wrote down, and where the files that are there say something else.
 
 A manifest is JSON: {"files": [{"name", "rows", "bytes", "sha256", "min", "max"}]}. Only the name must be there; what a
-manifest does not say is not compared. A difference is shown and ends nothing: it tells which file to ask about.
+manifest does not say is not compared. A difference is shown and ends no run: it tells which file to ask about. Of a file that
+is not there as its producer wrote it, the days are not known.
 """
 
 import json

@@ -178,7 +178,7 @@ def _event_files(reading: _Reading, section: EventFiles, told: Told) -> SourceRe
     return SourceRead(
         reading.name, Trust.EXACT, reading.targets, tuple(question.window.days()), bool(section.targets), counts,
         tuple(spools_of([one for _, one in counted if one is not None])), listing.files, section,
-        missing=days_missing(reader, question.window, listing, counts),
+        missing=days_missing(reader, question.window, listing.manifest, differences, counts),
         facts=(*listing.others_told(reading.name), *(fact_of(reading.name, one) for one in differences), *(fact for count in counts for fact in file_facts(reader, count))),
         files_read=len(counts), skipped=listing.skipped_by_date,
     )  # fmt: skip

@@ -4,28 +4,30 @@ A day is told by a file that has its name, or by records in files that name no d
 tells nothing of its own: the file that lacks may hold a thousand.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.dated_names import days_named
 from domain.event_files import FileCount, FileState
-from domain.event_manifest import Differs
+from domain.event_manifest import Difference, Differs, Manifest
 from domain.event_rows import local_day
 from domain.reconciliation import SourceFact
 from domain.reconciliation_sections import EventFiles
 from domain.windows import DAY, Window, day_window
-from steps.event_sources import Listing
 
 _MICROSECOND = timedelta(microseconds=1)
+# By these a file is not there as its producer wrote it. How many rows differ is a share, as bad lines are.
+_ANOTHER = frozenset({Differs.MISSING, Differs.SIZE, Differs.DIGEST})
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How the files of one source are judged. `bad_share` is the share of bad lines, 0.0-1.0, above which a file is unusable.
+    """How the files of one source are judged.
 
-    `in_scope` are the environment's targets: events of these that are not counted here are no fault.
+    `bad_share` is the share, 0.0-1.0, of bad lines above which a file is unusable, and of rows more or fewer than its
+    manifest says. `in_scope` are the environment's targets: events of these that are not counted here are no fault.
     """
 
     source: str
@@ -54,8 +56,13 @@ def file_facts(reader: Reader, count: FileCount) -> Iterator[SourceFact]:
     )
 
 
-def days_missing(reader: Reader, window: Window, listing: Listing, counts: Sequence[FileCount]) -> dict[date, str]:
-    """Return the days of the window that the files do not tell of, or cannot be counted on for, and why."""
+def days_missing(
+    reader: Reader, window: Window, manifest: Manifest | None, differences: Iterable[Difference], counts: Sequence[FileCount]
+) -> dict[date, str]:  # fmt: skip
+    """Return the days of the window that the files do not tell of, or cannot be counted on for, and why.
+
+    `differences` are all that there are to the manifest, in the listing as in what was read.
+    """
     within = [*window.days()]
     named, recorded = _days_told(counts)
     missing = {
@@ -64,10 +71,10 @@ def days_missing(reader: Reader, window: Window, listing: Listing, counts: Seque
         if day not in recorded and not _dates_of(reader.section, day) <= named
     }
     unusable = [(count.name, why) for count in counts if (why := _unusable(count, reader.bad_share))]
-    gone = [
-        (one.name, f"{one.name}: {one.words}") for one in listing.differences if one.differs is Differs.MISSING
-    ]  # fmt: skip
-    for name, why in (*unusable, *gone):
+    otherwise = [
+        (one.name, f"{one.name}: {one.words}") for one in differences if _costs(one, manifest, reader.bad_share)
+    ]
+    for name, why in (*unusable, *otherwise):
         spoiled = _days_in(reader.section, name)
         missing |= {day: why for day in within if not spoiled or day in spoiled}
     return missing
@@ -101,6 +108,14 @@ def _days_in(section: EventFiles, name: str) -> set[date]:
     """Return the UTC days of which a file of that name has a part; none where it names no date."""
     zone = ZoneInfo(section.time_zone)
     return {day for named in _named(name) for day in local_day(named, zone).days()}
+
+
+def _costs(difference: Difference, manifest: Manifest | None, share: float) -> bool:
+    """Whether the file is not the one that its producer wrote, so that nobody knows what is not in it."""
+    if difference.differs is not Differs.ROWS:
+        return difference.differs in _ANOTHER
+    entry = manifest.entries.get(difference.name) if manifest else None
+    return difference.rows > share * ((entry.rows if entry else None) or 0)
 
 
 def _unusable(count: FileCount, share: float) -> str:

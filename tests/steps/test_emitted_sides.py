@@ -224,7 +224,37 @@ def test_what_a_manifest_says_otherwise_is_a_fault_in_every_run(prod: MonthScene
 
     assert len(faults(first)) == 2
     assert faults(first) == faults(again)
-    assert first.missing == {}
+    assert list(first.missing) == list(again.missing) == [SECOND]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_usable"),
+    [({"rows": 100}, True), ({"rows": 101}, True), ({"rows": 99}, False), ({"rows": 200}, False), ({"rows": 0}, False),
+     ({"bytes": 7}, False), ({"sha256": "0" * 64}, False), ({"min": "2026-10-02T13:00:00Z"}, True)],
+)  # fmt: skip
+def test_a_file_that_is_not_what_its_manifest_says_costs_its_day(
+    prod: MonthScene, said: dict[str, Any], *, is_usable: bool
+) -> None:
+    three_days(prod)
+    prod.writes("2026-10-02", [recorded(n, at(2)) for n in range(100)])
+    manifest(prod, **said)
+
+    source = read(prod)
+
+    assert list(source.missing) == ([] if is_usable else [SECOND])
+    assert bool(faults(source)) is (said != {"rows": 100})
+
+
+def test_a_file_of_a_neighbouring_day_that_is_not_what_its_manifest_says_costs_no_day(prod: MonthScene) -> None:
+    three_days(prod)
+    prod.writes("2026-10-04", [recorded("4", at(4))])
+    manifest(prod)
+    prod.writes("2026-10-04", [recorded("4", at(4)), recorded("5", at(4))])
+
+    source = read(prod)
+
+    assert source.missing == {}
+    assert len(faults(source)) == 2
 
 
 def test_a_manifest_that_comes_later_is_held_against_what_was_counted_before(prod: MonthScene) -> None:
