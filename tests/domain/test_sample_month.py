@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.findings import Rule, judged
+from domain.reconciliation import Bounds, Compared, Finding
 from domain.sample_month import TYPES, Planted, SampleEvent, sample_month
 from domain.windows import DAY, HOUR, Month, Window
 
@@ -82,3 +84,12 @@ def test_an_event_is_recorded_on_its_day_or_the_next() -> None:
 
     late = {one.recorded_on - one.at.date() for one in events if one.recorded_on}
     assert late == {timedelta(0), DAY}
+
+
+def test_of_the_usual_sample_nobody_can_tell_whether_opsgenie_lost_too_much() -> None:
+    events, planted = sample()
+
+    lost = planted.faults["opsgenie"]["lost, here and there"]
+    sent = sum(one.integration == "opsgenie" for one in events)
+    found = judged(Compared(sent, sent - lost, Bounds(lost, lost), Bounds(0, 0), 0), Rule(0.01, 0.95))
+    assert found.finding is Finding.INCONCLUSIVE
