@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from domain.errors import OpsError
 from domain.windows import DAY, Window, day_window
 from ledger.collected_counts import keep_counts, kept_counts
 from steps.context import Context
-from steps.received_sides import Asked, as_count, ask_vendor, is_collected, retention_of, section_digest, section_of
+from steps.received_sides import (
+    Asked,
+    ask_vendor,
+    day_of,
+    is_collected,
+    retention_of,
+    section_digest,
+    section_of,
+    shrunken_days,
+)
 from vendors.counting import Counting
 
 # So many days back late events still change a count, where the vendor knows them for so long.
@@ -52,26 +61,44 @@ def collections_due(context: Context, counts: Mapping[str, Counting], now: datet
 
 
 def collected(context: Context, due: Due) -> Collected:
-    """Ask for the days and keep each of them; what cannot be had is told, and what is kept of it stays."""
+    """Ask for the days and keep each of them; what cannot be had is told, and what is kept of it stays.
+
+    A day that has become smaller is told as well, and stays as it was: what the vendor forgot was received nevertheless.
+    """
     target = str(due.asked.target)
     if due.window.start == due.window.end:
         return Collected(context.environment, target, due.window, 0, _TOO_SHORT)
     try:
-        counts, listed = ask_vendor(context, due.asked, due.window)
+        counts = ask_vendor(context, due.asked, due.window)
     except OpsError as error:
         return Collected(context.environment, target, due.window, 0, f"{error.happened} {error.next_step}".rstrip("."))
-    every = [*counts, *map(as_count, listed)]
     digest = section_digest(due.asked.section)
+    kept = kept_counts(context.ledger, context.environment, target, due.window, digest)
+    shrunken = shrunken_days(kept, counts, due.window)
     for day in due.window.days():
-        window = day_window(day)
-        of_day = [one for one in every if window.start <= one.start < window.end]
-        keep_counts(context.ledger, context.run_id, context.environment, target, window, digest, of_day)
-    return Collected(context.environment, target, due.window, sum(one.events for one in every), "")
+        if day not in shrunken:
+            of_day = [one for one in counts if day_of(one) == day]
+            keep_counts(
+                context.ledger, context.run_id, context.environment, target, day_window(day), digest, of_day
+            )  # fmt: skip
+    events = sum(one.events for one in counts if day_of(one) not in shrunken)
+    return Collected(context.environment, target, due.window, events, _shrunken_words(shrunken))
 
 
 def collection_report(done: Iterable[Collected]) -> str:
     rows = [f"- {one.words}" for one in done]
     return "\n".join(["# Collected counts", "", *(rows or ["No vendor in scope forgets its counts that soon."]), ""])
+
+
+def _shrunken_words(days: Mapping[date, tuple[int, int]]) -> str:
+    """Return what is told of days that the vendor counts fewer events of than it did before; nothing where there is none."""
+    if not days:
+        return ""
+    told = ", ".join(f"{now:,} of {before:,} on {day}" for day, (before, now) in days.items())
+    return (
+        f"it shows fewer events than it did before ({told}), and the larger counts stay; "
+        "where it keeps its counts for a shorter time than is said of it, set retention_days"
+    )
 
 
 def _days(context: Context, asked: Asked, now: datetime) -> Window:

@@ -3,17 +3,15 @@
 Imports DuckDB and NumPy: only the tasks that count import this.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
-from uuid import uuid4
 
 from domain.emitted_counts import EmittedCounts
 from domain.errors import Rejected
-from domain.event_counts import NOT_SPLIT, Listed, Trust
+from domain.event_counts import NOT_SPLIT, Trust
 from domain.event_files import ComparedIds, EmittedIds, EventKind, FileState
 from domain.names import Target
 from domain.reconciliation import Emitted, Received, SourceFact
@@ -24,13 +22,12 @@ from steps.emitted_sides import Place, SourceRead
 from steps.event_ids import compare_ids
 from steps.event_reading import EventFile
 from steps.event_spools import Spool, spool_file
+from steps.received_pages import NO_TYPE
 from steps.received_sides import ReceivedSide
 from steps.reconciling import Answered, EmittedSide, Matched, Question
 from steps.second_look import missing_events
 
 _HOURS = 24
-# What stands for no type in the file of a vendor's list, where an empty one would be no event.
-_NO_TYPE = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +45,32 @@ def match_sides(
 ) -> tuple[ById, dict[str, ReceivedSide]]:  # fmt: skip
     """Return both sides by id, and what is received, in which a list that could not be counted is missing.
 
-    What is lost of a target that someone will have to look into is looked up again in the files that hold it.
+    The vendors' lists are removed, whatever happens. What is lost of a target that someone will have to look into is looked up again in the files that hold it.
     """
     told = dict(received)
     spools = {name: list(read.spools) for name, read in exports.items()}
-    with folder_of_own(place.spool / "matching") as folder:
-        for asked in question.asked:
-            name = str(asked.target)
-            if asked.section.by != "ids" or asked.section.export is not None or name not in told:
-                continue
-            try:
-                spools[name] = [spool_listed(question, asked.target, told[name].listed, folder)]
-            except Rejected as error:
-                untold = dict.fromkeys(question.window.days(), f"{error.happened} {error.next_step}")
-                told[name] = ReceivedSide(missing=untold)
-        found = match_ids(question, sources, spools, folder)
+    try:
+        with folder_of_own(place.spool / "matching") as folder:
+            for asked in question.asked:
+                name = str(asked.target)
+                if asked.section.by != "ids" or asked.section.export is not None or name not in told:
+                    continue
+                file = told[name].listed
+                try:
+                    spools[name] = [] if file is None else [spool_listed(question, asked.target, file, folder)]
+                except Rejected as error:
+                    untold = dict.fromkeys(question.window.days(), f"{error.happened} {error.next_step}")
+                    told[name] = ReceivedSide(missing=untold)
+            found = match_ids(question, sources, spools, folder)
+    finally:
+        for side in received.values():
+            if side.listed is not None:
+                side.listed.unlink(missing_ok=True)
     answered = Answered(found.emitted, told, found.matched, (), 0)
     missing, facts = missing_events(question, answered, sources, found.compared, place)
     matched = {name: replace(one, missing_ids=missing.get(name, ())) for name, one in found.matched.items()}
-    return replace(found, matched=matched, facts=(*found.facts, *facts)), told
+    said = [fact for side in received.values() for fact in side.facts]
+    return replace(found, matched=matched, facts=(*found.facts, *facts, *said)), told
 
 
 def match_ids(
@@ -94,35 +98,21 @@ def match_ids(
     return ById(tuple(sides), matched, tuple(_facts(ids)), ids)
 
 
-def spool_listed(
-    question: Question, target: Target, listed: Iterable[Listed], folder: Path
-) -> Spool:  # fmt: skip
-    """Return the spool of events that a vendor listed; they are written down and counted by the code that counts files.
+def spool_listed(question: Question, target: Target, file: Path, folder: Path) -> Spool:
+    """Return the spool of the events that a vendor listed, counted by the code that counts files. The file is removed.
 
     Raises:
         Rejected: the list cannot be counted: it has too many types, or takes more memory than is allowed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{target.integration}-{target.instance}-{uuid4().hex}.jsonl"
-    with file.open("x", encoding="utf-8") as writing:
-        file.chmod(0o600)
-        for number, one in enumerate(listed):
-            said = {
-                # One that has no id was received all the same.
-                "event_id": one.event_id or f"(no id, {number})",
-                "timestamp": one.at.astimezone(UTC).isoformat(),
-                "event_type": one.type or _NO_TYPE,
-                "integration": str(target),
-            }
-            writing.write((json.dumps(said, ensure_ascii=False) + "\n") * one.copies)
-    section = EventFiles(environment=question.context.environment, place=str(folder))
+    section = EventFiles(environment=question.context.environment, place=str(file.parent))
     try:
         count, spool = spool_file(
-            EventFile(file, file.name), section, question.window, [str(target)], file.with_suffix(".ids"),
+            EventFile(file, file.name), section, question.window, [str(target)], folder / f"{file.stem}.ids",
             memory_mib=question.context.config.reconciliation.memory_mib,
         )  # fmt: skip
     finally:
-        file.unlink()
+        file.unlink(missing_ok=True)
     if count.state is not FileState.READ or count.bad:
         raise Rejected(
             f"The list of {target} cannot be matched: {count.reason or f'{count.bad:,} of its events have no usable time'}.",
@@ -212,7 +202,7 @@ def _matched(target: str, ids: ComparedIds, *, splits: bool) -> dict[tuple[date,
     for cell, arrived in ids.received.items():
         if cell.kind.target == target and not cell.kind.is_probe:
             told = {"events": arrived.rows, "unique": arrived.unique, "extra": arrived.extra}
-            kind = NOT_SPLIT if cell.kind.type == _NO_TYPE else cell.kind.type
+            kind = NOT_SPLIT if cell.kind.type == NO_TYPE else cell.kind.type
             sums.setdefault((cell.day, kind if splits else NOT_SPLIT), Counter()).update(told)
     for cell, emitted in ids.emitted.items():
         if cell.kind.target == target and not cell.kind.is_probe:

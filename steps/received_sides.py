@@ -4,19 +4,26 @@ A day that nobody can tell is named with the reason; it is not a day without eve
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import IO
+from zoneinfo import ZoneInfo
 
 from domain.errors import OpsError
-from domain.event_counts import Count, Fate, Listed
+from domain.event_counts import Count, Fate
 from domain.names import Target
-from domain.reconciliation import Received
+from domain.reconciliation import Received, SourceFact
 from domain.reconciliation_sections import ReceivedSection
+from domain.vendor_clock import really_at, unclear_hours, vendor_windows
 from domain.windows import DAY, HOUR, Window, day_window
-from ledger.collected_counts import kept_counts
+from ledger.collected_counts import KeptCounts, kept_counts
 from steps.context import Context
-from steps.receiving import Line, ask
+from steps.received_pages import ReceivedPages, list_file
+from steps.receiving import Line, stream
 from vendors.capabilities import checked_values
 from vendors.counting import Counting
 
@@ -24,6 +31,8 @@ from vendors.counting import Counting
 KEPT_LONG_ENOUGH = timedelta(days=62)
 _HOURS = 24
 _ASKED_BY = {"by", "type_field", "types", "query", "id_field", "time_zone"}
+# Where lists of events wait to be matched, below the folder of an environment.
+LISTS = "lists"
 NOT_OVER = "it is not over yet"
 
 
@@ -39,17 +48,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedSide:
-    """What the vendor says. `listed` holds the events where ids are compared, and is empty where they are counted.
+    """What the vendor says. `listed` is the file of its events where ids are compared, to be removed by who compares them.
 
     `missing` names the days that are not known, and why. `counted_only` are days whose counts were kept and whose events
-    the vendor does not list any more. `probes` are our own verifications among them, left out of the rest.
+    the vendor does not list any more. `probes` are our own verifications among them, left out of the rest. `facts` are what
+    a reader has to know of it.
     """
 
     days: Mapping[tuple[date, str], Received] = field(default_factory=dict)
     missing: Mapping[date, str] = field(default_factory=dict)
-    listed: tuple[Listed, ...] = ()
+    listed: Path | None = None
     counted_only: frozenset[date] = frozenset()
     probes: int = 0
+    facts: tuple[SourceFact, ...] = ()
 
 
 def section_of(context: Context, target: Target) -> ReceivedSection:
@@ -77,8 +88,8 @@ def section_digest(section: ReceivedSection) -> str:
     return hashlib.sha256(section.model_dump_json(include=_ASKED_BY).encode()).hexdigest()[:16]
 
 
-def ask_vendor(context: Context, asked: Asked, window: Window) -> tuple[tuple[Count, ...], tuple[Listed, ...]]:
-    """Return what the vendor counted and listed for the window.
+def ask_vendor(context: Context, asked: Asked, window: Window, writing: IO[str] | None = None) -> tuple[Count, ...]:
+    """Return what the vendor counted or listed for the window, by the hour; listed events are written down one by one.
 
     Raises:
         BadInput: its credentials are missing or do not fit, or it cannot count the way opsflows.toml says.
@@ -87,42 +98,51 @@ def ask_vendor(context: Context, asked: Asked, window: Window) -> tuple[tuple[Co
     integration = context.integrations[asked.target.integration]
     values = checked_values(integration, context.credentials(asked.target) or {})
     address = context.addresses.get(asked.target.integration)
+    pages = ReceivedPages(str(asked.target), asked.section.time_zone, writing)
     counter = asked.counting.connect(values, address, context.conduct, asked.section)
     try:
         line = Line(counter, asked.counting, context.pace, context.clock, asked.told)
-        answers = ask(line, window)
+        stream(line, vendor_windows(window, asked.section.time_zone), pages)
     finally:
         counter.close()
-    return answers.counts, answers.listed
+    return pages.counts
 
 
-def received_side(context: Context, asked: Asked, window: Window, now: datetime) -> ReceivedSide:
-    """Return the target's side of the window: asked for as far back as the vendor knows, kept counts for the days before."""
+def received_side(context: Context, asked: Asked, window: Window, now: datetime, lists: Path) -> ReceivedSide:
+    """Return the target's side of the window: asked for as far back as the vendor knows, kept counts for the days before.
+
+    Where the vendor shows fewer events of a day than were collected of it, it has forgotten some: what was kept stands.
+    Lists of events are written into the folder `lists`.
+    """
     before, known = _parts(asked, window, now)
     missing = days_not_over(window, now)
-    counts: list[Count] = []
-    listed: tuple[Listed, ...] = ()
+    kept = _kept(context, asked, Window(window.start, known.end))
+    by_ids = asked.section.by == "ids"
+    told: tuple[Count, ...] = ()
+    listed: Path | None = None
+    forgotten: dict[date, tuple[int, int]] = {}
     if before.start < before.end:
-        kept = kept_counts(
-            context.ledger, context.environment, str(asked.target), before, section_digest(asked.section)
-        )
-        counts.extend(kept.counts)
         missing |= dict.fromkeys(kept.days_missing(before), _never_collected(asked))
     if known.start < known.end:
         try:
-            told, listed = ask_vendor(context, asked, known)
-            counts.extend(told)
+            with list_file(lists, now) if by_ids else nullcontext() as writing:
+                told = ask_vendor(context, asked, known, writing)
+                listed = Path(writing.name) if writing else None
+            forgotten = shrunken_days(kept, told, known)
         except OpsError as error:
             missing |= dict.fromkeys(known.days(), f"{error.happened} {error.next_step}")
-    by_ids = asked.section.by == "ids"
-    if by_ids:
-        counts.extend(as_count(one) for one in listed)
+    from_kept = {*before.days(), *forgotten}
+    counts = [
+        *(one for one in kept.counts if day_of(one) in from_kept),
+        *(one for one in told if day_of(one) not in forgotten),
+    ]
     return ReceivedSide(
         days={key: one for key, one in received_days(counts).items() if key[0] not in missing},
         missing=missing,
-        listed=tuple(one for one in listed if not one.is_probe) if by_ids else (),
-        counted_only=frozenset(before.days()).difference(missing) if by_ids else frozenset(),
+        listed=listed,
+        counted_only=frozenset(from_kept).difference(missing) if by_ids else frozenset(),
         probes=sum(one.events for one in counts if one.is_probe),
+        facts=(*_forgotten_facts(asked, forgotten), *_zone_facts(asked, known)),
     )
 
 
@@ -158,9 +178,22 @@ def received_days(counts: Iterable[Count]) -> dict[tuple[date, str], Received]:
     }
 
 
-def as_count(one: Listed) -> Count:
-    """Return a listed event as a count of its own."""
-    return Count(one.at, timedelta(0), one.type, Fate.ACCEPTED, one.copies, is_probe=one.is_probe)
+def day_of(count: Count) -> date:
+    """Return the UTC day in which the count begins."""
+    return count.start.astimezone(UTC).date()
+
+
+def shrunken_days(kept: KeptCounts, told: Iterable[Count], known: Window) -> dict[date, tuple[int, int]]:
+    """Return the days of which more was kept than the vendor tells now, each with both numbers.
+
+    Late events make a day's count grow. One that shrinks is of events that the vendor has forgotten or somebody deleted.
+    """
+    now, before = Counter[date](), Counter[date]()
+    for counts, into in ((told, now), (kept.counts, before)):
+        for one in counts:
+            into[day_of(one)] += one.events
+    whole = set(known.days()).difference(kept.days_missing(known))
+    return {day: (before[day], now[day]) for day in sorted(whole) if before[day] > now[day]}
 
 
 def _add_hour(hours: dict[tuple[date, str], list[int] | None], key: tuple[date, str], hour: int, one: Count) -> None:
@@ -171,11 +204,31 @@ def _add_hour(hours: dict[tuple[date, str], list[int] | None], key: tuple[date, 
         of_day[hour] += one.events
 
 
+def _kept(context: Context, asked: Asked, window: Window) -> KeptCounts:
+    if retention_of(asked) is None:
+        return KeptCounts((), ())
+    return kept_counts(context.ledger, context.environment, str(asked.target), window, section_digest(asked.section))
+
+
+def _forgotten_facts(asked: Asked, days: Mapping[date, tuple[int, int]]) -> Iterator[SourceFact]:
+    for day, (kept, told) in days.items():
+        what = f"events of {day} that were collected and that it does not show any more: the {kept:,} collected stand"
+        yield SourceFact(str(asked.target), "", what, kept - told, is_fault=True)
+
+
+def _zone_facts(asked: Asked, window: Window) -> Iterator[SourceFact]:
+    """Yield what cannot be moved back to the hour; the day is right nevertheless."""
+    for words in unclear_hours(window, asked.section.time_zone):
+        what = f"times in {asked.section.time_zone} that may be of the hour beside: {words}"
+        yield SourceFact(str(asked.target), "", what, 1, is_fault=False)
+
+
 def _parts(asked: Asked, window: Window, now: datetime) -> tuple[Window, Window]:
     """Return the days that the vendor has forgotten, and the time that it knows; each may be empty."""
     retention = retention_of(asked)
-    reaches = window.start if retention is None else max(window.start, _midnight_after(now - retention))
-    known = Window(min(reaches, window.end), min(window.end, max(now, window.start)))
+    zone = ZoneInfo(asked.section.time_zone)
+    reaches = window.start if retention is None else _midnight_after(really_at(now - retention, zone))
+    known = Window(min(max(window.start, reaches), window.end), min(window.end, max(now, window.start)))
     return Window(window.start, known.start), known
 
 

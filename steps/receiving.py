@@ -3,9 +3,10 @@
 An answer is whole or there is none: what cannot be read to its end is an error, never a smaller number.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 from domain.errors import Rejected, Unavailable
 from domain.event_counts import Count, Listed, Page
@@ -31,6 +32,16 @@ class Line:
     told: Callable[[int], None] = lambda _: None
 
 
+class Receiver(Protocol):
+    """Takes pages as they come. What it took since the last `keep` counts only once `keep` is called, and never after `drop`."""
+
+    def take(self, page: Page) -> None: ...
+
+    def keep(self) -> None: ...
+
+    def drop(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Everything the vendor has for a window."""
@@ -47,39 +58,69 @@ def ask(line: Line, window: Window) -> Answers:
         Rejected: the vendor does not let us, or holds more within its finest window than it shows.
         Unavailable, NotYet: it did not answer in time; nothing is known.
     """
-    counts: list[Count] = []
-    listed: list[Listed] = []
+    kept = _Kept()
+    pages = stream(line, [window], kept)
+    counts = tuple(one for page in kept.pages for one in page.counts)
+    return Answers(counts, tuple(one for page in kept.pages for one in page.listed), pages)
+
+
+def stream(line: Line, windows: Iterable[Window], receiver: Receiver) -> int:
+    """Hand over every page of the windows as it comes, each event once; return how many pages were kept.
+
+    A window that holds more than the vendor shows is dropped, and each half is asked for instead.
+
+    Raises:
+        Rejected, Unavailable, NotYet: as `ask` does; what was taken by then is not all there is.
+    """
     pages = 0
-    left = [*reversed(_within_longest(window, line.counting.longest))]
+    left = [part for window in windows for part in _within_longest(window, line.counting.longest)][::-1]
     while left:
         asked = left.pop()
-        whole = _whole(line, asked, pages)
-        if whole is None:
+        found = _whole(line, asked, receiver, pages)
+        if found is None:
+            receiver.drop()
             left.extend(reversed(_halves(line.counting, asked)))
             continue
-        for page in whole:
-            counts.extend(page.counts)
-            listed.extend(page.listed)
-        pages += len(whole)
-    return Answers(tuple(counts), tuple(listed), pages)
+        receiver.keep()
+        pages += found
+    return pages
 
 
-def _whole(line: Line, window: Window, before: int) -> list[Page] | None:
-    """Return every page of the window, None where it holds more than the vendor pages through."""
-    pages: list[Page] = []
+def _whole(line: Line, window: Window, receiver: Receiver, before: int) -> int | None:
+    """Hand over every page of the window and return how many, None where it holds more than the vendor pages through."""
+    pages = 0
     cursors = {""}
     cursor = ""
     while True:
         page = _page(line, window, cursor)
         if page.is_capped:
             return None
-        pages.append(page)
-        line.told(before + len(pages))
+        receiver.take(page)
+        pages += 1
+        line.told(before + pages)
         if not page.cursor:
             return pages
-        if page.cursor in cursors or len(pages) >= _MOST_PAGES:
+        if page.cursor in cursors or pages >= _MOST_PAGES:
             raise _endless(line.counting, window)
         cursors.add(cursor := page.cursor)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Keeps pages in memory, for windows of which a test or a caller wants every event at once."""
+
+    pages: list[Page] = field(default_factory=list)
+    taken: list[Page] = field(default_factory=list)
+
+    def take(self, page: Page) -> None:
+        self.taken.append(page)
+
+    def keep(self) -> None:
+        self.pages.extend(self.taken)
+        self.taken.clear()
+
+    def drop(self) -> None:
+        self.taken.clear()
 
 
 def _page(line: Line, window: Window, cursor: str) -> Page:

@@ -29,7 +29,7 @@ from steps.audited_run import AuditedRun
 from steps.collecting import Collected, Due, collected
 from steps.conduct import stand_ins_url
 from steps.context import Context
-from steps.received_sides import Asked, ReceivedSide, received_side
+from steps.received_sides import LISTS, Asked, ReceivedSide, received_side
 from steps.reconciling import Answered, EmittedSide, Matched, Question, widened
 from steps.side_by_side import side_by_side
 from tasks.counting_progress import CountingProgress, PrefectBar
@@ -176,7 +176,8 @@ def ask_vendor(question: Question, asked: Asked, gathered: Gathered, progress: C
     name = str(asked.target)
     window = widened(question.window) if asked.section.by == "ids" else question.window
     told = replace(asked, told=partial(progress.page, name))
-    side = received_side(question.context, told, window, question.now)
+    lists = resolve_home(os.environ) / "reconciliation" / question.context.environment / LISTS
+    side = received_side(question.context, told, window, question.now, lists)
     gathered.received[name] = side
     days = set(question.window.days())
     missing = [why for day, why in side.missing.items() if day in days]

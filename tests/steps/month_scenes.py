@@ -20,7 +20,7 @@ from domain.reconciliation_sections import (
 from domain.windows import HOUR, Month, Window, day_window
 from steps.emitted_sides import Place, SourceRead, read_source
 from steps.matched_ids import match_sides
-from steps.received_sides import ReceivedSide, received_side
+from steps.received_sides import LISTS, ReceivedSide, received_side
 from steps.reconciling import Answered, Question, assembled, question_of, widened
 from tests.steps.event_rows import event, jsonl
 from tests.steps.rehearsal_context import Scene
@@ -155,7 +155,9 @@ class MonthScene:
         for asked in question.asked:
             if asked.section.export is None:
                 span = widened(window) if asked.section.by == "ids" else window
-                received[str(asked.target)] = received_side(question.context, asked, span, now)
+                received[str(asked.target)] = received_side(
+                    question.context, asked, span, now, self.place.spool / LISTS
+                )
         found, received = match_sides(question, sources, exports, received, self.place)
         facts = [fact for read in (*sources, *exports.values()) for fact in read.facts]
         answered = Answered(

@@ -66,7 +66,7 @@ def test_the_newest_answer_of_a_day_stands(prod: MonthScene) -> None:
 
     section = ReceivedSection(type_field="kind")
     asked = Asked(Target("slack"), Vendor().counting(retention=timedelta(days=8)), section)
-    side = received_side(prod.scene.context(), asked, Window(at(19, 0), at(20, 0)), NOW + 30 * DAY)
+    side = received_side(prod.scene.context(), asked, Window(at(19, 0), at(20, 0)), NOW + 30 * DAY, prod.place.spool)
 
     assert side.days[date(2026, 10, 19), "alert"].events == 2
 
@@ -116,7 +116,7 @@ def test_what_was_collected_is_the_side_of_a_month_that_the_vendor_forgot(prod: 
         collect(prod, vendor, 2, at(day, 1))
 
     asked = Asked(Target("slack"), Vendor().counting(retention=timedelta(days=2)), ReceivedSection(type_field="kind"))
-    side = received_side(prod.scene.context(), asked, THREE_DAYS, at(30))
+    side = received_side(prod.scene.context(), asked, THREE_DAYS, at(30), prod.place.spool)
 
     assert {day: one.events for (day, _), one in side.days.items()} == {date(2026, 10, n): 1 for n in (1, 2, 3)}
     assert side.missing == {}

@@ -1,7 +1,7 @@
 """Ids say what is lost, what came twice and what nobody recorded, by the day and type of each side; nothing is netted."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
