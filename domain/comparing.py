@@ -55,17 +55,20 @@ def compared_days(
 
 
 def sampled_month(
-    sides: Sequence[tuple[Emitted, Received]], rate: float, unit: Unit, incidents: Iterable[Explained] = ()
-) -> Compared:
+    sides: Sequence[tuple[Emitted, Received]], rate: float, unit: Unit,
+    incidents: Iterable[Explained] = (), in_incidents: int = 0,
+) -> Compared:  # fmt: skip
     """Return the comparison of a whole month of one sampled type: a sampler's noise evens out over the days.
 
-    `incidents` are what its days explained by them.
+    `incidents` are what its days explained by them, and `in_incidents` events at most were lost in one.
     """
     emitted, received = total_emitted(one for one, _ in sides), total_received(one for _, one in sides)
     compared = _compared(emitted, received, rate, unit)
+    surely = 0
     for one in incidents:
+        surely += one.events
         compared = with_loss(compared, one)
-    return compared
+    return with_loss(compared, Explained(Why.INCIDENT, "perhaps", 0), max(0, in_incidents - surely))
 
 
 def noise_of(events: int, rate: float) -> int:

@@ -5,7 +5,7 @@ An explanation comes off the upper bound as far as it surely is of the loss, and
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from domain.event_counts import Fate
@@ -96,23 +96,55 @@ def explained_by_boundary(
 def explained_by_incidents(
     day: date, sides: Day, compared: Compared, rate: float, overlays: Iterable[Overlay]
 ) -> Compared:
-    """Take off what can have been lost in known incidents: each moment counts once, however many of them cover it."""
-    shortfalls = list(_shortfalls(*sides, rate))
+    """Take off what was lost in known incidents: each moment counts once, however many of them cover it.
+
+    Where both sides know hours, a shortfall is of the hour that it is in. Where one does not, the day's losses may lie
+    anywhere in it: only what cannot have been lost outside of the incidents surely was in them.
+    """
+    found = lost_within(day, sides, rate, overlays)
     # What other reasons explained may have been lost in the incident too: it is not lost twice.
     spare = sum(one.events for one in compared.loss_explained)
+    surely_left = max(0, compared.loss_residual.high - found.outside)
+    for overlay, events in found.within:
+        surely = max(0, events - spare) if found.knows_hours else min(events, surely_left)
+        spare -= events - surely
+        surely_left -= surely
+        compared = with_loss(compared, Explained(Why.INCIDENT, overlay.words, surely), events)
+    return compared
+
+
+@dataclass(frozen=True, slots=True)
+class LostWithin:
+    """How many events of a day can have been lost in each overlay, and outside of all of them."""
+
+    within: tuple[tuple[Overlay, int], ...]
+    outside: int
+    knows_hours: bool
+
+    @property
+    def most(self) -> int:
+        return sum(events for _, events in self.within)
+
+    def of(self, loss: Bounds) -> Bounds:
+        """Return how many of the day's loss lie in the overlays."""
+        low = min(loss.low, self.most) if self.knows_hours else max(0, loss.low - self.outside)
+        return Bounds(low, min(loss.high, self.most))
+
+
+def lost_within(day: date, sides: Day, rate: float, overlays: Iterable[Overlay]) -> LostWithin:
+    """Return where the day's losses can lie; a moment in several overlays is in the first of them."""
+    shortfalls = list(_shortfalls(*sides, rate))
     begins, expected = day_window(day).start, list(_by_hour(sides[0], rate))
+    within = []
     for overlay, span in _apart(overlays, day_window(day)):
         lost = 0.0
         for hour in range(_HOURS):
-            within = span.overlap(Window(begins + hour * HOUR, begins + (hour + 1) * HOUR))
-            here = min(expected[hour] * (within.span / HOUR), shortfalls[hour]) if within else 0.0
+            part = span.overlap(Window(begins + hour * HOUR, begins + (hour + 1) * HOUR))
+            here = min(expected[hour] * (part.span / HOUR), shortfalls[hour]) if part else 0.0
             shortfalls[hour] -= here
             lost += here
-        events = math.ceil(lost)
-        surely = max(0, events - spare)
-        spare -= events - surely
-        compared = with_loss(compared, Explained(Why.INCIDENT, overlay.words, surely), events)
-    return compared
+        within.append((overlay, math.ceil(lost)))
+    return LostWithin(tuple(within), math.ceil(sum(shortfalls)), _knows_hours(*sides))
 
 
 def _left(residual: Bounds, surely: int, may_be: int | None) -> Bounds:
@@ -194,6 +226,10 @@ def _by_hour(emitted: Emitted, rate: float) -> Iterator[float]:
 
 def _shortfalls(emitted: Emitted, received: Received, rate: float) -> Iterator[float]:
     """Yield how many events of each hour can be missing: all of them, where one side does not know hours."""
-    know = emitted.by_hour and received.by_hour
+    knows = _knows_hours(emitted, received)
     for hour, expected in enumerate(_by_hour(emitted, rate)):
-        yield max(0.0, expected - received.by_hour[hour]) if know else expected
+        yield max(0.0, expected - received.by_hour[hour]) if knows else expected
+
+
+def _knows_hours(emitted: Emitted, received: Received) -> bool:
+    return bool(emitted.by_hour and received.by_hour)

@@ -112,7 +112,8 @@ def _cannot_tell(case: Case) -> LikelyCause | None:
     if compared.loss_residual.low or compared.excess_residual.low:
         return None
     return LikelyCause(
-        "It may be nothing: what was sent more than once, or a sampler's noise, is as large as what differs.",
+        "It may be nothing: what was sent more than once, a sampler's noise, or an incident whose hours nobody can compare "
+        "is as large as what differs.",
         "Let the application record what it samples out; nothing is to be repaired before that tells more."
         if case.by_ids
         else f'Compare {case.target} by ids (by = "ids") where the vendor lists them, and record what is sampled out.',

@@ -18,6 +18,7 @@ from domain.comparing import (
     total_received,
 )
 from domain.event_counts import NOT_SPLIT, Clock, Trust
+from domain.explaining import lost_within
 from domain.findings import FALSE_SHARE, Judged, Rule, chance_within_rule, judged
 from domain.likely_causes import Case, likely_cause
 from domain.proportions import believed
@@ -255,7 +256,13 @@ def _type_compared(sides: Sides, cells: Sequence[Cell], kind: str) -> Compared:
         return summed(cell.compared for cell in cells if cell.compared is not None)
     both = [(cell.emitted, cell.received) for cell in cells if cell.emitted is not None and cell.received is not None]
     known = [one for cell in cells if cell.compared is not None for one in cell.compared.loss_explained]
-    return sampled_month(both, rate, sides.manner.unit, [one for one in known if one.why is Why.INCIDENT])
+    incidents = [one for one in known if one.why is Why.INCIDENT]
+    within = [
+        lost_within(cell.day, (cell.emitted, cell.received), rate, sides.manner.overlays).most
+        for cell in cells
+        if cell.emitted is not None and cell.received is not None
+    ]
+    return sampled_month(both, rate, sides.manner.unit, incidents, sum(within))
 
 
 def _shift(sides: Sides, cells: Sequence[Cell], window: Window) -> ShiftFound | None:

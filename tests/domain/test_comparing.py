@@ -319,29 +319,45 @@ def test_an_incident_does_not_explain_again_what_the_vendor_refused_in_it() -> N
     assert (explained(found), found.loss_residual) == ({"refused: 503": 10}, Bounds(0, 10))
 
 
-def test_of_hours_that_a_vendor_does_not_tell_an_incident_explains_what_was_sent_in_them() -> None:
+def test_of_hours_that_a_vendor_does_not_tell_an_incident_may_explain_what_was_sent_in_them_and_surely_nothing() -> (
+    None
+):
     overlays = [incident(9.5, 10.5)]
 
-    assert explained(one_day(sent(200, by_hour=hours(h9=20, h10=40)), Received(100), manner(overlays=overlays))) == {
-        "the vendor was down": 30
-    }
-    assert explained(one_day(sent(240), Received(100), manner(overlays=overlays))) == {"the vendor was down": 10}
+    known = one_day(sent(200, by_hour=hours(h9=20, h10=40, h15=140)), Received(100), manner(overlays=overlays))
+    spread = one_day(sent(240), Received(100), manner(overlays=overlays))
+
+    assert (known.loss_residual, known.loss_explained) == (Bounds(70, 100), ())
+    assert (spread.loss_residual, spread.loss_explained) == (Bounds(130, 140), ())
 
 
-def test_a_time_in_two_incidents_explains_once_where_hours_are_not_told() -> None:
+def test_half_a_day_in_an_incident_explains_no_loss_of_half_a_day_for_sure() -> None:
+    found = one_day(sent(1_000), Received(500), manner(overlays=[incident(0, 12)]))
+
+    assert found.loss_residual == Bounds(0, 500)
+
+
+def test_without_hours_what_cannot_have_been_lost_outside_was_lost_in_the_incident() -> None:
+    most, all_of_it = (one_day(sent(240), Received(40), manner(overlays=[incident(0, end)])) for end in (18, 24))
+
+    assert (explained(most), most.loss_residual) == ({"the vendor was down": 140}, Bounds(20, 60))
+    assert (explained(all_of_it), all_of_it.loss_residual) == ({"the vendor was down": 200}, NOTHING)
+
+
+def test_a_time_in_two_incidents_counts_once_where_hours_are_not_told() -> None:
     overlays = [incident(9.5, 10.5), incident(9.5, 10.5, "verifications failed"), incident(10, 11, "once more")]
 
     found = one_day(sent(240), Received(100), manner(overlays=overlays))
 
-    assert explained(found) == {"the vendor was down": 10, "once more": 5}
+    assert found.loss_residual == Bounds(125, 140)
 
 
-def test_an_incident_over_midnight_explains_each_day_its_part() -> None:
+def test_an_incident_over_midnight_may_explain_each_day_its_part() -> None:
     overlays = [Overlay(Window(START + 2 * DAY - HOUR, START + 2 * DAY + 2 * HOUR), "", "down")]
 
     found = some_days((sent(240), Received(200)), (sent(240), Received(200)), how=manner(overlays=overlays))
 
-    assert [explained(one) for one in found] == [{"down": 10}, {"down": 20}]
+    assert [one.loss_residual for one in found] == [Bounds(30, 40), Bounds(20, 40)]
 
 
 def test_of_a_sampled_type_its_share_is_expected_and_its_noise_left_open() -> None:
@@ -406,6 +422,12 @@ def test_a_sampled_month_keeps_what_its_incidents_explain() -> None:
     found = sampled_month([(sent(40_000), Received(18_000))], 0.5, Unit.EVENTS, [down])
 
     assert (found.loss_residual, found.loss_explained) == (Bounds(0, 300), (down,))
+
+
+def test_a_sampled_month_leaves_open_what_may_have_been_lost_in_its_incidents() -> None:
+    found = sampled_month([(sent(20_000), Received(4_000))], 0.5, Unit.EVENTS, in_incidents=5_000)
+
+    assert found.loss_residual == Bounds(max(0, found.loss.low - 5_000), found.loss.high)
 
 
 def test_one_days_reason_explains_nothing_of_another_day() -> None:
