@@ -13,6 +13,7 @@ from domain.explaining import (
     explained_by_boundary,
     explained_by_incidents,
     explained_by_vendor,
+    in_order,
     merged,
     with_excess,
     with_loss,
@@ -123,7 +124,7 @@ def total_received(parts: Iterable[Received]) -> Received:
         unique=_sum_or_none(row.unique for row in rows),
         lost=_sum_or_none(row.lost for row in rows),
         extra=_sum_or_none(row.extra for row in rows),
-        losses=tuple((fate, reason, n) for (fate, reason), n in sorted(losses.items(), key=lambda one: str(one[0]))),
+        losses=in_order((fate, reason, n) for (fate, reason), n in losses.items()),
     )
 
 

@@ -47,6 +47,12 @@ def merged(parts: Iterable[Explained]) -> tuple[Explained, ...]:
     return tuple(sorted(rows, key=lambda one: (order.index(one.why), one.words)))
 
 
+def in_order(losses: Iterable[tuple[Fate, str, int]]) -> tuple[tuple[Fate, str, int], ...]:
+    """Return a vendor's losses by where events get lost and then by its words: the order of its answer says nothing."""
+    order = list(Fate)
+    return tuple(sorted(losses, key=lambda loss: (order.index(loss[0]), loss[1:])))
+
+
 def explained_by_vendor(
     emitted: Emitted, received: Received, compared: Compared, *, repeats: int, spare: int
 ) -> Compared:
@@ -58,7 +64,8 @@ def explained_by_vendor(
     """
     # What the application recorded as dropped or sampled out, or was configured to leave out, was never expected.
     known = emitted.kept_back + max(0, emitted.sent - compared.expected)
-    for fate, reason, events in sorted(received.losses, key=lambda loss: loss[0] is not Fate.DEDUPLICATED):
+    # Duplicates first, since only they are surely of repeats; then as events get lost, in whatever order the vendor tells.
+    for fate, reason, events in sorted(in_order(received.losses), key=lambda loss: loss[0] is not Fate.DEDUPLICATED):
         ours = max(0, events - known) if fate is Fate.CLIENT_DROPPED else events
         known = max(0, known - events) if fate is Fate.CLIENT_DROPPED else known
         surely = max(0, ours - spare)

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from domain.comparing import Manner, compared_days
 from domain.event_counts import NOT_SPLIT, Fate
+from domain.explaining import in_order
 from domain.reconciliation import Emitted, Received
 from domain.windows import day_window
 
@@ -56,7 +57,7 @@ def _of_day(
     rooms = {kind: _room(day, kind, sent[kind], cell, manner) for kind, cell in cells.items()}
     given: dict[str, list[Loss]] = {kind: [] for kind in cells}
     left: list[Loss] = []
-    for fate, reason, events in unsplit.losses:
+    for fate, reason, events in in_order(unsplit.losses):
         rest = events
         for of in _ORDER.get(fate, _OTHERS):
             parts = _shares(rest, [getattr(room, of) for room in rooms.values()])
@@ -95,4 +96,4 @@ def _added(losses: Sequence[Loss]) -> tuple[Loss, ...]:
     sums: dict[tuple[Fate, str], int] = {}
     for fate, reason, events in losses:
         sums[fate, reason] = sums.get((fate, reason), 0) + events
-    return tuple((fate, reason, events) for (fate, reason), events in sums.items())
+    return in_order((fate, reason, events) for (fate, reason), events in sums.items())

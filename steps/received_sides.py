@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import OpsError
 from domain.event_counts import Count, Fate
+from domain.explaining import in_order
 from domain.names import Target
 from domain.reconciliation import Received, SourceFact
 from domain.reconciliation_sections import ReceivedSection
@@ -171,7 +172,7 @@ def received_days(counts: Iterable[Count]) -> dict[tuple[date, str], Received]:
     return {
         key: Received(
             events=number,
-            losses=tuple((fate, reason, lost) for (fate, reason), lost in losses.get(key, {}).items()),
+            losses=in_order((fate, reason, lost) for (fate, reason), lost in losses.get(key, {}).items()),
             by_hour=tuple(hours.get(key) or ()),
         )
         for key, number in events.items()

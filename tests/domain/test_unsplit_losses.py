@@ -64,6 +64,14 @@ def test_a_drop_that_was_sent_later_has_no_room_for_duplicates_and_explains_no_l
     assert left(later, found["a"]) == Bounds(0, 0)
 
 
+def test_the_order_of_unsplit_losses_changes_nothing() -> None:
+    losses = ((Fate.REFUSED, "503", 8), (Fate.RATE_LIMITED, "quota", 8), (Fate.FILTERED, "browser", 8))
+
+    told = [shared({"a": sent(100)}, {"a": 80}, *some) for some in (losses, losses[::-1])]
+
+    assert told[0] == told[1]
+
+
 def test_a_loss_is_not_explained_twice() -> None:
     emitted = {"a": sent(100), "b": sent(100)}
 

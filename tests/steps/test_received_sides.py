@@ -166,6 +166,16 @@ def test_losses_stand_beside_what_was_accepted_by_reason() -> None:
     assert days[FIRST, NOT_SPLIT] == Received(0, losses=((Fate.RATE_LIMITED, "quota", 4),))
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_losses_stand_in_the_order_in_which_events_get_lost_however_they_are_told(order: int) -> None:
+    at = datetime(2026, 10, 1, tzinfo=UTC)
+    counts = [Count(at, HOUR, "a", fate, 1, why) for fate, why in ((Fate.REFUSED, "x"), (Fate.FILTERED, "a"), (Fate.FILTERED, "b"))]  # fmt: skip
+
+    [found] = received_days(counts[::order]).values()
+
+    assert found.losses == ((Fate.REFUSED, "x", 1), (Fate.FILTERED, "a", 1), (Fate.FILTERED, "b", 1))
+
+
 def test_a_day_of_which_a_part_is_counted_by_the_day_has_no_hours() -> None:
     days = received_days(
         [Count(at(1, 3), HOUR, "a", Fate.ACCEPTED, 5), Count(at(1, 0), DAY, "a", Fate.ACCEPTED, 2)]
