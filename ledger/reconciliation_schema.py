@@ -45,6 +45,17 @@ RECONCILIATIONS = Table(
     UniqueConstraint("environment", "month", "number", name="uq_reconciliations_number"),
 )
 
+# Which run posts a revision; `posted_at` once it is out. No fact of the chain: what it says is whether to try again.
+MONTH_POSTS = Table(
+    "month_posts",
+    METADATA,
+    Column("environment", Text, primary_key=True),
+    Column("month", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", Text, nullable=False),
+    Column("posted_at", Moment, nullable=True),
+)
+
 WAIVERS = Table(
     "waivers",
     METADATA,

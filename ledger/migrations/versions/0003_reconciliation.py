@@ -1,4 +1,4 @@
-"""Counts that were collected, revisions of months, waivers, investigations, sign-offs."""
+"""Counts that were collected, revisions of months and their posts, waivers, investigations, sign-offs."""
 
 from typing import Any
 
@@ -42,6 +42,14 @@ def _what_was_counted() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         *_texts("digest", "document", "targets", "verdict", "standing"),
         sa.UniqueConstraint("environment", "month", "number", name="uq_reconciliations_number"),
+    )
+    op.create_table(
+        "month_posts",
+        *_texts("environment", "month"),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        *_texts("run_id"),
+        sa.Column("posted_at", _MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("environment", "month", "number", name="pk_month_posts"),
     )
 
 
