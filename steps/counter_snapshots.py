@@ -11,7 +11,6 @@ was first seen at, and what it stood at then is said.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,31 +20,29 @@ import duckdb
 
 from domain.emitted_counts import DayCell, EmittedCounts
 from domain.event_counts import Trust
+from domain.event_files import FileState
 from domain.reconciliation import SourceFact
 from domain.reconciliation_sections import CounterColumns, CounterSnapshots
 from domain.windows import DAY, Window
+from steps.event_columns import CannotRead
+from steps.event_reading import as_glob, csv_source, rejected_rows
+from steps.file_facts import days_in
 
 _EPOCH = date(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _LARGEST = 2**53
 # A thread of DuckDB holds buffers of 32 MiB, and as much again while it parses.
 _MIB_PER_THREAD = 128
-_SIGNS = re.compile(r"([*?\[])")
-
-# How each kind of file is read, as text: `?` is the path, `columns` are written as DuckDB wants them.
-_JSON = "read_json(?, format='newline_delimited', columns={columns}, ignore_errors=true)"
-_CSV = "read_csv(?, header=true, all_varchar=true, delim=',', ignore_errors=true, null_padding=true, strict_mode=false)"
-_READERS = {
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), _JSON),
-    ".csv": _CSV,
-    ".parquet": "read_parquet(?)",
-}  # fmt: skip
-_PACKED = (".gz", ".zst")
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
+_KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 _TABLES = """
 CREATE MACRO utc_day(moment) AS moment // 86400000000;
 CREATE TABLE snapshots (moment BIGINT, process VARCHAR, integration VARCHAR, type VARCHAR, value BIGINT, started BIGINT);
+CREATE TABLE of_file AS FROM snapshots;
 """
+# DuckDB adds to these whatever it did not take for a row.
+_NEXT_FILE = "DELETE FROM of_file; DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans;"
 _MOMENT = "epoch_us(TRY_CAST(CAST({} AS VARCHAR) AS TIMESTAMPTZ))"
 _WHOLE_ROW = (
     "moment IS NOT NULL AND process <> '' AND integration IS NOT NULL AND type IS NOT NULL AND value IS NOT NULL"
@@ -106,17 +103,25 @@ _NEW = "SELECT count(DISTINCT process), sum(grown)::BIGINT FROM growth WHERE is_
 
 
 def snapshot_counts(
-    source: str, files: Mapping[str, Path], section: CounterSnapshots, window: Window, *, scratch: Path, memory_mib: int
-) -> EmittedCounts:
+    source: str, files: Mapping[str, Path], section: CounterSnapshots, window: Window,
+    *, scratch: Path, memory_mib: int, bad_share: float,
+) -> EmittedCounts:  # fmt: skip
     """Return what the counters in the files, by their names, grew by on each UTC day of the window.
 
     `files` should reach back before the window by a snapshot: without one the first growth cannot be told. What does not
-    fit in `memory_mib` MiB is put aside in `scratch`.
+    fit in `memory_mib` MiB is put aside in `scratch`. A file with a share of bad rows above `bad_share`, 0.0-1.0, is as
+    unusable as one that cannot be read: a process may have written nowhere else.
     """
+    facts: list[SourceFact] = []
+    unusable: dict[date, str] = {}
     with _opened(section, scratch, memory_mib) as database:
-        facts = [
-            fact for name, path in sorted(files.items()) for fact in _take_in(source, name, path, section, database)
-        ]
+        for name, path in sorted(files.items()):
+            try:
+                facts += _take_in(source, name, path, section, database, bad_share)
+            except CannotRead as told:
+                facts.append(SourceFact(source, name, told.reason, 0, is_fault=True))
+                of_file = days_in(section, name)
+                unusable |= {day: f"{name}: {told.reason}" for day in window.days() if not of_file or day in of_file}
         _grow(database, window)
         counts, earlier = _counted(database, section)
         facts += _findings(source, database)
@@ -125,7 +130,7 @@ def snapshot_counts(
         SourceFact(source, "", f"{day}: no snapshot is of this day; its events are counted on the next one", 0, is_fault=True)
         for day in uncounted
     ]  # fmt: skip
-    return EmittedCounts(counts, Trust.COUNTERS, tuple(facts), earlier, uncounted)
+    return EmittedCounts(counts, Trust.COUNTERS, tuple(facts), earlier, uncounted, unusable)
 
 
 def _opened(section: CounterSnapshots, scratch: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
@@ -146,49 +151,63 @@ def _opened(section: CounterSnapshots, scratch: Path, memory_mib: int) -> duckdb
     return database
 
 
-def _take_in(
-    source: str, name: str, path: Path, section: CounterSnapshots, database: duckdb.DuckDBPyConnection
-) -> Iterator[SourceFact]:
-    """Take a file's rows in, all or none, and yield what a reader has to know of it."""
-    reader = _reader(path)
-    if reader is None:
-        yield SourceFact(source, name, "its name ends like none of .jsonl, .csv, .parquet: not read", 0, is_fault=True)
-        return
+def _take_in(  # noqa: PLR0917 (what one file is read with)
+    source: str, name: str, path: Path, section: CounterSnapshots, database: duckdb.DuckDBPyConnection, bad_share: float
+) -> list[SourceFact]:  # fmt: skip
+    """Take a file's rows in, all or none, and return what a reader has to know of it.
+
+    Raises:
+        CannotRead: it is unusable; nothing of it was taken in.
+    """
     if path.stat().st_size == 0:
-        return
+        return []
     try:
-        # DuckDB takes signs in a path for a pattern; in brackets they are themselves.
-        database.execute(_taking(reader, section.columns), [_SIGNS.sub(r"[\1]", str(path))])
-    except duckdb.BinderException:
-        yield SourceFact(source, name, "it lacks a column that the section names: not read", 0, is_fault=True)
-        return
-    except duckdb.Error as error:
-        yield SourceFact(source, name, f"it cannot be read whole ({type(error).__name__}): not read", 0, is_fault=True)
-        return
-    bad = _number(database, f"SELECT count(*) FROM snapshots WHERE NOT coalesce({_WHOLE_ROW}, false)")  # noqa: S608 (ours)
-    if bad:
-        database.execute(f"DELETE FROM snapshots WHERE NOT coalesce({_WHOLE_ROW}, false)")  # noqa: S608 (ours)
-        yield SourceFact(source, name, f"{bad:,} rows are no snapshots: not counted", bad, is_fault=True)
+        database.execute(_NEXT_FILE)
+        database.execute(_taking(_table(path, section.columns, database), section.columns))
+        rejected = rejected_rows(database)
+    except duckdb.BinderException as error:
+        raise CannotRead(FileState.UNREADABLE, "it lacks a column that the section names: not read") from error
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        why = f"it cannot be read whole ({type(error).__name__}): not read"
+        raise CannotRead(FileState.PARTIAL, why) from error
+    bad = rejected + _number(database, f"SELECT count(*) FROM of_file WHERE NOT coalesce({_WHOLE_ROW}, false)")  # noqa: S608 (ours)
+    rows = rejected + _number(database, "SELECT count(*) FROM of_file")
+    if bad > bad_share * rows:
+        why = f"{bad:,} of {rows:,} rows are no snapshots, above the limit of {bad_share:.1%}: not read"
+        raise CannotRead(FileState.UNREADABLE, why)
+    database.execute(f"INSERT INTO snapshots FROM of_file WHERE {_WHOLE_ROW}")
+    return [SourceFact(source, name, f"{bad:,} rows are no snapshots: not counted", bad, is_fault=True)] if bad else []
 
 
-def _reader(path: Path) -> str | None:
+def _table(path: Path, columns: CounterColumns, database: duckdb.DuckDBPyConnection) -> str:
+    """Return where DuckDB finds the file's rows."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _PACKED:
-        suffixes.pop()
-    return _READERS.get(suffixes[-1]) if suffixes else None
+    packed = _PACKED[suffixes.pop()] if suffixes and suffixes[-1] in _PACKED else "none"
+    kind = suffixes[-1] if suffixes else ""
+    if kind not in _KINDS:
+        raise CannotRead(FileState.UNREADABLE, "its name ends like none of .jsonl, .csv, .parquet: not read")
+    if kind == ".csv":
+        return csv_source(database, path, packed).table
+    if kind == ".parquet":
+        return f"read_parquet({as_glob(path)})"
+    written = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in _names(columns))
+    # A line that is no JSON becomes a row of NULLs, which is bad.
+    return f"read_json({as_glob(path)}, format='newline_delimited', columns={{{written}}}, ignore_errors=true)"
 
 
-def _taking(reader: str, columns: CounterColumns) -> str:
+def _names(columns: CounterColumns) -> list[str]:
     names = [columns.at, columns.process, columns.integration, columns.type, columns.value]
-    named = [*names, columns.started] if columns.started else names
-    written = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in named)
-    at, process, integration, kind, value = (_identifier(name) for name in names)
+    return [*names, columns.started] if columns.started else names
+
+
+def _taking(table: str, columns: CounterColumns) -> str:
+    at, process, integration, kind, value = (_identifier(name) for name in _names(columns)[:5])
     started = _MOMENT.format(_identifier(columns.started)) if columns.started else "NULL"
     number = f"TRY_CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
     return (
-        f"INSERT INTO snapshots SELECT {_MOMENT.format(at)}, CAST({process} AS VARCHAR), CAST({integration} AS VARCHAR), "  # noqa: S608 (names are quoted)
+        f"INSERT INTO of_file SELECT {_MOMENT.format(at)}, CAST({process} AS VARCHAR), CAST({integration} AS VARCHAR), "  # noqa: S608 (names are quoted)
         f"CAST({kind} AS VARCHAR), CASE WHEN {number} BETWEEN 0 AND {_LARGEST} THEN {number}::BIGINT END, {started} "
-        f"FROM {reader.format(columns=f'{{{written}}}')}"
+        f"FROM {table}"
     )
 
 

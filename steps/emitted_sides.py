@@ -267,15 +267,17 @@ def _snapshots(reading: _Reading, section: CounterSnapshots) -> SourceRead:
                 for file in listing.files
             }
             numbers = snapshot_counts(
-                name, files, section, question.window, scratch=folder / "scratch", memory_mib=reading.memory_mib
-            )
+                name, files, section, question.window,
+                scratch=folder / "scratch", memory_mib=reading.memory_mib,
+                bad_share=question.context.config.reconciliation.bad_lines_percent / 100,
+            )  # fmt: skip
         finally:
             shutil.rmtree(reading.fetched_into, ignore_errors=True)
             shutil.rmtree(folder / "scratch", ignore_errors=True)
     why = "no snapshot of a counter is of this day"
     return SourceRead(
         name, Trust.COUNTERS, reading.targets, tuple(question.window.days()), bool(section.targets), numbers=numbers,
-        missing=dict.fromkeys(numbers.uncounted_days, why),
+        missing={**dict.fromkeys(numbers.uncounted_days, why), **numbers.unusable_days},
         facts=(*listing.others_told(name), *(fact_of(name, one) for one in listing.differences), *numbers.facts, *_of_others(question, name, numbers)),
         files_read=len(files), skipped=listing.skipped_by_date,
     )  # fmt: skip

@@ -164,14 +164,23 @@ def _json(_connection: duckdb.DuckDBPyConnection, path: Path, section: EventFile
     )  # fmt: skip
     # A line that is no JSON becomes a row of NULLs, which is bad.
     table = (
-        f"read_json({_glob(path)}, format = 'newline_delimited', records = true, ignore_errors = true, "
+        f"read_json({as_glob(path)}, format = 'newline_delimited', records = true, ignore_errors = true, "
         f"compression = '{packed}', columns = {_columns(texts)})"
     )
     return Source(table, texts)
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, path: Path, _section: EventFiles, packed: str) -> Source:
-    same = f"{_glob(path)}, auto_detect = false, compression = '{packed}', delim"
+    return csv_source(connection, path, packed)
+
+
+def csv_source(connection: duckdb.DuckDBPyConnection, path: Path, packed: str) -> Source:
+    """Return the rows of a CSV file by the names in its first line; `rejected_rows` tells of lines that are none.
+
+    Raises:
+        CannotRead: it has no first line.
+    """
+    same = f"{as_glob(path)}, auto_detect = false, compression = '{packed}', delim"
     # Read apart: where DuckDB looks for columns itself, one quote that is never closed makes it refuse the file.
     lines = connection.execute(
         f"SELECT line FROM read_csv({same} = '\x01', quote = '', escape = '', header = false, columns = {{'line': 'VARCHAR'}}, "  # noqa: S608 (quoted)
@@ -189,7 +198,7 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path, _section: EventFiles
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, _section: EventFiles, _packed: str) -> Source:
-    table = f"read_parquet({_glob(path)})"
+    table = f"read_parquet({as_glob(path)})"
     described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()  # noqa: S608 (quoted)
     return Source(table, {str(row[0]): str(row[1]) for row in described})
 
@@ -207,7 +216,7 @@ def _columns(named: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in named.items()) + "}"
 
 
-def _glob(path: Path) -> str:
+def as_glob(path: Path) -> str:
     """Return the path as DuckDB takes it: its wildcards in brackets, so that they mean themselves."""
     return quoted("".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path)))
 

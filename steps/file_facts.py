@@ -14,7 +14,7 @@ from domain.event_files import FileCount, FileState
 from domain.event_manifest import Difference, Differs, Manifest
 from domain.event_rows import local_day
 from domain.reconciliation import SourceFact
-from domain.reconciliation_sections import EventFiles
+from domain.reconciliation_sections import CounterSnapshots, EventFiles
 from domain.windows import DAY, Window, day_window
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -75,7 +75,7 @@ def days_missing(
         (one.name, f"{one.name}: {one.words}") for one in differences if _costs(one, manifest, reader.bad_share)
     ]
     for name, why in (*unusable, *otherwise):
-        spoiled = _days_in(reader.section, name)
+        spoiled = days_in(reader.section, name)
         missing |= {day: why for day in within if not spoiled or day in spoiled}
     return missing
 
@@ -104,7 +104,7 @@ def _dates_of(section: EventFiles, day: date) -> set[date]:
     return {window.start.astimezone(zone).date(), (window.end - _MICROSECOND).astimezone(zone).date()}
 
 
-def _days_in(section: EventFiles, name: str) -> set[date]:
+def days_in(section: EventFiles | CounterSnapshots, name: str) -> set[date]:
     """Return the UTC days of which a file of that name has a part; none where it names no date."""
     zone = ZoneInfo(section.time_zone)
     return {day for named in _named(name) for day in local_day(named, zone).days()}

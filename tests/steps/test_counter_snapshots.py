@@ -21,6 +21,7 @@ from steps.counter_snapshots import snapshot_counts
 from tests.steps.storing import counter_files, write
 
 OCTOBER = Month(2026, 10).window
+THREE_DAYS = Window(OCTOBER.start, OCTOBER.start + 3 * DAY)
 Row = tuple[str, str, str, str, object]
 NAMES = ("timestamp", "process_start_id", "integration", "event_type", "value")
 # Seen before the month, so that what begins in it is known to begin in it.
@@ -31,11 +32,15 @@ def jsonl(rows: Iterable[Row]) -> str:
     return "".join(json.dumps(dict(zip(NAMES, row, strict=True))) + "\n" for row in rows)
 
 
-def counted(folder: Path, files: dict[str, str | bytes], window: Window = OCTOBER, **more: object) -> EmittedCounts:
+def counted(
+    folder: Path, files: dict[str, str | bytes], window: Window = OCTOBER, *, bad_share: float = 0.5, **more: object
+) -> EmittedCounts:
     write(folder, files)
     paths = {name: folder / name for name in files}
     section = counter_files(folder, **more)
-    return snapshot_counts("app", paths, section, window, scratch=folder / "scratch", memory_mib=256)
+    return snapshot_counts(
+        "app", paths, section, window, scratch=folder / "scratch", memory_mib=256, bad_share=bad_share
+    )
 
 
 def of_rows(folder: Path, *rows: Row, window: Window = OCTOBER) -> EmittedCounts:
@@ -263,13 +268,74 @@ def test_a_row_that_is_no_snapshot_is_counted_and_shown(bad: str, tmp_path: Path
     assert faults(counts) == [("1 rows are no snapshots: not counted", 1)]
 
 
-def test_a_short_and_a_broken_line_of_csv_are_shown(tmp_path: Path) -> None:
-    rows = as_csv([BEFORE, ("2026-10-01T10:00:00Z", "old", "slack", "login", 150)])
+def test_a_short_line_of_csv_and_one_that_is_no_text_are_shown(tmp_path: Path) -> None:
+    rows = as_csv([BEFORE, ("2026-10-01T10:00:00Z", "old", "slack", "login", 150)]).encode()
 
-    counts = counted(tmp_path, {"a.csv": f'{rows}2026-10-01T11:00:00Z,old\n"broken\n'})
+    counts = counted(
+        tmp_path, {"a.csv": rows + b"2026-10-01T11:00:00Z,old\r\n2026-10-01T12:00:00Z,o\xff,slack,login,170\r\n"}
+    )
 
     assert by_day(counts) == {"10-01": 50}
     assert [events for _, events in faults(counts)] == [2]
+
+
+def test_lines_of_one_csv_file_are_not_told_of_the_next(tmp_path: Path) -> None:
+    rows = as_csv([BEFORE, ("2026-10-01T10:00:00Z", "old", "slack", "login", 150)]).encode()
+
+    counts = counted(tmp_path, {"a.csv": rows + b"2026-10-01T12:00:00Z,o\xff,slack,login,170\r\n", "b.csv": rows})
+
+    assert faults(counts) == [("1 rows are no snapshots: not counted", 1)]
+
+
+def hourly(process: str, day: int, rows: int) -> str:
+    """Return that many snapshots of one process, an hour or less apart."""
+    return jsonl(
+        (f"2026-10-{day:02}T{n % 24:02}:{n // 24:02}:00Z", process, "slack", "login", n % 24) for n in range(rows)
+    )
+
+
+def test_bad_rows_above_their_limit_make_a_file_unusable_and_its_day_is_not_known(tmp_path: Path) -> None:
+    good = {
+        f"a-2026-10-{day:02}.jsonl": jsonl([(f"2026-10-{day:02}T12:00:00Z", "old", "slack", "login", 100 * day)])
+        for day in (1, 2, 3)
+    }
+    garbage = hourly("pod", 2, 3) + "garbage\n" * 500
+
+    counts = counted(tmp_path, {**good, "b-2026-10-02.jsonl": garbage}, THREE_DAYS, bad_share=0.01)
+
+    assert counts.unusable_days == {
+        date(2026, 10, 2): "b-2026-10-02.jsonl: 500 of 503 rows are no snapshots, above the limit of 1.0%: not read"
+    }
+    assert sum(by_day(counts).values()) == 200
+
+
+@pytest.mark.parametrize(("rows", "is_usable"), [(99, True), (98, False)])
+def test_the_limit_is_a_share_of_all_rows_of_the_file(rows: int, *, is_usable: bool, tmp_path: Path) -> None:
+    counts = counted(tmp_path, {"2026-10-02.jsonl": hourly("pod", 2, rows) + "{\n"}, bad_share=0.01)
+
+    assert (counts.unusable_days == {}) is is_usable
+
+
+@pytest.mark.parametrize(
+    ("name", "days"), [("pod-2026-10-02.jsonl.gz", [2]), ("pod.jsonl.gz", [1, 2, 3]), ("pod-2026-09-30.jsonl.gz", [])]
+)
+def test_of_a_file_that_cannot_be_read_no_day_is_known(name: str, days: list[int], tmp_path: Path) -> None:
+    good = jsonl([BEFORE, *((f"2026-10-0{day}T12:00:00Z", "old", "slack", "login", 100 + day) for day in (1, 2, 3))])
+
+    counts = counted(tmp_path, {"a.jsonl": good, name: b"\x1f\x8bno gzip"}, THREE_DAYS)
+
+    assert [day.day for day in counts.unusable_days] == days
+    assert counts.uncounted_days == ()
+
+
+def test_a_quote_that_is_never_closed_makes_the_rest_of_a_csv_file_unknown(tmp_path: Path) -> None:
+    rows = as_csv([BEFORE, ("2026-10-01T10:00:00Z", "old", "slack", "login", 150)])
+
+    counts = counted(
+        tmp_path, {"2026-10-01.csv": f'{rows}"broken\n' + "2026-10-01T11:00:00Z,old,slack,login,160\n" * 9}
+    )
+
+    assert [day.day for day in counts.unusable_days] == [1]
 
 
 @pytest.mark.parametrize(
