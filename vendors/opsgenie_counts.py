@@ -172,6 +172,9 @@ COUNTING = Counting(
     # Opsgenie publishes no number for every plan; a year is assumed.
     retention=timedelta(days=365),
     longest=DAY,
+    # A repeat counts on the day on which its alert was first raised, and alerts stay open over midnight: over each one
+    # as many may move as are sent in a day. Alerts that are open for longer at a month's end are not covered.
+    shifts_at_day_end=DAY,
 )
 
 

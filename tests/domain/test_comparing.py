@@ -290,6 +290,22 @@ def test_at_the_months_ends_an_event_may_be_beyond_and_nothing_shows_it(day: dat
     assert (found.loss, found.loss_residual, found.loss_explained) == (Bounds(5, 5), Bounds(3, 5), ())
 
 
+def test_repeats_that_an_alert_of_the_day_before_took_are_neither_lost_nor_too_much() -> None:
+    raised, repeated = some_days((sent(100), Received(140)), (sent(100), Received(60)), how=manner(shift=DAY))
+
+    assert (raised.excess_residual, repeated.loss_residual) == (NOTHING, NOTHING)
+
+
+def test_repeats_of_an_alert_of_the_month_before_may_be_no_loss_and_those_of_the_next_no_excess() -> None:
+    first, last = FIRST, FIRST + 30 * DAY
+    days = {first: (sent(100), Received(60)), last: (sent(100), Received(140))}
+
+    found = compared_days(days, "a", manner(shift=DAY), WINDOW)
+
+    assert found[first].loss_residual == Bounds(0, 40)
+    assert found[last].excess_residual == Bounds(0, 40)
+
+
 def test_a_loss_within_a_known_incident_is_explained() -> None:
     emitted = sent(200, by_hour=hours(h9=100, h15=100))
 
