@@ -174,7 +174,8 @@ class ReceivedSection(BaseModel):
     `type_field` is the vendor's field that tells event types apart, empty where it does not split; `types` says which
     value of that field an event type has (the same word where nothing is said). `query` narrows down what is counted, in
     the vendor's own language. `retention_days` is how long this account keeps what is counted, where that differs from the
-    vendor's usual. `by` is "ids" where events are listed and matched one by one. `sample_rate` is the share
+    vendor's usual. `shift_minutes` is how far its clock may put an event from where ours does, where that is known to
+    differ. `by` is "ids" where events are listed and matched one by one. `sample_rate` is the share
     that the application sends on purpose. `export` names files in which the vendor's list was exported, in place of asking.
     """
 
@@ -189,6 +190,7 @@ class ReceivedSection(BaseModel):
     sample_rates: Mapping[str, Rate] = Field(default_factory=dict)
     time_zone: ZoneName = "UTC"
     retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+    shift_minutes: Annotated[float, Field(ge=0, le=24 * 60)] | None = None
     export: EventFiles | None = None
     wanted: bool = True
 

@@ -150,6 +150,12 @@ def settles_at(question: Question, asked: Asked) -> datetime:
     return question.window.end + after
 
 
+def shift_of(asked: Asked) -> timedelta:
+    """Return how far the vendor's clock may put an event from where ours does: as opsflows.toml says, or the usual."""
+    minutes = asked.section.shift_minutes
+    return asked.counting.shifts_at_day_end if minutes is None else timedelta(minutes=minutes)
+
+
 def widened(window: Window) -> Window:
     """Return the window with a day on each side: events that are matched one by one may lie on either side of an edge."""
     return Window(window.start - DAY, window.end + DAY)
@@ -202,7 +208,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
         target=name,
         manner=Manner(
             unit=asked.counting.unit,
-            shift=asked.counting.shifts_at_day_end,
+            shift=shift_of(asked),
             rates=section.sample_rates,
             rate=section.sample_rate,
             overlays=tuple(one for one in overlays if one.explains and one.target in {"", name}),

@@ -35,7 +35,8 @@ class Counting:
     `reporting_lag` is how late its numbers may be. `retention` is how long they can be asked for, None for at least
     thirteen months; where it is shorter than two months, the daily collector keeps them. `longest` is the longest window
     of one question, `finest` the shortest: a window that holds too much is halved down to it. `shifts_at_day_end`
-    says how far its clock may put an event from where ours does (lag and skew together), None for the usual minute.
+    says how far its clock may put an event from where ours does (lag and skew together): each row says why so far, and
+    received.<environment>.<target>.shift_minutes says otherwise where an account is known to differ.
     """
 
     integration: str

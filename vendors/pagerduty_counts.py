@@ -183,6 +183,8 @@ COUNTING = Counting(
     reporting_lag=timedelta(minutes=5),
     retention=None,
     longest=DAY,
+    # It has the time at which it took the event: a sender that is throttled (429) tries again for some minutes.
+    shifts_at_day_end=timedelta(minutes=5),
 )
 
 

@@ -288,4 +288,6 @@ COUNTING = Counting(
     reporting_lag=HOUR,
     retention=timedelta(days=90),
     longest=timedelta(days=8),
+    # Outcomes are of the time of receipt: clients send from a queue, and wait a minute or more after a 429.
+    shifts_at_day_end=timedelta(minutes=5),
 )

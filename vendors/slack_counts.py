@@ -152,6 +152,8 @@ COUNTING = Counting(
     # The workspace decides how long it keeps messages, from one day on; free ones show 90 days. So the collector keeps them.
     retention=timedelta(days=45),
     longest=DAY,
+    # A channel takes about a message a second: a burst waits in the sender's queue, here of some 300 messages.
+    shifts_at_day_end=timedelta(minutes=5),
 )
 
 

@@ -194,4 +194,6 @@ COUNTING = Counting(
     reporting_lag=timedelta(minutes=5),
     retention=None,
     longest=31 * DAY,
+    # An update has the time of its posting: an account may ask once a second, and a refused sender comes back later.
+    shifts_at_day_end=timedelta(minutes=5),
 )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from domain.config import Config, parse_config
 from domain.errors import BadInput
@@ -88,6 +89,12 @@ def test_a_types_rate_is_its_own_or_that_of_all() -> None:
     section = read(text).received["prod"]["slack"]
 
     assert (section.rate_of("debug"), section.rate_of("login")) == (0.1, 0.5)
+
+
+@pytest.mark.parametrize("minutes", [-1, 24 * 60 + 1])
+def test_an_event_counts_no_farther_away_than_a_day(minutes: int) -> None:
+    with pytest.raises(ValidationError):
+        ReceivedSection(shift_minutes=minutes)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from steps.reconciling import (
     question_of,
     settled_day,
     settles_at,
+    shift_of,
     yesterday,
 )
 from tests.steps.conftest import OpenScene
@@ -296,6 +297,17 @@ def test_a_known_incident_explains_what_was_lost_in_it(prod: MonthScene) -> None
     assert rows.month().finding is Finding.EXPLAINED
     assert rows.month().compared is not None
     assert rows.month().compared.loss_residual.high == 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("said", "shift"), [(None, timedelta(minutes=1)), (0, timedelta(0)), (90, timedelta(minutes=90))])
+def test_how_far_a_vendors_clock_is_off_is_its_usual_or_what_is_said(
+    prod: MonthScene, said: float | None, shift: timedelta
+) -> None:
+    prod.configure(received={"slack": ReceivedSection(shift_minutes=said), "sentry": UNWANTED})
+
+    [asked] = prod.question({"slack": Vendor().counting()}, THREE_DAYS, SETTLED).asked
+
+    assert shift_of(asked) == shift
 
 
 def test_a_waiver_is_printed_and_ends(prod: MonthScene) -> None:
