@@ -12,6 +12,9 @@ from domain.reconciliation import Cell, Compared, Finding, LikelyCause, ShiftFou
 _MOST = 0.8
 _FEW_DAYS = 3
 _STEADY_DAYS = 7
+# The zones of the database whose names are hours: Etc/GMT-14 to Etc/GMT+12.
+_FARTHEST_EAST = 14
+_FARTHEST_WEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,18 @@ def _shifted(case: Case) -> LikelyCause | None:
         return None
     return LikelyCause(
         f"{case.shift.words} It is the time zone, not loss.",
-        f"Set time_zone of the received section of {case.target} to the vendor's, or its account to UTC, and run the month again.",
+        _zone_advice(case.target, case.shift.hours),
+    )
+
+
+def _zone_advice(target: str, hours: int) -> str:
+    """Return which time_zone undoes a shift: where the vendor is 8 h early, it took the times for those of UTC+8."""
+    if not -_FARTHEST_EAST <= hours <= _FARTHEST_WEST:
+        return f"No time zone is {abs(hours)} h away: look at the clock of what sends to {target}, or at the day that it writes."
+    # Names of this kind have their signs the other way round: Etc/GMT-8 is 8 hours ahead of UTC.
+    return (
+        f'Write times with an offset; until then set time_zone = "Etc/GMT{hours:+d}" in the received section of {target} '
+        "(where it names a zone already, one that is as many hours off), and run the month again."
     )
 
 

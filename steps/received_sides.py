@@ -197,6 +197,12 @@ def shrunken_days(kept: KeptCounts, told: Iterable[Count], known: Window) -> dic
     return {day: (before[day], now[day]) for day in sorted(whole) if before[day] > now[day]}
 
 
+def midnight_after(moment: datetime) -> datetime:
+    """Return the beginning of the first UTC day of which nothing lies before the moment."""
+    start = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return start if start == moment else start + DAY
+
+
 def _add_hour(hours: dict[tuple[date, str], list[int] | None], key: tuple[date, str], hour: int, one: Count) -> None:
     of_day = hours.setdefault(key, [0] * _HOURS)
     if one.span > HOUR:
@@ -228,7 +234,7 @@ def _parts(asked: Asked, window: Window, now: datetime) -> tuple[Window, Window]
     """Return the days that the vendor has forgotten, and the time that it knows; each may be empty."""
     retention = retention_of(asked)
     zone = ZoneInfo(asked.section.time_zone)
-    reaches = window.start if retention is None else _midnight_after(really_at(now - retention, zone))
+    reaches = window.start if retention is None else midnight_after(really_at(now - retention, zone))
     known = Window(min(max(window.start, reaches), window.end), min(window.end, max(now, window.start)))
     return Window(window.start, known.start), known
 
@@ -239,8 +245,3 @@ def _never_collected(asked: Asked) -> str:
         f"{asked.counting.integration} keeps its counts for {days} days, and this day was not collected; "
         "the deployment collect-counts has to run daily."
     )
-
-
-def _midnight_after(moment: datetime) -> datetime:
-    start = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    return start if start == moment else start + DAY

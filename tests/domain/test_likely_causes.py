@@ -1,15 +1,20 @@
 """The first cause that fits is told with what to do next; what agrees has none."""
 
+import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from domain.event_counts import Trust, Unit
 from domain.likely_causes import Case, likely_cause
 from domain.reconciliation import Bounds, Cell, Compared, Explained, Finding, ShiftFound, Why
+from domain.vendor_clock import at_vendor
+from domain.windows import HOUR
 
 FIRST = date(2026, 10, 1)
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 DAYS = 31
 NOTHING = Bounds(0, 0)
 
@@ -94,7 +99,25 @@ def test_a_shift_is_the_time_zone_and_not_loss() -> None:
 
     assert found is not None
     assert found.cause.endswith("It is the time zone, not loss.")
-    assert "time_zone" in found.next_step
+    assert 'time_zone = "Etc/GMT-8"' in found.next_step
+
+
+@pytest.mark.parametrize("hours", [-14, -8, -1, 1, 12])
+def test_the_zone_that_is_advised_undoes_the_shift(hours: int) -> None:
+    found = likely_cause(case(steady(), shift=ShiftFound(hours, "Moved.")))
+
+    assert found is not None
+    named = re.search(r'time_zone = "([^"]+)"', found.next_step)
+    assert named is not None
+    assert at_vendor(NOON, ZoneInfo(named[1])) == NOON + hours * HOUR
+
+
+@pytest.mark.parametrize("hours", [-24, -15, 13, 24])
+def test_a_shift_that_no_time_zone_has_is_another_clocks(hours: int) -> None:
+    found = likely_cause(case(steady(), shift=ShiftFound(hours, "Moved.")))
+
+    assert found is not None
+    assert found.next_step.startswith(f"No time zone is {abs(hours)} h away")
 
 
 def test_merged_alerts_are_below_what_was_sent_with_nothing_lost() -> None:

@@ -92,6 +92,23 @@ def test_what_was_planted_is_found_to_the_number(planted: tuple[MonthScene, Samp
     assert abs(splunk.shift.hours) == 8
 
 
+def test_the_zone_that_is_advised_makes_the_moved_hours_right(planted: tuple[MonthScene, Sample]) -> None:
+    scene, _ = planted
+    said = scene.run(COUNTS, OUTAGE, NOW).month("splunk")
+    assert said.cause is not None
+    assert 'time_zone = "Etc/GMT-8"' in said.cause.next_step
+    splunk = RECEIVED["splunk"].model_copy(update={"time_zone": "Etc/GMT-8"})
+    scene.configure(received={**RECEIVED, "splunk": splunk})
+
+    run = scene.run(COUNTS, OUTAGE, NOW)
+
+    month = run.month("splunk")
+    assert month.compared is not None
+    assert (month.finding, month.shift) == (Finding.OK, None)
+    assert (month.compared.loss.high, month.compared.excess.high) == (0, 0)
+    assert {cell.finding for cell in run.cells("splunk")} == {Finding.OK}
+
+
 def test_what_the_files_hold_besides_is_counted_and_shown(planted: tuple[MonthScene, Sample]) -> None:
     scene, sample = planted
 

@@ -132,6 +132,76 @@ def test_a_kept_day_of_a_vendor_that_lists_ids_is_only_counted(prod: Scene) -> N
     assert ids_in(side) == ["e-9"]
 
 
+def test_a_vendor_that_forgot_events_of_a_day_that_was_kept_does_not_lose_them(prod: Scene) -> None:
+    asked = asked_of(Vendor(received=[listed(1, at(2)), listed(2, at(3))]), retention=timedelta(days=30))
+    for day, events in ((FIRST, 1000), (SECOND, 1), (THIRD, 0)):
+        keep(prod, asked, day, events)
+
+    side = side_of(prod, asked, now=at(5))
+
+    assert {key[0]: one.events for key, one in side.days.items()} == {FIRST: 1000, SECOND: 1, THIRD: 1}
+    assert [(fact.events, fact.is_fault) for fact in side.facts] == [(1000, True)]
+    assert "events of 2026-10-01 that were collected and that it does not show any more" in side.facts[0].what
+
+
+def test_ids_of_a_day_of_which_events_are_forgotten_say_nothing(prod: Scene) -> None:
+    asked = asked_of(Vendor("ids", [listed(1, at(1)), listed(2, at(3))]), retention=timedelta(days=30))
+    keep(prod, asked, FIRST, 1000)
+
+    side = side_of(prod, asked, now=at(5))
+
+    assert side.counted_only == {FIRST}
+    assert side.days[FIRST, "alert"].events == 1000
+
+
+def test_a_vendor_that_does_not_answer_has_forgotten_nothing(prod: Scene) -> None:
+    vendor = Vendor(fails=Unavailable("slack was down.", "Nothing is known.", "Run again."))
+    asked = asked_of(vendor, retention=timedelta(days=30))
+    keep(prod, asked, FIRST, 1000)
+
+    side = side_of(prod, asked, now=at(5))
+
+    assert (set(side.missing), side.facts) == (set(THREE_DAYS.days()), ())
+
+
+@pytest.mark.parametrize("by", ["counts", "ids"])
+def test_what_a_vendor_has_eight_hours_early_is_asked_for_there_and_moved_back(prod: Scene, by: str) -> None:
+    happened = [at(1, 0), at(1, 7.5), at(2, 23.5), at(3, 23.999)]
+    vendor = Vendor(by, [listed(n, moment - 8 * HOUR) for n, moment in enumerate(happened)])
+
+    side = side_of(prod, asked_of(vendor, time_zone="Etc/GMT-8"))
+
+    assert {key[0]: one.events for key, one in side.days.items()} == {FIRST: 2, SECOND: 1, THIRD: 1}
+    assert [hour for hour, events in enumerate(side.days[FIRST, "alert"].by_hour) if events] == [0, 7]
+    assert vendor.asked[0] == Window(START - 8 * HOUR, START + 16 * HOUR)
+    assert side.facts == ()
+
+
+def test_counts_of_whole_days_cannot_be_moved_and_leave_them_unknown(prod: Scene) -> None:
+    vendor = Vendor(losses=[Count(at(1), DAY, "alert", Fate.FILTERED, 4, "browser")])
+
+    side = side_of(prod, asked_of(vendor, time_zone="Etc/GMT-8"))
+
+    assert side.days == {}
+    assert side.missing[FIRST].startswith("slack counts by the day, and its time_zone is Etc/GMT-8.")
+
+
+def test_an_hour_that_the_vendors_clock_shows_twice_is_told(prod: Scene) -> None:
+    window = Window(at(24, 0), at(27, 0))
+
+    side = side_of(prod, asked_of(Vendor(), time_zone="Europe/Berlin"), window)
+
+    assert [fact.what for fact in side.facts] == [
+        "times in Europe/Berlin that may be of the hour beside: 25 October 02:00 to 03:00, which its clock shows twice"
+    ]
+
+
+def test_where_the_vendor_breaks_off_no_list_is_left(prod: Scene) -> None:
+    side_of(prod, asked_of(Vendor("ids", fails=Unavailable("slack was down.", "Nothing is known.", "Run again."))))
+
+    assert list((prod.home / "lists").iterdir()) == []
+
+
 def test_our_own_verifications_are_left_out_and_counted_apart(prod: Scene) -> None:
     events = [listed(1, at(1)), listed(2, at(1), is_probe=True)]
 
