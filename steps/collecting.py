@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from domain.errors import OpsError
+from domain.vendor_clock import really_at
 from domain.windows import DAY, Window, day_window
 from ledger.collected_counts import keep_counts, kept_counts
 from steps.context import Context
@@ -13,6 +15,7 @@ from steps.received_sides import (
     ask_vendor,
     day_of,
     is_collected,
+    midnight_after,
     retention_of,
     section_digest,
     section_of,
@@ -107,7 +110,9 @@ def _days(context: Context, asked: Asked, now: datetime) -> Window:
     The window is empty where the vendor forgets a day before it is over.
     """
     today = day_window(now.date()).start
-    known = Window(today - (((retention_of(asked) or ASKED_AGAIN) - DAY) // DAY) * DAY, today)
+    # What the vendor forgets today, by its own clock.
+    forgotten = really_at(today + DAY - (retention_of(asked) or ASKED_AGAIN), ZoneInfo(asked.section.time_zone))
+    known = Window(min(midnight_after(forgotten), today), today)
     kept = kept_counts(context.ledger, context.environment, str(asked.target), known, section_digest(asked.section))
     never = min((day_window(day).start for day in kept.days_missing(known)), default=today)
     return Window(max(known.start, min(never, today - ASKED_AGAIN)), today)

@@ -44,6 +44,16 @@ def test_the_first_collection_asks_for_all_that_the_vendor_still_knows_whole(pro
     assert kept_days(prod) == [date(2026, 10, day) for day in range(13, 20)]
 
 
+def test_a_vendor_that_has_everything_earlier_forgets_it_earlier(prod: MonthScene) -> None:
+    prod.configure(received={"slack": ReceivedSection(type_field="kind", time_zone="Etc/GMT-8")})
+    vendor = Vendor(received=[listed(1, at(14, 0) - timedelta(hours=8))])
+
+    windows, words = collect(prod, vendor, 8)
+
+    assert windows == [Window(at(14, 0), at(20, 0))]
+    assert words == ["prod slack, 2026-10-14 to 2026-10-19: 1 events kept."]
+
+
 def test_later_ones_ask_for_days_that_may_still_change(prod: MonthScene) -> None:
     collect(prod, Vendor(), 8)
 
@@ -69,6 +79,18 @@ def test_the_newest_answer_of_a_day_stands(prod: MonthScene) -> None:
     side = received_side(prod.scene.context(), asked, Window(at(19, 0), at(20, 0)), NOW + 30 * DAY, prod.place.spool)
 
     assert side.days[date(2026, 10, 19), "alert"].events == 2
+
+
+def test_a_day_kept_well_is_not_overwritten_by_what_the_vendor_has_forgotten(prod: MonthScene) -> None:
+    collect(prod, Vendor(received=[listed(n, at(18)) for n in range(1000)]), 45)
+
+    _, words = collect(prod, Vendor(received=[listed(1, at(20))]), 45, NOW + DAY)
+
+    section = ReceivedSection(type_field="kind")
+    kept = kept_counts(prod.scene.ledger, "prod", "slack", Window(at(17, 0), at(21, 0)), section_digest(section))
+    assert {one.start.date().day: one.events for one in kept.counts} == {18: 1000, 20: 1}
+    assert "2026-10-17 to 2026-10-20: it shows fewer events than it did before (0 of 1,000 on 2026-10-18)" in words[0]
+    assert words[0].endswith("set retention_days.")
 
 
 def test_what_is_kept_stays_where_the_vendor_does_not_answer(prod: MonthScene) -> None:
