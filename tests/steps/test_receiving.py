@@ -13,7 +13,7 @@ from domain.event_counts import Listed, Page, Unit
 from domain.windows import Month, Window
 from steps.clock import Clock
 from steps.probing import Pace
-from steps.receiving import Line, ask
+from steps.receiving import Line, ask, stream
 from vendors.counting import Counting
 
 OCTOBER = Month(2026, 10).window
@@ -114,3 +114,58 @@ class _Circle(Vendor):
 def test_pages_that_lead_in_a_circle_are_an_error() -> None:
     with pytest.raises(Unavailable, match="in a circle"):
         ask(_line(_Circle([])), OCTOBER)
+
+
+@dataclass(slots=True)
+class _LateCap(Vendor):
+    """Says only on the second page that a window of more than an hour holds too much."""
+
+    def page(self, window: Window, cursor: str) -> Page:
+        if window.span > timedelta(hours=1) and cursor:
+            return Page(is_capped=True)
+        return Vendor.page(self, window, cursor)
+
+
+@dataclass(slots=True)
+class _Noted:
+    """Notes what it is handed, and what of it counts."""
+
+    taken: list[datetime] = field(default_factory=list)
+    kept: list[datetime] = field(default_factory=list)
+    dropped: int = 0
+
+    def take(self, page: Page) -> None:
+        self.taken.extend(one.at for one in page.listed)
+
+    def keep(self) -> None:
+        self.kept.extend(self.taken)
+        self.taken.clear()
+
+    def drop(self) -> None:
+        self.dropped += len(self.taken)
+        self.taken.clear()
+
+
+def test_pages_of_a_window_that_turns_out_too_large_are_taken_back() -> None:
+    events = [OCTOBER.start + timedelta(minutes=n) for n in range(0, 240, 5)]
+    noted = _Noted()
+
+    stream(_line(_LateCap(events)), [Window(OCTOBER.start, OCTOBER.start + timedelta(hours=4))], noted)
+
+    assert noted.kept == events
+    assert noted.dropped > 0
+
+
+def test_pages_are_handed_over_before_the_next_one_is_asked_for() -> None:
+    noted = _Noted()
+    before: list[int] = []
+
+    @dataclass(slots=True)
+    class Watching(Vendor):
+        def page(self, window: Window, cursor: str) -> Page:
+            before.append(len(noted.taken))
+            return Vendor.page(self, window, cursor)
+
+    stream(_line(Watching([OCTOBER.start + timedelta(minutes=n) for n in range(25)])), [OCTOBER], noted)
+
+    assert before == [0, 10, 20]
