@@ -27,6 +27,7 @@ _ticket = click.option("--ticket", default="", help="The ticket this belongs to.
 @click.command()
 @click.argument("kind", type=click.Choice(WAIVABLE))
 @click.argument("integration")
+@_month
 @_environment
 @click.option("--until", type=_DAY, help="Its last day, in UTC; at most 366 days ahead.")
 @_by
@@ -34,13 +35,13 @@ _ticket = click.option("--ticket", default="", help="The ticket this belongs to.
 @_ticket
 @click.option("--withdraw", is_flag=True, help="End the waiver now.")
 def waive(  # noqa: PLR0917 (click passes each of them by name)
-    kind: str, integration: str, environment: str, until: datetime | None, by: str, reason: str, ticket: str,
+    kind: str, integration: str, month: str, environment: str, until: datetime | None, by: str, reason: str, ticket: str,
     withdraw: bool,  # noqa: FBT001 (click passes a flag)
 ) -> None:  # fmt: skip
-    """Accept a HOLD until a day: `waive reconciliation slack`. It stays printed, and is never GREEN."""
+    """Accept a month's HOLD until a day: `waive reconciliation slack --month 2026-10`. It stays printed, and is never GREEN."""
     target = target_in_scope(configuration.read(), environment, integration)
     word = Word(
-        environment, by, reason, target=target, kind=kind, day=until.date() if until else None, ticket=ticket
+        environment, by, reason, Month.parse(month), target, kind, day=until.date() if until else None, ticket=ticket
     )  # fmt: skip
     _decide("waive", Decision.WITHDRAW if withdraw else Decision.WAIVE, word)
 

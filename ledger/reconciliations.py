@@ -49,8 +49,8 @@ def record_revision(  # noqa: PLR0917 (the parts of one row, in its order)
 ) -> Revision:
     """Return the month's newest revision where it says the same, else the new one with the next number.
 
-    The same is said by the same digest, verdict and standing: numbers that settled or were waived since are a revision
-    of their own, although they did not move. `rows` has the month of each target.
+    The same is said by the same digest, verdict and standing: numbers that settled since are a revision of their own,
+    although they did not move. `rows` has the month of each target. All of it is what the numbers say, whoever accepts it.
     """
     targets = chain.canonical({name: _told(row) for name, row in rows.items()})
     values: dict[str, object] = {
@@ -87,6 +87,13 @@ def newest_in(connection: Connection, environment: str, month: Month) -> Revisio
     return _revision(row) if row else None
 
 
+def revision_of(ledger: Ledger, environment: str, month: Month, number: int) -> Revision | None:
+    """Return the month's revision of that number, None where there is none."""
+    with ledger.reading() as connection:
+        row = connection.execute(_of(environment, month).where(RECONCILIATIONS.c.number == number)).first()
+    return _revision(row) if row else None
+
+
 def revisions(ledger: Ledger, environment: str, month: Month) -> tuple[Revision, ...]:
     """Return every revision of the month, the first one first."""
     with ledger.reading() as connection:
@@ -98,13 +105,21 @@ def past_months(
     ledger: Ledger, environment: str, before: Month, limit: int = 12
 ) -> Mapping[str, tuple[PastMonth, ...]]:
     """Return by target what the newest revisions of at most `limit` earlier months say of it, the earliest month first."""
+    earlier = [(month, told) for month, told in newest_findings(ledger, environment).items() if month < before]
+    found: dict[str, list[PastMonth]] = {}
+    for _, told in earlier[-limit:]:
+        for target, past in told.items():
+            found.setdefault(target, []).append(past)
+    return {target: tuple(months) for target, months in sorted(found.items())}
+
+
+def newest_findings(ledger: Ledger, environment: str) -> Mapping[Month, Mapping[str, PastMonth]]:
+    """Return what the newest revision of every month says of each target, the earliest month first."""
     kept = RECONCILIATIONS.c
     newest = (
         select(kept.month, func.max(kept.number).label("number"))
-        .where(kept.environment == environment, kept.month < str(before))
+        .where(kept.environment == environment)
         .group_by(kept.month)
-        .order_by(kept.month.desc())
-        .limit(limit)
         .subquery()
     )
     query = (
@@ -113,12 +128,8 @@ def past_months(
         .where(kept.environment == environment)
         .order_by(kept.month)
     )
-    found: dict[str, list[PastMonth]] = {}
     with ledger.reading() as connection:
-        for month, told in connection.execute(query):
-            for target, past in _targets(month, told).items():
-                found.setdefault(target, []).append(past)
-    return {target: tuple(months) for target, months in sorted(found.items())}
+        return {Month.parse(month): _targets(month, told) for month, told in connection.execute(query)}
 
 
 def _of(environment: str, month: Month) -> Select[Any]:

@@ -19,7 +19,10 @@ LONGEST = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """Who accepts what, why, and until which UTC day, that day included. The subject is a kind and a name: `reconciliation slack`."""
+    """Who accepts what, why, and until which UTC day, that day included.
+
+    The subject is a kind and what of it is waived: `reconciliation slack 2026-10`.
+    """
 
     environment: str
     subject: str
@@ -31,7 +34,7 @@ class Waiver:
 
     @property
     def name(self) -> str:
-        """Return what of its kind is waived: `slack`."""
+        """Return what of its kind is waived: `slack 2026-10`."""
         return self.subject.partition(" ")[2]
 
     def holds_on(self, day: date) -> bool:
@@ -94,7 +97,7 @@ def withdraw_waiver(
 
 
 def waivers_on(ledger: Ledger, environment: str, kind: str, day: date) -> Mapping[str, Waiver]:
-    """Return the waivers of the kind that are in force on the UTC day, by what they waive: `slack`."""
+    """Return the waivers of the kind that are in force on the UTC day, by what they waive: `slack 2026-10`."""
     there = (one for one in waivers(ledger, environment) if one.subject.partition(" ")[0] == kind)
     return {one.name: one for one in there if one.holds_on(day)}
 
@@ -130,7 +133,9 @@ def _check(subject: str, values: Mapping[str, str], until: date, today: date) ->
     nothing = "Nothing is waived."
     kind, _, name = subject.partition(" ")
     if not kind or not name.strip():
-        raise BadInput(f"{subject!r} is not what can be waived.", nothing, "Write it like reconciliation slack.")
+        raise BadInput(
+            f"{subject!r} is not what can be waived.", nothing, "Write it like reconciliation slack 2026-10."
+        )
     for column, wanted in (("who", "name who accepts it"), ("reason", "say why it is accepted")):
         if not values[column]:
             raise BadInput(f"A waiver without {column!r} was asked for.", nothing, f"Try again and {wanted}.")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from domain.config import Config
 from domain.errors import BadInput
 from domain.names import Target
-from domain.reconciliation import Finding, Investigation
+from domain.reconciliation import Investigation
 from domain.windows import Month
 from ledger.investigations import (
     close_investigation,
@@ -21,10 +21,11 @@ from ledger.opening import Ledger
 from ledger.reconciliations import Revision, newest_revision
 from ledger.sign_offs import sign_off
 from ledger.waivers import Waiver, waive, withdraw_waiver
+from steps.reconciliation_wording import NEEDS_SOMEONE
+from steps.unresolved_months import WAIVED_AS, clear_answered, waivable
 
-# The first word of what can be waived; the second names a target.
-WAIVABLE = ("reconciliation",)
-_NEEDS_SOMEONE = frozenset({Finding.BREACH, Finding.INCONCLUSIVE, Finding.NO_DATA})
+# The first word of what can be waived; a target and its month follow.
+WAIVABLE = (WAIVED_AS,)
 _DIGEST_SHOWN = 12
 
 
@@ -104,16 +105,17 @@ def waiver_words(waiver: Waiver, today: date) -> str:
 
 
 def _waive(ledger: Ledger, word: Word) -> str:
+    subject = _subject(ledger, word)
     until = _day(word, "a waiver", "its last day")
     made = waive(
-        ledger, word.environment, f"{word.kind} {word.target}", word.who, word.said, until, word.ticket,
-        run_id=word.run_id,
+        ledger, word.environment, subject, word.who, word.said, until, word.ticket, run_id=word.run_id
     )  # fmt: skip
+    clear_answered(ledger, word.environment)
     return f"Waived: {waiver_words(made, made.at.date())}.\nIt stays printed in every report, and is not GREEN."
 
 
 def _withdraw(ledger: Ledger, word: Word) -> str:
-    subject = f"{word.kind} {word.target}"
+    subject = _subject(ledger, word)
     withdraw_waiver(ledger, word.environment, subject, word.who, word.said, run_id=word.run_id)
     return f"{subject} in {word.environment} is waived no more, by {word.who}."
 
@@ -137,7 +139,7 @@ def _left_alone(ledger: Ledger, revision: Revision) -> list[str]:
     return [
         f"{target} ({row.finding.value})"
         for target, row in sorted(revision.targets.items())
-        if row.finding in _NEEDS_SOMEONE and target not in known
+        if row.finding in NEEDS_SOMEONE and target not in known
     ]
 
 
@@ -165,6 +167,7 @@ def _close(ledger: Ledger, word: Word) -> str:
     closed = close_investigation(
         ledger, word.environment, month, word.target, who=word.who, outcome=word.said, run_id=word.run_id
     )
+    clear_answered(ledger, word.environment)
     return f"Closed by {word.who}: {closed.target} in {word.environment}, {month}. {word.said}"
 
 
@@ -179,6 +182,11 @@ _DECIDE: Mapping[Decision, Callable[[Ledger, Word], str]] = {
 
 def _stands(environment: str, one: Investigation) -> str:
     return f"{one.owner} looks into {one.target} in {environment}, {one.month}, until {one.due}."
+
+
+def _subject(ledger: Ledger, word: Word) -> str:
+    """Return what is waived: one month of one integration, since what is known of it says nothing of the next month."""
+    return f"{word.kind} {waivable(word.target, _month(ledger, word))}"
 
 
 def _day(word: Word, what: str, which: str) -> date:

@@ -19,9 +19,10 @@ from domain.reconciliation import (
     Received,
     Reconciliation,
     SourceFact,
+    TargetMonth,
     Waiver,
 )
-from domain.reconciliation_sections import PrometheusCounters
+from domain.reconciliation_sections import PrometheusCounters, ReceivedSection
 from domain.windows import DAY, Month, Window, day_window
 from ledger.investigations import open_investigations
 from ledger.probes import probe_ratios
@@ -31,12 +32,11 @@ from ledger.waivers import Waiver as RecordedWaiver
 from ledger.waivers import waivers_on
 from steps.context import Context
 from steps.received_sides import Asked, ReceivedSide, days_not_over, section_of
+from steps.unresolved_months import WAIVED_AS, unresolved, waivable
 from vendors.counting import Counting
 
 # In place of an environment's name: all that are live and record their events.
 EVERY_ENVIRONMENT = "all"
-# What waivers of months are kept under.
-WAIVED_AS = "reconciliation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +170,20 @@ def assembled(question: Question, answered: Answered) -> Reconciliation:
     past = past_months(ledger, environment, question.month)
     waivers = waivers_on(ledger, environment, WAIVED_AS, question.now.date())
     investigations = open_investigations(ledger, environment)
+    carried = tuple(one for one in investigations if one.month < str(question.month))
+    looked_into = {(one.month, one.target) for one in carried}
     sides = [
         _sides(question, asked, answered, overlays, probes.get(asked.target), past.get(str(asked.target), ()))
         for asked in question.asked
     ]
     months, cells = month_results(sides, question.rule, window, question.now)
     targets = tuple(
-        replace(waived(one, _waiver(waivers.get(one.target), one.target)), investigation=_of(investigations, question.month, one.target))
+        replace(
+            _accepted(one, waivers.get(waivable(one.target, question.month))),
+            investigation=_of(investigations, question.month, one.target),
+        )
         for one in months
-    )  # fmt: skip
+    )
     return Reconciliation(
         environment=environment,
         month=question.month,
@@ -191,7 +196,12 @@ def assembled(question: Question, answered: Answered) -> Reconciliation:
         overlays=overlays,
         files_read=answered.files_read,
         expected_false_alarms=false_alarms_expected(cells),
-        carried_over=tuple(one for one in investigations if one.month < str(question.month)),
+        carried_over=carried,
+        unresolved=tuple(
+            one
+            for one in unresolved(ledger, environment, question.now.date(), question.month)
+            if (one.month, one.target) not in looked_into
+        ),
     )
 
 
@@ -204,6 +214,8 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
     received = answered.received[name]
     matched = answered.matched.get(name)
     section = asked.section
+    # Which events a sampler leaves out is not known: there ids decide nothing, and one that is not there is not lost.
+    decides = matched is not None and not _is_sampled(section)
     return Sides(
         target=name,
         manner=Manner(
@@ -216,7 +228,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
         trust=_trust(mine),
         clock=asked.counting.clock,
         splits_types=section.splits_types,
-        by_ids=matched is not None,
+        by_ids=decides,
         settles_at=settles_at(question, asked),
         emitted=_added(mine),
         received=_within(question.window, _by_ids(matched, received) if matched else received.days),
@@ -224,8 +236,12 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
         received_missing=received.missing,
         probes=probes,
         past=past,
-        missing_ids=matched.missing_ids if matched else (),
+        missing_ids=matched.missing_ids if matched is not None and decides else (),
     )
+
+
+def _is_sampled(section: ReceivedSection) -> bool:
+    return any(rate != 1 for rate in (section.sample_rate, *section.sample_rates.values()))
 
 
 def _trust(sides: Iterable[EmittedSide]) -> tuple[Trust, ...]:
@@ -297,8 +313,12 @@ def _overlays(question: Question) -> tuple[Overlay, ...]:
     return tuple(sorted(within, key=lambda one: (one.window, one.target)))
 
 
-def _waiver(said: RecordedWaiver | None, target: str) -> Waiver | None:
-    return None if said is None else Waiver(target, said.who, said.reason, said.until)
+def _accepted(one: TargetMonth, said: RecordedWaiver | None) -> TargetMonth:
+    """Return the month as it is with what someone accepts; what the numbers say stays beside it."""
+    if said is None:
+        return one
+    accepted = waived(one, Waiver(one.target, said.who, said.reason, said.until))
+    return replace(accepted, before_waiver=one.finding) if accepted.finding is not one.finding else one
 
 
 def _of(investigations: Iterable[Investigation], month: Month, target: str) -> Investigation | None:
@@ -318,3 +338,8 @@ def settled_day(now: datetime, settles_after: timedelta) -> Window:
 def last_settled_month(now: datetime, settles_after: timedelta) -> Month:
     """Return the newest month whose late events have stopped coming."""
     return Month.of(now - settles_after).previous
+
+
+def overdue_month(now: datetime, settles_after: timedelta) -> Month:
+    """Return the newest month that has been settled for more than a day: its own schedule has ticked since, or was missed."""
+    return last_settled_month(now - DAY, settles_after)

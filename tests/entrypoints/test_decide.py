@@ -24,7 +24,7 @@ kind = "prod"
 in_scope = ["slack", "pagerduty/payments"]
 """
 OCTOBER = Month(2024, 10)
-WAIVE = ("waive", "reconciliation", "slack", "--environment", "prod", "--by", "ada")
+WAIVE = ("waive", "reconciliation", "slack", "--month", "2024-10", "--environment", "prod", "--by", "ada")
 ABOUT = ("--month", "2024-10", "--environment", "prod", "--by", "ada")
 INVESTIGATE = ("investigate", *ABOUT, "--integration", "slack")
 
@@ -64,7 +64,7 @@ def test_a_waiver_is_recorded_as_a_run_and_listed(opsflows: Cli, ledger: Ledger)
     said = opsflows(*WAIVE, "--until", str(until), "--reason", "a known gap", "--ticket", "OPS-1")
     listed = opsflows("waivers")
 
-    line = f"prod reconciliation slack, until {until}, by ada: a known gap (OPS-1)"
+    line = f"prod reconciliation slack 2024-10, until {until}, by ada: a known gap (OPS-1)"
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[0] == f"Waived: {line}."
     assert said.out.splitlines()[-1].startswith("Audit bundle: ")
@@ -88,7 +88,7 @@ def test_a_waiver_is_withdrawn(opsflows: Cli, ledger: Ledger) -> None:
 
     said = opsflows(*WAIVE, "--withdraw", "--reason", "repaired")
 
-    assert said.out.startswith("reconciliation slack in prod is waived no more, by ada.\n")
+    assert said.out.startswith("reconciliation slack 2024-10 in prod is waived no more, by ada.\n")
     assert waivers(ledger) == ()
 
 
@@ -119,7 +119,19 @@ def test_what_is_not_there_is_not_waived_and_not_investigated(
 ) -> None:
     until = str(day(ledger, 9))
 
-    waived = opsflows("waive", "reconciliation", name, "--environment", environment, "--until", until, "--reason", "x")
+    waived = opsflows(
+        "waive",
+        "reconciliation",
+        name,
+        "--month",
+        "2024-10",
+        "--environment",
+        environment,
+        "--until",
+        until,
+        "--reason",
+        "x",
+    )
     looked = opsflows(
         "investigate", "--month", "2024-10", "--environment", environment, "--integration", name, "--due", until
     )
@@ -130,11 +142,11 @@ def test_what_is_not_there_is_not_waived_and_not_investigated(
 
 def test_an_instance_is_waived_by_its_name(opsflows: Cli, ledger: Ledger) -> None:
     opsflows(
-        "waive", "reconciliation", "pagerduty/payments", "--environment", "prod", "--until", str(day(ledger, 9)),
+        "waive", "reconciliation", "pagerduty/payments", "--month", "2024-10", "--environment", "prod", "--until", str(day(ledger, 9)),
         "--reason", "merged",
     )  # fmt: skip
 
-    assert [one.name for one in waivers(ledger, "prod")] == ["pagerduty/payments"]
+    assert [one.name for one in waivers(ledger, "prod")] == ["pagerduty/payments 2024-10"]
 
 
 def test_the_newest_revision_is_signed_off_and_what_nobody_looked_into_is_named(opsflows: Cli, ledger: Ledger) -> None:

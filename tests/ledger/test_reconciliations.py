@@ -66,13 +66,13 @@ def test_another_digest_is_the_next_revision(ledger: Ledger) -> None:
     assert [one.digest for one in revisions(ledger, "prod", OCTOBER)] == ["d1", "d2", "d1"]
 
 
-def test_numbers_that_settled_or_were_waived_since_are_a_revision_of_their_own(ledger: Ledger) -> None:
+def test_numbers_that_settled_since_or_come_to_another_verdict_are_a_revision_of_their_own(ledger: Ledger) -> None:
     record(ledger, verdict=Verdict.WAITING, is_final=False)
     record(ledger, verdict=Verdict.HOLD)
 
-    waived = record(ledger, verdict=Verdict.GREEN)
+    green = record(ledger, verdict=Verdict.GREEN)
 
-    assert waived.number == 3
+    assert green.number == 3
 
 
 def test_months_and_environments_number_their_own(ledger: Ledger) -> None:

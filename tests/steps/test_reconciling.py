@@ -8,7 +8,7 @@ import pytest
 from domain.errors import BadInput, Unavailable
 from domain.event_counts import NOT_SPLIT, Count, Fate, Trust
 from domain.findings import decided
-from domain.reconciliation import Bounds, Finding, Why
+from domain.reconciliation import Bounds, Finding, PastMonth, Unresolved, Why
 from domain.reconciliation_sections import (
     CounterSnapshots,
     KnownIncident,
@@ -18,12 +18,14 @@ from domain.reconciliation_sections import (
 )
 from domain.verdicts import Verdict
 from domain.windows import DAY, HOUR, Month, Window, day_window
+from ledger.investigations import open_investigation
+from ledger.reconciliations import record_revision
 from ledger.waivers import waive
 from steps.reconciliation_document import digest
 from steps.reconciling import (
-    WAIVED_AS,
     chosen_environments,
     last_settled_month,
+    overdue_month,
     planned_lines,
     question_of,
     settled_day,
@@ -31,6 +33,7 @@ from steps.reconciling import (
     shift_of,
     yesterday,
 )
+from steps.unresolved_months import WAIVED_AS
 from tests.steps.conftest import OpenScene
 from tests.steps.event_rows import jsonl
 from tests.steps.month_scenes import (
@@ -313,7 +316,7 @@ def test_how_far_a_vendors_clock_is_off_is_its_usual_or_what_is_said(
 def test_a_waiver_is_printed_and_ends(prod: MonthScene) -> None:
     names = sent(prod, THREE_DAYS, 100)
     until = (prod.scene.ledger.now() + timedelta(days=30)).date()
-    waive(prod.scene.ledger, "prod", f"{WAIVED_AS} slack", "ada", "known", until)
+    waive(prod.scene.ledger, "prod", f"{WAIVED_AS} slack 2026-10", "ada", "known", until)
 
     within = run(prod, arrived(names[30:]), now=prod.scene.ledger.now())
     after = run(prod, arrived(names[30:]), now=prod.scene.ledger.now() + timedelta(days=31))
@@ -321,6 +324,43 @@ def test_a_waiver_is_printed_and_ends(prod: MonthScene) -> None:
     assert (within.month().finding, after.month().finding) == (Finding.WAIVED, Finding.BREACH)
     assert f"waived until {until} by ada (known); BREACH" in within.month().why
     assert decided(within.reconciliation.targets) is Verdict.WAITING
+
+
+def test_what_a_sampler_left_out_is_not_told_as_lost_ids(prod: MonthScene) -> None:
+    names = sent(prod, THREE_DAYS, 40)
+    prod.configure(
+        received={"slack": ReceivedSection(by="ids", type_field="kind", sample_rate=0.5), "sentry": UNWANTED}
+    )
+
+    rows = run(prod, Vendor("ids", [listed(*one) for one in names[::4]]))
+
+    assert rows.month().by_ids is False
+    assert rows.month().missing_ids == ()
+
+
+def test_a_waiver_of_another_month_covers_nothing(prod: MonthScene) -> None:
+    names = sent(prod, THREE_DAYS, 100)
+    until = (prod.scene.ledger.now() + timedelta(days=30)).date()
+    waive(prod.scene.ledger, "prod", f"{WAIVED_AS} slack 2026-09", "ada", "known", until)
+
+    rows = run(prod, arrived(names[30:]), now=prod.scene.ledger.now())
+
+    assert rows.month().finding is Finding.BREACH
+
+
+def test_an_earlier_breach_that_nobody_answers_for_is_carried_over(prod: MonthScene) -> None:
+    names = sent(prod, THREE_DAYS, 10)
+    ledger = prod.scene.ledger
+    months = {Month(2026, 7): Finding.BREACH, Month(2026, 8): Finding.OK, Month(2026, 9): Finding.NO_DATA}
+    for number, (month, finding) in enumerate(months.items()):
+        past = {"slack": PastMonth(str(month), finding, 1000, 30)}
+        record_revision(ledger, "run", "prod", month, f"d{number}", "{}", past, Verdict.HOLD, is_final=True)
+    open_investigation(ledger, "prod", Month(2026, 9), "slack", "bob", ledger.now().date())
+
+    rows = run(prod, arrived(names))
+
+    assert rows.reconciliation.unresolved == (Unresolved("2026-07", "slack", Finding.BREACH),)
+    assert [one.month for one in rows.reconciliation.carried_over] == ["2026-09"]
 
 
 def test_a_window_that_has_not_begun_is_bad_input(prod: MonthScene) -> None:
@@ -370,6 +410,13 @@ def test_all_environments_are_those_that_record_and_are_real(open_in: OpenScene)
 )
 def test_the_last_settled_month_ended_four_days_ago(now: datetime, month: Month) -> None:
     assert last_settled_month(now, ReconciliationRule().settles_after) == month
+
+
+@pytest.mark.parametrize(("day", "month"), [(5, Month(2026, 9)), (6, Month(2026, 10))])
+def test_a_month_is_made_up_only_after_its_own_schedule_has_ticked(day: int, month: Month) -> None:
+    daily_check = datetime(2026, 11, day, 5, 40, tzinfo=UTC)
+
+    assert overdue_month(daily_check, timedelta(hours=96)) == month
 
 
 def test_yesterday_and_the_settled_day_are_days_of_utc() -> None:
