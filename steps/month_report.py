@@ -12,11 +12,11 @@ from domain.findings import decided
 from domain.reconciliation import Edition, Finding, PastMonth, Reconciliation, SignOff, TargetMonth
 from domain.verdicts import Judgement, Verdict
 from ledger.opening import Ledger
-from ledger.reconciliations import Revision, newest_revision, record_revision
+from ledger.reconciliations import Revision, record_revision, revision_of
 from ledger.sign_offs import sign_off_of
 from steps.audited_run import AuditedRun
 from steps.reconciliation_changes import changes
-from steps.reconciliation_document import canonical, contents, digest, document
+from steps.reconciliation_document import canonical, contents, digest_of, document
 from steps.reconciliation_metrics import metrics
 from steps.reconciliation_page import page
 from steps.reconciliation_tables import write_tables
@@ -38,36 +38,32 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One report. `is_new` tells that the month says something that no earlier revision said."""
+    """One report, and who made it when."""
 
     edition: Edition
     markdown: str
-    is_new: bool
 
 
 def verdict_of(reconciliation: Reconciliation) -> Verdict:
     return decided(reconciliation.targets)
 
 
-def revised(run: AuditedRun, reconciliation: Reconciliation) -> tuple[Revision, tuple[str, ...], bool]:
-    """Record what the month says; return its revision, what changed against the one before, and whether it is new."""
+def revised(run: AuditedRun, reconciliation: Reconciliation) -> tuple[Revision, tuple[str, ...]]:
+    """Record what the month's numbers say; return its revision, and in words what this changed against the one before."""
     ledger, environment, month = run.ledger, reconciliation.environment, reconciliation.month
-    before = newest_revision(ledger, environment, month)
-    verdict = verdict_of(reconciliation)
+    said = contents(reconciliation)
     revision = record_revision(
-        ledger, run.run_id, environment, month, digest(reconciliation), canonical(contents(reconciliation)),
-        {one.target: _past(reconciliation, one) for one in reconciliation.targets}, verdict,
+        ledger, run.run_id, environment, month, digest_of(said), canonical(said),
+        {one.target: _past(reconciliation, one) for one in reconciliation.targets}, _by_numbers(reconciliation),
         is_final=not any(one.finding is Finding.PROVISIONAL for one in reconciliation.targets),
     )  # fmt: skip
-    is_new = before is None or before.number != revision.number
-    if before is None or not is_new:
-        return revision, (), is_new
-    return revision, tuple(changes(json.loads(before.document), contents(reconciliation))), is_new
+    before = revision_of(ledger, environment, month, revision.number - 1)
+    return revision, _changed(before, revision) if before else ()
 
 
 def write_report(run: AuditedRun, reconciliation: Reconciliation, judgement: Judgement, links: Links) -> Written:
     """Record the revision and write every form of it into the run's bundle."""
-    revision, changed, is_new = revised(run, reconciliation)
+    revision, changed = revised(run, reconciliation)
     edition = Edition(
         revision=revision.number,
         digest=revision.digest,
@@ -79,7 +75,7 @@ def write_report(run: AuditedRun, reconciliation: Reconciliation, judgement: Jud
         changes=changed,
         signed=_signed(run.ledger, reconciliation, revision),
     )
-    return replace(written_to(run, reconciliation, edition), is_new=is_new)
+    return written_to(run, reconciliation, edition)
 
 
 def written_to(run: AuditedRun, reconciliation: Reconciliation, edition: Edition) -> Written:
@@ -90,7 +86,7 @@ def written_to(run: AuditedRun, reconciliation: Reconciliation, edition: Edition
     with TemporaryDirectory() as folder:
         for file in write_tables(reconciliation, Path(folder)):
             run.bundle.write_bytes(file.name, file.read_bytes())
-    return Written(edition, markdown(reconciliation, edition), is_new=False)
+    return Written(edition, markdown(reconciliation, edition))
 
 
 def day_report(reconciliation: Reconciliation, judgement: Judgement) -> str:
@@ -106,10 +102,18 @@ def day_report(reconciliation: Reconciliation, judgement: Judgement) -> str:
     return "\n".join([title, "", *rows, *(["", "What was read:", "", *faults] if faults else []), ""])
 
 
+def _changed(before: Revision, after: Revision) -> tuple[str, ...]:
+    return tuple(changes(json.loads(before.document), json.loads(after.document)))
+
+
+def _by_numbers(reconciliation: Reconciliation) -> Verdict:
+    return decided([replace(one, finding=one.found) for one in reconciliation.targets])
+
+
 def _past(reconciliation: Reconciliation, one: TargetMonth) -> PastMonth:
     compared = one.compared
     residual = 0 if compared is None else max(compared.loss_residual.high, compared.excess_residual.high)
-    return PastMonth(str(reconciliation.month), one.finding, compared.expected if compared else 0, residual)
+    return PastMonth(str(reconciliation.month), one.found, compared.expected if compared else 0, residual)
 
 
 def _signed(ledger: Ledger, reconciliation: Reconciliation, revision: Revision) -> SignOff | None:

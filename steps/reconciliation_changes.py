@@ -25,6 +25,7 @@ _NUMBERS = {
     "excess_residual_high": "unexplained excess, at most",
 }
 _WORDS = {
+    "found": "what its numbers say",
     "why": "the reason of its finding",
     "cause": "its likely cause",
     "investigation": "its investigation",
@@ -50,6 +51,7 @@ _LISTS = {
     "facts": "What is known of the input",
     "overlays": "Known incidents",
     "carried_over": "Open investigations of earlier months",
+    "unresolved": "Earlier months that nobody answers for",
 }
 _NOTHING: Mapping[str, Any] = {}
 
@@ -83,11 +85,13 @@ def _of_target(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
     ]
     if told:
         yield f"{name}: {'; '.join(told)}."
-    other = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+    # Where the finding is another one, that was told.
+    known = {"finding", "found"} if old.get("finding") != new.get("finding") else {"finding"}
+    other = [key for key in dict.fromkeys((*old, *new)) if key not in known and old.get(key) != new.get(key)]
     rest = [words for key, words in _WORDS.items() if key in other]
     if rest:
         yield f"{name}: {', '.join(rest)} changed."
-    unnamed = [key for key in other if key not in {*_NUMBERS, *_WORDS, "finding"}]
+    unnamed = [key for key in other if key not in {*_NUMBERS, *_WORDS}]
     if unnamed and not told:
         yield f"{name}: {', '.join(unnamed)} changed."
 

@@ -1,9 +1,10 @@
-"""What a month says, for machines: one row per cell and per integration, in a stable order; the digest is of that alone.
+"""What a month says, for machines: one row per cell and per integration, in a stable order; the digest is of the numbers alone.
 
 A number that is not known is null in every row, never 0.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
@@ -28,6 +29,11 @@ from domain.reconciliation import (
 SCHEMA_VERSION = 1
 # The one part of a document that is not about the month, but about the making of the report.
 EDITION = "edition"
+# What people decide stands beside the numbers: a note, a waiver or an earlier month makes no other result of the same input.
+_DECIDED = frozenset({EDITION, "carried_over", "unresolved"})
+_DECIDED_OF_TARGET = frozenset({"finding", "why", "waiver", "investigation", "past"})
+# How long a vendor was waited for differs from run to run, and is not why its answer is missing.
+_WAITED = re.compile(r"\bwithin [\d.]+ s\b")
 # Nine digits are a billionth of the events; more of them differ from one machine's arithmetic to another's.
 _DIGITS = 9
 
@@ -55,18 +61,25 @@ def contents(reconciliation: Reconciliation) -> Row:
         "facts": sorted((_plain(fact) for fact in reconciliation.facts), key=canonical),
         "overlays": sorted((_plain(overlay) for overlay in reconciliation.overlays), key=canonical),
         "carried_over": sorted((_plain(one) for one in reconciliation.carried_over), key=canonical),
+        "unresolved": sorted((_plain(one) for one in reconciliation.unresolved), key=canonical),
     }
 
 
 def digest(reconciliation: Reconciliation) -> str:
-    """Return the SHA-256, in hex, of what the month says: the same for the same input, whenever and by whichever run."""
+    """Return the SHA-256, in hex, of what the month's numbers say.
+
+    It is the same for the same input, whenever, by whichever run, and whatever people decide about it.
+    """
     return digest_of(contents(reconciliation))
 
 
 def digest_of(written: Mapping[str, Any]) -> str:
     """Return the digest of a document that was written earlier, so that it can be checked against what it claims."""
-    said = {key: value for key, value in written.items() if key != EDITION}
-    return sha256(canonical(said).encode()).hexdigest()
+    said = {key: value for key, value in written.items() if key not in _DECIDED}
+    said["targets"] = [
+        {key: value for key, value in row.items() if key not in _DECIDED_OF_TARGET} for row in written["targets"]
+    ]
+    return sha256(_WAITED.sub("in time", canonical(said)).encode()).hexdigest()
 
 
 def canonical(value: object) -> str:
@@ -130,6 +143,7 @@ def _target_document(reconciliation: Reconciliation, one: TargetMonth) -> Row:
     compared = one.compared
     return {
         **_target_row(reconciliation, one),
+        "found": one.found.value,
         "days_missing": _plain(one.days_missing),
         "splits_types": one.splits_types,
         "by_ids": one.by_ids,

@@ -6,7 +6,16 @@ Markdown stays below Prefect's limit whatever the input: rows that do not fit ar
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
-from domain.reconciliation import Bounds, Compared, Edition, Finding, Investigation, Reconciliation, TargetMonth
+from domain.reconciliation import (
+    Bounds,
+    Compared,
+    Edition,
+    Finding,
+    Investigation,
+    Reconciliation,
+    TargetMonth,
+    Unresolved,
+)
 from steps.reconciliation_wording import (
     AGREES,
     NEEDS_SOMEONE,
@@ -68,7 +77,7 @@ def markdown(reconciliation: Reconciliation, edition: Edition) -> str:
         f"# Event counts, {month_in_words(reconciliation.month)}, {_text(reconciliation.environment)}: {_text(edition.verdict)}", "",
         _text(summary(reconciliation), _LONGEST_SENTENCE * 6), "",
         *_state(reconciliation), *_revision(edition), *_table(ordered), *_attention(ordered), *_listed_differences(ordered),
-        *_carried(reconciliation.carried_over), *_inputs(reconciliation), *_changed(edition),
+        *_carried(reconciliation.carried_over, reconciliation.unresolved), *_inputs(reconciliation), *_changed(edition),
     ]  # fmt: skip
     return _shortened(lines)
 
@@ -262,15 +271,16 @@ def _listed_differences(ordered: Sequence[TargetMonth]) -> Iterator[str]:
     yield ""
 
 
-def _carried(carried: Sequence[Investigation]) -> Iterator[str]:
-    if carried:
+def _carried(carried: Sequence[Investigation], unresolved: Sequence[Unresolved]) -> Iterator[str]:
+    rows = [
+        *(f"- {_text(one.month)} {_text(one.target)}: {one.finding.value}, and nobody looks into it." for one in unresolved),
+        *(f"- {_text(one.month)} {_text(one.target)}: {_text(_who(one), _LONGEST_SENTENCE)}" for one in carried),
+    ]  # fmt: skip
+    if rows:
         yield "## Still open from earlier months"
         yield ""
-        yield from (
-            f"- {_text(one.month)} {_text(one.target)}: {_text(_who(one), _LONGEST_SENTENCE)}"
-            for one in carried[:_ROWS]
-        )
-        yield from _more(len(carried))
+        yield from rows[:_ROWS]
+        yield from _more(len(rows))
         yield ""
 
 

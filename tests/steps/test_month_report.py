@@ -3,20 +3,23 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from domain.reconciliation import Finding, Reconciliation
 from domain.reconciliation_sections import ReceivedSection
 from domain.verdicts import Judgement, Verdict, World
+from ledger.investigations import open_investigation
 from ledger.places import AUDIT_URL, DATABASE_URL, HOME
 from ledger.reconciliations import newest_revision, revisions
 from ledger.sign_offs import sign_off
+from ledger.waivers import waive
 from steps.audited_run import AuditedRun, audited_run
 from steps.month_report import DOCUMENT, METRICS, PAGE, Links, Written, day_report, verdict_of, write_report
 from steps.reconciliation_document import digest_of
 from tests.steps.conftest import OpenScene
-from tests.steps.month_scenes import OCTOBER, THREE_DAYS, MonthScene, Vendor, every_day, listed, recorded
+from tests.steps.month_scenes import OCTOBER, SETTLED, THREE_DAYS, MonthScene, Vendor, every_day, listed, recorded
 
 JUDGED = Judgement(Verdict.GREEN, World.REAL)
 
@@ -40,12 +43,12 @@ def run(prod: MonthScene) -> Iterator[AuditedRun]:
         yield run
 
 
-def month(scene: MonthScene, more: int = 0, lost: int = 0) -> Reconciliation:
+def month(scene: MonthScene, more: int = 0, lost: int = 0, now: datetime = SETTLED) -> Reconciliation:
     names = every_day(THREE_DAYS, 100 + more)
     for day in THREE_DAYS.days():
         scene.writes(str(day), [recorded(*one) for one in names if str(one[1]).startswith(str(day))])
     vendor = Vendor("ids", [listed(*one) for one in names[lost:]])
-    return scene.run({"slack": vendor.counting()}).reconciliation
+    return scene.run({"slack": vendor.counting()}, now=now).reconciliation
 
 
 def write(run: AuditedRun, reconciliation: Reconciliation) -> Written:
@@ -57,7 +60,6 @@ def test_the_same_input_twice_is_one_revision(prod: MonthScene, run: AuditedRun)
 
     assert (first.edition.revision, again.edition.revision) == (1, 1)
     assert first.edition.digest == again.edition.digest
-    assert (first.is_new, again.is_new) == (True, False)
     assert again.edition.changes == ()
 
 
@@ -66,7 +68,7 @@ def test_one_more_event_is_a_second_revision_with_the_difference_in_words(prod: 
 
     second = write(run, month(prod, more=1))
 
-    assert (second.edition.revision, second.is_new) == (2, True)
+    assert second.edition.revision == 2
     assert any("slack" in words and "300" in words and "303" in words for words in second.edition.changes)
     assert [one.number for one in revisions(prod.scene.ledger, "prod", OCTOBER)] == [1, 2]
 
@@ -98,6 +100,22 @@ def test_a_signature_is_of_the_revision_that_was_read(prod: MonthScene, run: Aud
     assert signed.edition.signed is not None
     assert signed.edition.signed.who == "ada"
     assert changed.edition.signed is None
+
+
+def test_what_people_decide_makes_no_new_revision_and_leaves_the_signature(prod: MonthScene, run: AuditedRun) -> None:
+    ledger = prod.scene.ledger
+    day = ledger.now().date() + timedelta(days=9)
+    write(run, month(prod, lost=30))
+    sign_off(ledger, "prod", OCTOBER, 1, "ada", "read it", run_id=run.run_id)
+    open_investigation(ledger, "prod", OCTOBER, "slack", "bob", day, "a full queue?")
+    waive(ledger, "prod", "reconciliation slack 2026-10", "ada", "known", day)
+
+    waived = month(prod, lost=30, now=ledger.now())
+    again = write(run, waived)
+
+    assert waived.targets[0].finding is Finding.WAIVED
+    assert (again.edition.revision, again.edition.signed is not None) == (1, True)
+    assert revisions(ledger, "prod", OCTOBER)[0].verdict is Verdict.HOLD
 
 
 def test_what_is_final_and_what_is_not_is_recorded(prod: MonthScene, run: AuditedRun) -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.reconciliation import Emitted, Received, SourceFact, TargetMonth
+from domain.reconciliation import Emitted, Finding, Received, Reconciliation, SourceFact, TargetMonth, Unresolved
 from steps.reconciliation_document import contents, digest, digest_of, document
 from tests.steps.reconciliations import MADE_AT, edition_of, sample
 
@@ -26,6 +26,28 @@ def test_the_digest_does_not_know_when_and_by_which_run_the_report_was_made() ->
     later = replace(edition, made_at=MADE_AT + timedelta(days=9), run="another", revision=3, signed=None)
 
     assert digest_of(document(month, edition)) == digest_of(document(month, later)) == edition.digest
+
+
+def test_how_long_a_vendor_was_waited_for_is_no_other_result() -> None:
+    month = sample()
+
+    def waited(seconds: int) -> Reconciliation:
+        missing = f"slack.com did not finish its answer to count within {seconds} s. Look again."
+        return replace(month, cells=(replace(month.cells[0], missing=missing), *month.cells[1:]))
+
+    assert digest(waited(20)) == digest(waited(7))
+
+
+def test_what_people_decide_is_in_the_document_and_not_in_the_digest() -> None:
+    month = sample()
+
+    decided = replace(
+        month, carried_over=(), unresolved=(Unresolved("2026-07", "slack", Finding.BREACH),),
+        targets=tuple(replace(one, investigation=None, past=()) for one in month.targets),
+    )  # fmt: skip
+
+    assert digest(decided) == digest(month)
+    assert contents(decided)["unresolved"] == [{"month": "2026-07", "target": "slack", "finding": "BREACH"}]
 
 
 def test_one_event_more_is_another_digest() -> None:

@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from domain.reconciliation import Bounds, Compared, Finding, LikelyCause, Reconciliation, SourceFact
+from domain.reconciliation import Bounds, Compared, Finding, LikelyCause, Reconciliation, SourceFact, Unresolved
+from steps.reconciliation_page import page
 from steps.reconciliation_wording import SIGN, days_in_words, interval, percent
 from steps.reconciliation_words import (
     LONGEST_MARKDOWN_BYTES,
@@ -119,6 +120,15 @@ def test_markdown_lists_each_integration_with_its_sign(month: Reconciliation) ->
     assert "## Raw differences above the rule" in told
     assert "filtered: browser-extensions: 527" in told
     assert "Signed off by Mirela Dobre" in told
+
+
+def test_an_earlier_month_that_nobody_answers_for_is_named_in_every_report(month: Reconciliation) -> None:
+    left = replace(month, unresolved=(Unresolved("2026-07", "slack", Finding.BREACH),), carried_over=())
+
+    told, shown = markdown(left, edition_of(left)), page(left, edition_of(left))
+
+    assert "- 2026-07 slack: BREACH, and nobody looks into it." in told
+    assert "BREACH, and nobody looks into it." in shown
 
 
 def test_markdown_says_that_a_number_is_not_known(month: Reconciliation) -> None:
