@@ -1,7 +1,5 @@
 """What a comparison comes to is told: the report and its revision, artifacts, alerts, a post where one is wanted."""
 
-from datetime import datetime
-
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -12,15 +10,16 @@ from prefect.states import Completed, Failed
 from domain.config import Config
 from domain.errors import OpsError
 from domain.names import Target
-from domain.reconciliation import Finding, Reconciliation
+from domain.reconciliation import Reconciliation
 from domain.verdicts import Judgement, World
-from domain.windows import Month
-from ledger.alerts import clear_alert, raise_alert
+from ledger.alerts import raise_alert
+from ledger.month_posts import mark_posted, may_post
 from ledger.opening import Ledger
-from ledger.reconciliations import newest_revision
 from steps.audited_run import AuditedRun
 from steps.context import Context
+from steps.reconciliation_wording import NEEDS_SOMEONE
 from steps.reconciling import Question, assembled
+from steps.unresolved_months import alert_key, clear_answered, unresolved
 from steps.verifying import connected
 from tasks.reconciliation import Gathered
 from tasks.reporting import event, show_report
@@ -28,8 +27,6 @@ from vendors.capabilities import Notice, Notifier, Urgency
 
 PAGE = "reconciliation.html"
 _TAGS = ["opsflows", "reconciliation"]
-_ALERTED = frozenset({Finding.BREACH, Finding.INCONCLUSIVE, Finding.NO_DATA})
-_CLEARED = frozenset({Finding.OK, Finding.EXPLAINED, Finding.WAIVED})
 
 
 @task(
@@ -51,9 +48,10 @@ def report_month(
     written = write_report(run, reconciliation, judgement, Links(*links))
     run.conclude(judgement, written.markdown)
     show_month(reconciliation, written.markdown, str(judgement), links[0])
-    _alert(run.ledger, reconciliation, question.now)
-    text = slack_text(reconciliation, written.edition)
-    posted = _post(question.context, reconciliation, text) if written.is_new else ""
+    _alert(run.ledger, reconciliation)
+    posted = _posted(
+        run, question.context, reconciliation, written.edition.revision, slack_text(reconciliation, written.edition)
+    )
     told.append(reconciliation)
     words = f"Revision {written.edition.revision}: {summary(reconciliation)} {posted}"
     return Completed(message=words.strip())
@@ -75,7 +73,9 @@ def check_day(run: AuditedRun, question: Question, gathered: Gathered) -> State[
     show_report(f"day-{question.context.environment}", report, str(judgement))
     run.conclude(judgement, f"{run.report}\n{report}".lstrip())
     disagree = [
-        f"{one.target} {one.finding.value}: {one.why}." for one in reconciliation.targets if one.finding in _ALERTED
+        f"{one.target} {one.finding.value}: {one.why}."
+        for one in reconciliation.targets
+        if one.finding in NEEDS_SOMEONE
     ]
     day = f"{question.window.start:%Y-%m-%d}"
     message = f"{day}: {' '.join(disagree) or judgement}"
@@ -112,50 +112,47 @@ def _world(context: Context) -> World:
     return World.REHEARSAL if context.is_rehearsal else World.REAL
 
 
-def _alert(ledger: Ledger, reconciliation: Reconciliation, now: datetime) -> None:
-    """Raise an alert per integration that someone has to look at, and clear those of what agrees again.
+def _alert(ledger: Ledger, reconciliation: Reconciliation) -> None:
+    """Raise an alert per integration of the month that someone has to look at, and clear those that somebody answered.
 
-    A later month that is final has the last word on both: an older one that is made once more does not change them.
+    Each month has alerts of its own: that the next one agrees says nothing of this one.
     """
-    if _is_overtaken(ledger, reconciliation, now):
-        return
+    environment, month = reconciliation.environment, reconciliation.month
+    open_ones = unresolved(ledger, environment, ledger.now().date())
+    left = {one.target for one in open_ones if one.month == str(month)}
     for one in reconciliation.targets:
-        key = f"reconciliation:{reconciliation.environment}:{one.target}"
-        if one.finding in _ALERTED:
-            text = f"{reconciliation.month} {one.target}: {one.finding.value}. {one.why}. {one.cause.next_step if one.cause else ''}"
+        if one.finding in NEEDS_SOMEONE and one.target in left:
+            text = f"{month} {one.target}: {one.finding.value}. {one.why}. {one.cause.next_step if one.cause else ''}"
             raise_alert(
-                ledger, key, environment=reconciliation.environment, target=one.target, text=text.strip(),
-                runbook="docs/runbooks/reconciliation-breach.md",
+                ledger, alert_key(environment, one.target, month), environment=environment, target=one.target,
+                text=text.strip(), runbook="docs/runbooks/reconciliation-breach.md",
             )  # fmt: skip
-        elif one.finding in _CLEARED:
-            clear_alert(ledger, key)
+    clear_answered(ledger, environment)
 
 
-def _is_overtaken(ledger: Ledger, reconciliation: Reconciliation, now: datetime) -> bool:
-    month = reconciliation.month.next
-    while month <= Month.of(now):
-        newest = newest_revision(ledger, reconciliation.environment, month)
-        if newest is not None and newest.is_final:
-            return True
-        month = month.next
-    return False
-
-
-def _post(context: Context, reconciliation: Reconciliation, text: str) -> str:
-    """Post the report where opsflows.toml says so, and return what came of it; a post that fails costs the month nothing."""
+def _posted(run: AuditedRun, context: Context, reconciliation: Reconciliation, revision: int, text: str) -> str:
+    """Post the revision where opsflows.toml says so, unless it is posted or another run is at it; return what came of it."""
     name = context.config.reconciliation.post_to.get(context.environment)
-    if not name:
+    if not name or not may_post(run.ledger, run.run_id, context.environment, reconciliation.month, revision):
         return ""
+    problem = _post(context, reconciliation, name, text)
+    if problem:
+        event("reconciliation.not_posted", to=name, why=problem)
+        return f"Not posted to {name}: {problem} The next run of the month posts it."
+    mark_posted(run.ledger, context.environment, reconciliation.month, revision)
+    event("reconciliation.posted", to=name)
+    return f"Posted to {name}."
+
+
+def _post(context: Context, reconciliation: Reconciliation, name: str, text: str) -> str:
+    """Post the text, and return why it could not be; a post that fails costs the month nothing."""
     title = f"Event counts {reconciliation.month}, {context.environment}"
     notice = Notice(f"reconciliation:{context.environment}:{reconciliation.month}", title, text, Urgency.TICKET)
     try:
         with connected(context, Target.parse(name)) as client:
-            if isinstance(client, Notifier):
-                client.notify(notice, context.clock.now())
-                event("reconciliation.posted", to=name)
-                return f"Posted to {name}."
-            why = "It cannot take notices. Name another target in post_to of opsflows.toml."
+            if not isinstance(client, Notifier):
+                return "It cannot take notices. Name another target in post_to of opsflows.toml."
+            client.notify(notice, context.clock.now())
     except OpsError as error:
-        why = f"{error.happened} {error.next_step}"
-    event("reconciliation.not_posted", to=name, why=why)
-    return f"Not posted to {name}: {why}"
+        return f"{error.happened} {error.next_step}"
+    return ""
