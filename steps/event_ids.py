@@ -7,9 +7,10 @@ reasons, and the odds that two ids share a hash.
 
 import bisect
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,7 @@ def compare_ids(
     days: Window,
     folder: Path,
     *,
+    listed: Mapping[str, Collection[date]] | None = None,
     memory_mib: int = 1024,
     samples: int = MOST_SAMPLES,
     bytes_at_once: int | None = None,
@@ -110,14 +112,15 @@ def compare_ids(
 
     The days are whole ones, and those that the spools were made for. What lies beside them is matched as well and left
     out of the result. `folder` takes a temporary file where there are many small spools. `samples` is how many lost ids
-    are remembered for each target and type. `bytes_at_once` is how much is in hand at a time, half of the memory where
+    are remembered for each target and type, of the days of a target that are `listed` on the other side (all, where nothing
+    is said): of the others nobody knows what is lost. `bytes_at_once` is how much is in hand at a time, half of the memory where
     nothing is said.
 
     Raises:
         BadInput: there are more cells than a key has room for, or spools that were not made alike.
     """
     _made_alike([*emitted, *received], days)
-    layout = _layout(emitted, received, days)
+    layout = _layout(emitted, received, days, listed)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     sums = np.zeros((len(_SUMS), len(layout.cells)), dtype=np.int64)
     sample = _Sample(layout, samples)
@@ -171,7 +174,9 @@ def _made_alike(spools: Sequence[Spool], days: Window) -> None:
         )
 
 
-def _layout(emitted: Sequence[Spool], received: Sequence[Spool], days: Window) -> _Layout:
+def _layout(
+    emitted: Sequence[Spool], received: Sequence[Spool], days: Window, listed: Mapping[str, Collection[date]] | None
+) -> _Layout:
     whole_days = days.span // DAY + 2
     kinds = [(is_received, kind) for is_received, spools in ((False, emitted), (True, received))
              for kind in {kind for spool in spools for kind in spool.kinds}]  # fmt: skip
@@ -190,7 +195,14 @@ def _layout(emitted: Sequence[Spool], received: Sequence[Spool], days: Window) -
     sent = sum(not cell.is_received and not cell.is_dropped for cell in cells)
     labels = {pair: at for at, pair in enumerate(sorted({(cell.kind.target, cell.kind.type) for cell in cells}))}
     label = np.array([labels[cell.kind.target, cell.kind.type] for cell in cells], dtype=np.int64)
-    inside = np.array([0 < cell.day < whole_days - 1 for cell in cells], dtype=bool)
+    within = [*days.days()]
+    is_listed = [
+        0 < cell.day < whole_days - 1
+        and not cell.kind.is_probe
+        and (listed is None or within[cell.day - 1] in listed.get(cell.kind.target, ()))
+        for cell in cells
+    ]
+    inside = np.array(is_listed, dtype=bool)
     inside[sent if received else 0 :] = False
     return _Layout(tuple(cells), sent, sum(not cell.is_received for cell in cells), label, inside)
 

@@ -61,7 +61,7 @@ def match_sides(
                 except Rejected as error:
                     untold = dict.fromkeys(question.window.days(), f"{error.happened} {error.next_step}")
                     told[name] = ReceivedSide(missing=untold)
-            found = match_ids(question, sources, spools, folder)
+            found = match_ids(question, sources, spools, _listed(question, sources, told, spools), folder)
     finally:
         for side in received.values():
             if side.listed is not None:
@@ -74,15 +74,16 @@ def match_sides(
 
 
 def match_ids(
-    question: Question, sources: Sequence[SourceRead], received: Mapping[str, Sequence[Spool]], folder: Path
-) -> ById:
-    """Return both sides by id. `received` holds the spools of the targets whose vendor lists ids."""
+    question: Question, sources: Sequence[SourceRead], received: Mapping[str, Sequence[Spool]], listed: Mapping[str, frozenset[date]], folder: Path
+) -> ById:  # fmt: skip
+    """Return both sides by id. `received` holds the spools of the targets whose vendor lists ids, on the days in `listed`."""
     files = [source for source in sources if source.section is not None]
     ids = compare_ids(
         [spool for source in files for spool in source.spools],
         [spool for spools in received.values() for spool in spools],
         question.window,
         folder,
+        listed=listed,
         memory_mib=question.context.config.reconciliation.memory_mib,
     )
     recorded = [source for source in sources if source.trust is Trust.EXACT]
@@ -96,6 +97,20 @@ def match_ids(
         if target not in counted_only
     }
     return ById(tuple(sides), matched, tuple(_facts(ids)), ids)
+
+
+def _listed(
+    question: Question, sources: Sequence[SourceRead], received: Mapping[str, ReceivedSide], targets: Iterable[str]
+) -> dict[str, frozenset[date]]:
+    """Return the days on which the ids of both sides are known, by target: only of these can one say which are lost."""
+    return {
+        target: frozenset(question.window.days())
+        - received[target].missing.keys()
+        - received[target].counted_only
+        - {day for source in sources if target in source.targets for day in source.missing}
+        for target in targets
+        if target in received
+    }
 
 
 def spool_listed(question: Question, target: Target, file: Path, folder: Path) -> Spool:

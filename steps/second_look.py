@@ -12,6 +12,7 @@ from domain.errors import OpsError
 from domain.event_files import ComparedIds, DayCell, FileCount, FileState, LostId, MissingEvent
 from domain.reconciliation import Finding, SourceFact
 from domain.reconciliation_sections import EventFiles
+from steps.alone import folder_of_own
 from steps.emitted_sides import Place, SourceRead, access_of, fetched_for, repeats_of
 from steps.event_reading import EventFile
 from steps.event_sources import SourceFile, opened_store
@@ -77,16 +78,18 @@ def _in_source(
     concerned = [file for file in source.files if _holds(counts[file.name], cells)]
     if section is None or not concerned:
         return
-    folder = place.spool / "fetched"
     try:
-        with opened_store(section, access_of(question)) as store:
+        # A folder of its own: events lie there in the clear, and what a killed run left is removed by the next.
+        with (
+            folder_of_own(place.spool / "looking") as folder,
+            opened_store(section, access_of(question)) as store,
+        ):
             for file in concerned:
                 yield from _in_file(question, section, file, counts[file.name], compared, store, folder)
-    except OpsError as error:
+    except (OpsError, OSError) as error:
         # What is missing is counted; only its names cannot be had.
-        yield SourceFact(
-            source.name, "", f"ids of lost events could not be looked up: {error.happened}", 0, is_fault=True
-        )
+        why = error.happened if isinstance(error, OpsError) else error.strerror or type(error).__name__
+        yield SourceFact(source.name, "", f"ids of lost events could not be looked up: {why}", 0, is_fault=True)
 
 
 def _in_file(  # noqa: PLR0917 (what one file is read with)

@@ -226,6 +226,15 @@ def test_the_sample_of_lost_ids_has_its_limit_for_each_type(tmp_path: Path) -> N
     assert Counter(one.cell.kind.type for one in found.lost) == {"a": 7, "b": 7, "c": 1}
 
 
+def test_ids_of_days_that_the_other_side_does_not_list_are_no_sample(tmp_path: Path) -> None:
+    emitted = [event(at, iso(JULY.start + timedelta(hours=at))) for at in range(48)] + [event("b", to="pd")]
+
+    found = compared(tmp_path, emitted, [event("elsewhere")], listed={"slack": {date(2026, 7, 2)}}, samples=7)
+
+    assert [one.cell.day for one in found.lost] == [date(2026, 7, 2)] * 7
+    assert sum(one.lost(cell.kind) for cell, one in found.emitted.items()) == 49
+
+
 def test_the_odds_of_a_shared_hash_are_stated() -> None:
     assert expected_collisions(100_000_000, 59) == pytest.approx(0.0087, abs=0.0002)
 
