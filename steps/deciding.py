@@ -21,8 +21,7 @@ from ledger.opening import Ledger
 from ledger.reconciliations import Revision, newest_revision
 from ledger.sign_offs import sign_off
 from ledger.waivers import Waiver, waive, withdraw_waiver
-from steps.reconciliation_wording import NEEDS_SOMEONE
-from steps.unresolved_months import WAIVED_AS, clear_answered, waivable
+from steps.unresolved_months import WAIVED_AS, clear_answered, unresolved, waivable
 
 # The first word of what can be waived; a target and its month follow.
 WAIVABLE = (WAIVED_AS,)
@@ -134,12 +133,12 @@ def _sign_off(ledger: Ledger, word: Word) -> str:
 
 
 def _left_alone(ledger: Ledger, revision: Revision) -> list[str]:
-    """Return the findings of which nobody investigates or investigated the reason."""
+    """Return the findings that nobody accepts, and of which nobody investigates or investigated the reason."""
     known = investigations_of(ledger, revision.environment, revision.month)
     return [
-        f"{target} ({row.finding.value})"
-        for target, row in sorted(revision.targets.items())
-        if row.finding in NEEDS_SOMEONE and target not in known
+        f"{one.target} ({one.finding.value})"
+        for one in unresolved(ledger, revision.environment, ledger.now().date())
+        if one.month == str(revision.month) and one.target not in known
     ]
 
 

@@ -197,6 +197,15 @@ def test_an_investigation_is_opened_noted_and_closed(opsflows: Cli, ledger: Ledg
     assert open_investigations(ledger, "prod") == ()
 
 
+def test_a_month_whose_breach_is_accepted_is_signed_without_a_warning(opsflows: Cli, ledger: Ledger) -> None:
+    reconciled(ledger)
+    opsflows(*WAIVE, "--until", str(day(ledger, 30)), "--reason", "a known gap")
+
+    said = opsflows("sign-off", *ABOUT)
+
+    assert "Nobody" not in said.out
+
+
 def test_a_month_whose_breach_is_investigated_is_signed_without_a_warning(opsflows: Cli, ledger: Ledger) -> None:
     reconciled(ledger)
     opsflows(*INVESTIGATE, "--due", str(day(ledger, 7)))
