@@ -23,10 +23,13 @@ from domain.findings import FALSE_SHARE, Judged, Rule, chance_within_rule, judge
 from domain.likely_causes import Case, likely_cause
 from domain.proportions import believed
 from domain.reconciliation import (
+    NONE_AT_ALL,
+    Bounds,
     Cell,
     Compared,
     Emitted,
     Finding,
+    Overlay,
     PastMonth,
     ProbeRatio,
     Received,
@@ -51,7 +54,8 @@ class Sides:
     """What both sides say of one target, by UTC day and event type.
 
     `emitted_missing` and `received_missing` name days that a side could not be read for, and why. A day in neither and
-    without an entry had no events. `settles_at` is when late events have stopped coming.
+    without an entry had no events. `settles_at` is when late events have stopped coming. `windows` are all times in which
+    losses of this target may lie, those that explain nothing among them.
     """
 
     target: str
@@ -68,6 +72,7 @@ class Sides:
     probes: ProbeRatio | None = None
     past: tuple[PastMonth, ...] = ()
     missing_ids: tuple[str, ...] = ()
+    windows: tuple[Overlay, ...] = ()
 
 
 def month_results(
@@ -206,7 +211,21 @@ def _target_month(
         probes=sides.probes,
         past=sides.past,
         missing_ids=sides.missing_ids,
+        loss_in_windows=_loss_in_windows(sides, cells, compared),
     )
+
+
+def _loss_in_windows(sides: Sides, cells: Sequence[Cell], compared: Compared | None) -> Bounds | None:
+    if compared is None or not sides.windows:
+        return None
+    found = NONE_AT_ALL
+    for cell in cells:
+        if cell.emitted is not None and cell.received is not None and cell.compared is not None:
+            rate = sides.manner.rate_of(cell.type)
+            where = lost_within(cell.day, (cell.emitted, cell.received), rate, sides.windows)
+            found += where.of(cell.compared.loss)
+    # A sampler's noise evens out over the days, so that the month may have lost less than its days did.
+    return Bounds(min(found.low, compared.loss.low), min(found.high, compared.loss.high))
 
 
 def _is_above(compared: Compared, rule: Rule) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Row, func, or_, select
 
 from domain.errors import BadInput
-from domain.names import Credential
+from domain.names import Credential, Purpose
 from domain.rotation import Kind, RotationRecord, State, Wait
+from domain.windows import Window
 from ledger.opening import Ledger
 from ledger.rotation_schema import GROUP_HOLDS, ROTATIONS
 
@@ -66,6 +67,31 @@ def rotations(
         query = query.where(ROTATIONS.c.closed_at.is_(None))
     with ledger.reading() as connection:
         return [record_of(row) for row in connection.execute(query)]
+
+
+def rotation_spans(ledger: Ledger, environment: str, window: Window) -> list[tuple[Credential, Window]]:
+    """Return when credentials that applications send with were rotated, as far as it lies in the window.
+
+    A span is from the new value's minting, or the flip where nothing was minted, to the rotation's end: before and after
+    it one value alone is in use. One that is still open goes on to the window's end.
+    """
+    rows = ROTATIONS.c
+    begins = func.coalesce(rows.minted_at, rows.flipped_at)
+    query = select(ROTATIONS).where(
+        rows.environment == environment,
+        begins < window.end,
+        or_(rows.closed_at.is_(None), rows.closed_at > window.start),
+    )
+    with ledger.reading() as connection:
+        found = [record_of(row) for row in connection.execute(query)]
+    spans = [
+        (one.credential, Window(begin, one.closed_at or window.end).overlap(window))
+        for one in found
+        if one.credential.purpose is Purpose.SEND and (begin := one.minted_at or one.flipped_at) is not None
+    ]
+    return sorted(
+        ((credential, span) for credential, span in spans if span is not None), key=lambda one: (one[1], str(one[0]))
+    )
 
 
 def due_rotations(ledger: Ledger, limit: int = 10_000) -> list[RotationRecord]:

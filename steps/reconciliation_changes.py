@@ -49,7 +49,7 @@ _OF_THE_WHOLE = {
 }
 _LISTS = {
     "facts": "What is known of the input",
-    "overlays": "Known incidents",
+    "overlays": "Known windows",
     "carried_over": "Open investigations of earlier months",
     "unresolved": "Earlier months that nobody answers for",
 }

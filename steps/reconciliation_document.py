@@ -132,6 +132,7 @@ def _target_row(reconciliation: Reconciliation, one: TargetMonth) -> Row:
         "share_high": _rounded(one.high),
         "raw_above": one.raw_above,
         "days_missing": len(one.days_missing),
+        **_bounds("loss_in_windows", one.loss_in_windows),
         "settles_at": one.settles_at.isoformat(),
         "shift_hours": None if one.shift is None else one.shift.hours,
         "probes_sent": None if one.probes is None else one.probes.sent,

@@ -237,6 +237,7 @@ def _environment() -> Environment:
         "loss_known": _events_of_loss,
         "excess_known": _events_of_excess,
         "look": _finding_class,
+        "in_windows": wording.loss_in_windows,
     }
     environment.tests |= {"link": _is_link}
     environment.globals |= {

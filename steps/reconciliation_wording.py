@@ -74,6 +74,15 @@ def bounds(one: Bounds | None) -> str:
     return NO_DATA if one is None else str(one)
 
 
+def loss_in_windows(one: TargetMonth) -> str:
+    """Return how many of what was lost lie in known windows, in words; empty where nothing was lost or no window is known."""
+    found, loss = one.loss_in_windows, None if one.compared is None else one.compared.loss
+    if found is None or loss is None or not loss.high:
+        return ""
+    share = f" ({percent(found.low / loss.high)})" if found.is_exact and loss.is_exact else ""
+    return f"{found}{share} of {loss} lost events lie in known windows"
+
+
 def percent(share: float | None, otherwise: str = NOT_KNOWN) -> str:
     """Return a share as people read it; what is there but tiny does not become 0."""
     if share is None:

@@ -27,6 +27,7 @@ from steps.reconciliation_wording import (
     days_in_words,
     interval,
     listed,
+    loss_in_windows,
     moment,
     month_in_words,
     number,
@@ -76,7 +77,7 @@ def markdown(reconciliation: Reconciliation, edition: Edition) -> str:
     lines = [
         f"# Event counts, {month_in_words(reconciliation.month)}, {_text(reconciliation.environment)}: {_text(edition.verdict)}", "",
         _text(summary(reconciliation), _LONGEST_SENTENCE * 6), "",
-        *_state(reconciliation), *_revision(edition), *_table(ordered), *_attention(ordered), *_listed_differences(ordered),
+        *_state(reconciliation), *_revision(edition), *_table(ordered), *_attention(ordered), *_listed_differences(ordered), *_windows(ordered),
         *_carried(reconciliation.carried_over, reconciliation.unresolved), *_inputs(reconciliation), *_changed(edition),
     ]  # fmt: skip
     return _shortened(lines)
@@ -269,6 +270,16 @@ def _listed_differences(ordered: Sequence[TargetMonth]) -> Iterator[str]:
         yield f"- {_text(one.target)}: {percent(one.compared.difference_share)} before explanations. {known}.{waived}"
     yield from _more(len(above))
     yield ""
+
+
+def _windows(ordered: Sequence[TargetMonth]) -> Iterator[str]:
+    told = [(one, words) for one in ordered if (words := loss_in_windows(one))]
+    if told:
+        yield "## Losses in known windows: incidents, failing verifications, rotations"
+        yield ""
+        yield from (f"- {_text(one.target)}: {words}." for one, words in told[:_ROWS])
+        yield from _more(len(told))
+        yield ""
 
 
 def _carried(carried: Sequence[Investigation], unresolved: Sequence[Unresolved]) -> Iterator[str]:

@@ -27,10 +27,10 @@ from domain.windows import DAY, Month, Window, day_window
 from ledger.investigations import open_investigations
 from ledger.probes import probe_ratios
 from ledger.reconciliations import past_months
-from ledger.verifications import failing_spans
 from ledger.waivers import Waiver as RecordedWaiver
 from ledger.waivers import waivers_on
 from steps.context import Context
+from steps.known_windows import known_windows
 from steps.received_sides import Asked, ReceivedSide, days_not_over, section_of
 from steps.unresolved_months import WAIVED_AS, unresolved, waivable
 from vendors.counting import Counting
@@ -165,7 +165,7 @@ def assembled(question: Question, answered: Answered) -> Reconciliation:
     """Return what the window says, from what was read and what the ledger knows."""
     context, window = question.context, question.window
     ledger, environment = context.ledger, context.environment
-    overlays = _overlays(question)
+    overlays = known_windows(context, window)
     probes = probe_ratios(ledger, environment, window)
     past = past_months(ledger, environment, question.month)
     waivers = waivers_on(ledger, environment, WAIVED_AS, question.now.date())
@@ -216,6 +216,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
     section = asked.section
     # Which events a sampler leaves out is not known: there ids decide nothing, and one that is not there is not lost.
     decides = matched is not None and not _is_sampled(section)
+    windows = tuple(one for one in overlays if one.target in {"", name})
     return Sides(
         target=name,
         manner=Manner(
@@ -223,7 +224,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
             shift=shift_of(asked),
             rates=section.sample_rates,
             rate=section.sample_rate,
-            overlays=tuple(one for one in overlays if one.explains and one.target in {"", name}),
+            overlays=tuple(one for one in windows if one.explains),
         ),
         trust=_trust(mine),
         clock=asked.counting.clock,
@@ -237,6 +238,7 @@ def _sides(  # noqa: PLR0917 (the parts of one value, in its order)
         probes=probes,
         past=past,
         missing_ids=matched.missing_ids if matched is not None and decides else (),
+        windows=windows,
     )
 
 
@@ -289,28 +291,6 @@ def _within(
     """Return the days of the window: vendors are asked for a day more on each side where ids are matched."""
     days = set(window.days())
     return {key: one for key, one in received.items() if key[0] in days}
-
-
-def _overlays(question: Question) -> tuple[Overlay, ...]:
-    """Return the incidents that opsflows.toml names and the times in which our own verifications failed."""
-    context = question.context
-    named = [
-        Overlay(Window(one.start.astimezone(UTC), one.end.astimezone(UTC)), target, one.note)
-        for one in context.config.incidents
-        if one.environment == context.environment
-        for target in one.targets or ("",)
-    ]
-    failing = [
-        Overlay(
-            span,
-            str(target),
-            f"verifications failed from {span.start:%-d %b %H:%M} to {span.end:%-d %b %H:%M} UTC",
-            explains=False,
-        )
-        for target, span in failing_spans(context.ledger, context.environment, question.window)
-    ]
-    within = [one for one in (*named, *failing) if one.window.overlap(question.window) is not None]
-    return tuple(sorted(within, key=lambda one: (one.window, one.target)))
 
 
 def _accepted(one: TargetMonth, said: RecordedWaiver | None) -> TargetMonth:

@@ -407,3 +407,36 @@ def test_a_single_day_is_compared_as_a_month_is() -> None:
 
     assert (month.finding, [cell.day for cell in cells]) == (Finding.BREACH, [key[0]])
     assert window.end - window.start == 24 * HOUR
+
+
+def window_of(begin: int, end: int, *, explains: bool = False) -> Overlay:
+    start = day_window(DAY_ONE).start
+    return Overlay(Window(start + begin * HOUR, start + end * HOUR), "slack", "a rotation", explains)
+
+
+def test_the_loss_in_known_windows_is_told_and_not_explained_by_them() -> None:
+    hours, arrived = (10,) * 24, (10,) * 9 + (2, 2) + (10,) * 9 + (8,) + (10,) * 3
+    sides = sides_of(
+        {(DAY_ONE, "a"): Emitted(240, 240, 240, by_hour=hours)}, {(DAY_ONE, "a"): Received(222, by_hour=arrived)}
+    )
+
+    month, _ = result_of(replace(sides, windows=(window_of(9, 11),)))
+
+    assert month.loss_in_windows == Bounds(16, 16)
+    assert month.compared is not None
+    assert month.compared.loss_residual == Bounds(18, 18)
+
+
+@pytest.mark.parametrize(("end", "within"), [(12, Bounds(80, 120)), (24, Bounds(200, 200)), (1, Bounds(0, 10))])
+def test_where_hours_are_not_known_the_loss_in_windows_is_what_cannot_lie_outside(end: int, within: Bounds) -> None:
+    sides = sides_of({(DAY_ONE, "a"): Emitted(240, 240, 240)}, {(DAY_ONE, "a"): Received(40)})
+
+    month, _ = result_of(replace(sides, windows=(window_of(0, end),)))
+
+    assert month.loss_in_windows == within
+
+
+def test_without_known_windows_nobody_asks_what_lies_in_them() -> None:
+    month, _ = result_of(sides_of(*every_day(10, 5)))
+
+    assert month.loss_in_windows is None
