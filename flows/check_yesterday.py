@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed
 from domain.config import Config
 from domain.errors import OpsError
 from domain.names import CHECK_YESTERDAY
+from domain.verdicts import Judgement, Verdict
 from domain.windows import Month
 from ledger.opening import Ledger
 from ledger.reconciliations import newest_revision
@@ -17,7 +18,7 @@ from steps.audited_run import audited_run
 from steps.reconciling import (
     EVERY_ENVIRONMENT,
     chosen_environments,
-    last_settled_month,
+    overdue_month,
     question_of,
     settled_day,
     yesterday,
@@ -48,7 +49,11 @@ def check_yesterday() -> State[None]:
         with own_ledger() as ledger:
             began: datetime = flow_run.scheduled_start_time or ledger.now()
             for name in names:
-                states.append(_checked(ledger, config, name, began))
+                # What one environment lacks is no reason to leave the others unchecked.
+                try:
+                    states.append(_checked(ledger, config, name, began))
+                except OpsError as error:
+                    states.append(refused(error))
                 _make_up_for(ledger, config, name, began)
     except OpsError as error:
         return refused(error)
@@ -64,6 +69,7 @@ def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) 
         prefect_run_id=str(flow_run.id or ""), parameters={},
     ) as run:  # fmt: skip
         words: list[str] = []
+        broke_off = False
         with counting_context(run, config, environment) as context:
             # The settled day is judged last, so that it decides how the run ends.
             for window in (yesterday(began), settled_day(began, config.reconciliation.settles_after)):
@@ -72,12 +78,19 @@ def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) 
                 gather(question, gathered)
                 state = check_day(run, question, gathered, return_state=True)
                 words.append(state.message or "")
+                broke_off = broke_off or not (state.is_completed() or state.name == "Hold")
+        if broke_off:
+            # What the other day said stands in the report; a day that nobody compared is not in order.
+            run.conclude(
+                Judgement(Verdict.HOLD, run.judgement.world),
+                f"{run.report}\n# HOLD\n\nA day was not compared: {' '.join(words)}\n".lstrip(),
+            )
         return concluded(run, " ".join(reversed(words)))
 
 
 def _make_up_for(ledger: Ledger, config: Config, environment: str, began: datetime) -> None:
-    """Start the month's reconciliation where it is settled and has no final result: its own schedule was missed or failed."""
-    month = last_settled_month(began, config.reconciliation.settles_after)
+    """Start the month's reconciliation where it was to be there since yesterday and is not: its own schedule was missed or failed."""
+    month = overdue_month(began, config.reconciliation.settles_after)
     newest = newest_revision(ledger, environment, month)
     if newest is None or not newest.is_final:
         schedule_month(ledger, environment, month)

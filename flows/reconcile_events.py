@@ -72,11 +72,15 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
             began: datetime = flow_run.scheduled_start_time or ledger.now()
             chosen = asked or last_settled_month(began, config.reconciliation.settles_after)
             for name in names:
-                with audited_run(
-                    ledger, flow=_NAME, environment=name, mode=mode, actor=operator, reason=reason, ticket=ticket,
-                    prefect_run_id=str(flow_run.id or ""), parameters={"month": str(chosen)},
-                ) as run:  # fmt: skip
-                    states.append(_reconciled(ledger, run, config, name, chosen, mode))
+                # What one environment lacks is no reason to leave the others without their month.
+                try:
+                    with audited_run(
+                        ledger, flow=_NAME, environment=name, mode=mode, actor=operator, reason=reason, ticket=ticket,
+                        prefect_run_id=str(flow_run.id or ""), parameters={"month": str(chosen)},
+                    ) as run:  # fmt: skip
+                        states.append(_reconciled(ledger, run, config, name, chosen, mode))
+                except OpsError as error:
+                    states.append(refused(error))
     except OpsError as error:
         return refused(error)
     if len(states) == 1:

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from sqlalchemy import insert
 
 from domain.windows import Month
 from flows.check_yesterday import check_yesterday
@@ -20,7 +22,11 @@ from flows.reconcile_events import reconcile_events
 from ledger.alerts import open_alerts
 from ledger.auditing import verify_audit
 from ledger.reconciliations import revisions
+from ledger.runs import runs
+from ledger.schema import PROBE_INTENTS
 from ledger.waivers import waive
+from steps.alone import alone_in
+from steps.reconciling import settled_day
 from tests.flows.conftest import Desk
 
 CONFIG = """
@@ -176,7 +182,7 @@ def test_a_loss_is_a_hold_with_an_alert_until_it_is_waived_and_then_it_is_printe
     held = _reconcile()
     alerts = open_alerts(ledger, "staging")
     until = ledger.now().date() + timedelta(days=9)
-    waive(ledger, "staging", "reconciliation slack", "ana", "a known gap", until)
+    waive(ledger, "staging", f"reconciliation slack {MONTH}", "ana", "a known gap", until)
     waived = _reconcile()
 
     assert (held.is_failed(), held.name) == (True, "Hold")
@@ -189,7 +195,7 @@ def test_a_loss_is_a_hold_with_an_alert_until_it_is_waived_and_then_it_is_printe
     assert open_alerts(ledger, "staging") == []
 
 
-def test_a_post_that_fails_is_told_and_costs_the_month_nothing(books: Books) -> None:
+def test_a_post_that_fails_is_told_costs_the_month_nothing_and_is_made_by_the_next_run(books: Books) -> None:
     books.record(days_of(MONTH), "events-2026-09.jsonl")
     books.deliver(days_of(MONTH), "slack", "datadog")
     fault = {"times": -1, "status": 404, "body": "no_service", "method": "POST"}
@@ -198,11 +204,16 @@ def test_a_post_that_fails_is_told_and_costs_the_month_nothing(books: Books) -> 
     state = _reconcile()
 
     assert state.is_completed(), state.message
+    books.desk.stand_ins.control("DELETE", "/slack/faults")
+    again = _reconcile()
+
     assert "Not posted to slack: " in (state.message or "")
+    assert "Posted to slack." in (again.message or "")
+    assert len(books.posted()) == 2  # the one that failed, and the one that did not
     assert len(revisions(books.desk.ledger, "staging", MONTH)) == 1
 
 
-def test_a_vendor_that_does_not_tell_is_no_data_with_an_alert_and_a_later_month_has_the_last_word(books: Books) -> None:
+def test_a_vendor_that_does_not_tell_is_no_data_with_an_alert_that_another_month_does_not_touch(books: Books) -> None:
     books.record([*days_of(MONTH.previous), *days_of(MONTH)], "events-2026-08-to-2026-09.jsonl")
     books.deliver([*days_of(MONTH.previous), *days_of(MONTH)], "slack", "datadog")
     books.desk.stand_ins.control("POST", "/datadog/faults", {"times": -1, "status": 403, "body": "{}"})
@@ -253,6 +264,24 @@ def test_a_file_that_was_counted_is_not_read_again_after_a_run_in_which_another_
     assert resumed.is_completed(), resumed.message
 
 
+def test_a_run_beside_one_that_counts_the_same_month_ends_and_records_nothing(books: Books) -> None:
+    books.record(days_of(MONTH), "events-2026-09.jsonl")
+    books.deliver(days_of(MONTH), "slack", "datadog")
+    _reconcile()
+    locks = list((books.desk.home / "reconciliation" / "staging").rglob(".lock"))
+
+    with ExitStack() as other_run:
+        for lock in locks:
+            other_run.enter_context(alone_in(lock.parent))
+        second = _reconcile()
+
+    assert locks
+    assert (second.is_failed(), second.name) == (True, "Hold")
+    assert (second.message or "").startswith("Another run is counting in ")
+    assert len(revisions(books.desk.ledger, "staging", MONTH)) == 1
+    assert open_alerts(books.desk.ledger) == []
+
+
 def test_a_plan_reads_nothing_and_what_is_no_month_is_refused_in_words(desk: Desk, tmp_path: Path) -> None:
     configure(desk, tmp_path, NOTHING_FORGOTTEN)
 
@@ -283,6 +312,45 @@ def test_yesterday_is_waiting_and_a_difference_on_the_settled_day_is_a_hold(book
     assert "slack NO DATA" in (differs.message or "")
     assert ("day-staging", "markdown") in _artifacts()
     assert verify_audit(books.desk.ledger, books.desk.home).breaks == ()
+
+
+def test_a_settled_day_that_could_not_be_compared_is_a_hold(books: Books) -> None:
+    ledger = books.desk.ledger
+    settled = settled_day(ledger.now(), timedelta(hours=96))
+    recent = [ledger.now().date() - timedelta(days=back) for back in range(8, 0, -1)]
+    books.record(recent, "events.jsonl")
+    books.deliver(recent, "slack", "datadog")
+    # No target has such a name: whoever counts the probes of that day breaks off.
+    values = {
+        "nonce": "n1", "run_id": "r1", "environment": "staging", "target": "NO NAME", "probe": "message", "outcome": "PASS",
+        "clean_up": "done", "opened_at": settled.start, "closed_at": settled.start, "expires_at": settled.end,
+    }  # fmt: skip
+    with ledger.writing() as connection:
+        connection.execute(insert(PROBE_INTENTS).values(**values))
+
+    state = check_yesterday(return_state=True)
+
+    assert (state.is_failed(), state.name) == (True, "Hold"), state.message
+    assert [run.verdict for run in runs(ledger)] == ["HOLD"]
+    report = next(books.desk.home.glob("audit/check-yesterday/*/*/*/*/report.md")).read_text()
+    assert "WAITING" in report  # what yesterday alone would have made of the run
+    assert "A day was not compared" in report
+
+
+def test_an_environment_that_cannot_be_compared_does_not_end_the_others(books: Books, tmp_path: Path) -> None:
+    configured = (tmp_path / "opsflows.toml").read_text()
+    nothing = '[environments.dev]\nkind = "dev"\nin_scope = []\n\n[emitted.dev]\nkind = "files"\nenvironment = "dev"\nplace = "$OPSFLOWS_HOME/events"\n'
+    (tmp_path / "opsflows.toml").write_text(nothing + configured)
+    books.record(days_of(MONTH), "events-2026-09.jsonl")
+    books.deliver(days_of(MONTH), "slack", "datadog")
+
+    state = _reconcile(environment="all")
+    checked = check_yesterday(return_state=True)
+
+    assert (state.is_failed(), state.name) == (True, "Hold")
+    assert "dev: Nothing in scope of environment dev can be counted" in (state.message or "")
+    assert "staging: GREEN: Revision 1" in (state.message or "")
+    assert "staging: " in (checked.message or "")
 
 
 def test_counts_that_a_vendor_forgets_are_kept_and_a_vendor_that_refuses_is_named(books: Books, tmp_path: Path) -> None:
