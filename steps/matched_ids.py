@@ -28,6 +28,8 @@ from steps.reconciling import Answered, EmittedSide, Matched, Question
 from steps.second_look import missing_events
 
 _HOURS = 24
+# Below it the number of pairs that share a hash is told as that.
+_TOLD_FROM = 0.000001
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def match_ids(
         # Where a part of what was emitted is known as numbers alone, ids would call all of it lost.
         if target not in counted_only
     }
-    return ById(tuple(sides), matched, tuple(_facts(ids)), ids)
+    return ById(tuple(sides), matched, tuple(id_facts(ids)), ids)
 
 
 def _listed(
@@ -228,7 +230,17 @@ def _matched(target: str, ids: ComparedIds, *, splits: bool) -> dict[tuple[date,
     }
 
 
-def _facts(ids: ComparedIds) -> Iterator[SourceFact]:
+def id_facts(ids: ComparedIds) -> Iterator[SourceFact]:
+    """Yield what a reader has to know of the comparison: how many probes are left out, and the odds that two ids were one."""
     probes = sum(found.rows for cell, found in ids.emitted.items() if cell.kind.is_probe)
     if probes:
         yield SourceFact("emitted", "", "verifications, left out of both sides", probes, is_fault=False)
+    if ids.emitted or ids.received:
+        pairs = ids.expected_collisions
+        odds = f"{pairs:.6f}" if pairs >= _TOLD_FROM else f"fewer than {_TOLD_FROM:.6f}"
+        yield SourceFact(
+            "ids", "",
+            f"ids are told apart by {ids.prefix_bits} bits of a hash: {odds} pairs of different ids are expected to share them; "
+            "each such pair hides a loss or adds a duplicate",
+            0, is_fault=pairs >= 1,
+        )  # fmt: skip

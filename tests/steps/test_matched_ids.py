@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from domain.errors import Rejected
 from domain.event_counts import NOT_SPLIT, Count, Fate, Listed, Page, Trust
+from domain.event_files import ComparedIds, DayCell, EmittedIds, EventKind
 from domain.names import Target
 from domain.reconciliation import Bounds, Finding
 from domain.reconciliation_sections import CounterSnapshots, EventFiles, ReceivedSection
 from domain.windows import DAY, Window, day_window
 from ledger.collected_counts import keep_counts
 from steps.event_counting import MOST_WORDS
-from steps.matched_ids import spool_listed
+from steps.matched_ids import id_facts, spool_listed
 from steps.received_pages import ReceivedPages, list_file
 from steps.received_sides import section_digest
 from tests.steps.conftest import OpenScene
@@ -198,6 +199,31 @@ def test_a_target_that_is_in_order_names_nothing(prod: MonthScene) -> None:
     rows = run(prod, *(listed(name, moment) for name, moment in names[1:]))
 
     assert (rows.month().finding, rows.month().missing_ids) == (Finding.OK, ())
+
+
+def test_the_odds_that_ids_share_a_hash_are_told(prod: MonthScene) -> None:
+    writes(prod, recorded(1, at(1)))
+
+    rows = run(prod, listed(1, at(1)))
+
+    (told,) = [one for one in rows.reconciliation.facts if one.source == "ids"]
+    assert told.is_fault is False
+    assert told.what == (
+        "ids are told apart by 64 bits of a hash: fewer than 0.000001 pairs of different ids are expected to share them; "
+        "each such pair hides a loss or adds a duplicate"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words", "is_fault"), [(0.0043, "0.004300 pairs", False), (1.1, "1.100000 pairs", True)]
+)
+def test_pairs_that_are_expected_to_share_a_hash_are_a_fault(pairs: float, words: str, *, is_fault: bool) -> None:
+    cell = DayCell(FIRST, EventKind("slack", "alert"))
+    compared = ComparedIds({cell: EmittedIds(1, 1, 0, 0, 1)}, {}, (), 52, pairs)
+
+    (told,) = id_facts(compared)
+
+    assert (words in told.what, told.is_fault) == (True, is_fault)
 
 
 def test_days_that_are_kept_as_counts_are_not_all_lost(prod: MonthScene) -> None:
