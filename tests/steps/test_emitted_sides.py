@@ -386,6 +386,21 @@ def test_counters_that_are_in_no_scope_are_a_fault(prod: MonthScene) -> None:
     assert not (prod.place.spool / "counted" / "gateway" / window_name(ONE_DAY) / "scratch").exists()
 
 
+def test_a_file_of_counters_that_is_unusable_costs_its_day(prod: MonthScene) -> None:
+    rows = [
+        {"timestamp": at(day, 12).isoformat(), "process_start_id": "p", "event_type": "alert", "integration": "slack", "value": day}
+        for day in (1, 2, 3)
+    ]  # fmt: skip
+    jsonl(prod.events / "snapshots.jsonl", rows)
+    (prod.events / "pod-2026-10-02.jsonl").write_bytes(json.dumps(rows[1]).encode() + b"\n" + b"garbage\n" * 500)
+    prod.configure(emitted={"gateway": CounterSnapshots(kind="counters", environment="prod", place=str(prod.events))})
+
+    source = read(prod)
+
+    assert list(source.missing) == [SECOND]
+    assert "500 of 501 rows are no snapshots" in source.missing[SECOND]
+
+
 def test_a_packed_file_whose_content_is_not_packed_is_unreadable(prod: MonthScene) -> None:
     (prod.events / "events-2026-10-01.jsonl.gz").write_bytes(b"plain")
 
