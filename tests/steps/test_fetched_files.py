@@ -158,7 +158,8 @@ def test_what_stays_damaged_is_not_taken(bucket: Bucket, loopback: Loopback, sto
 
 
 @pytest.mark.parametrize(
-    "key", ["../../etc/passwd", "/etc/passwd", "a/../../b.jsonl", "x" * 1000, "a\x00b", "ü/ß.jsonl"]
+    "key",
+    ["../../etc/passwd.csv", "/etc/passwd.csv", "a/../../b.jsonl", "x" * 1000 + ".jsonl", "a\x00b.jsonl", "ü/ß.jsonl"],
 )
 def test_no_key_leads_out_of_the_spool(key: str, bucket: Bucket, store: Store, tmp_path: Path) -> None:
     spool = tmp_path / "deep" / "spool"
