@@ -302,7 +302,9 @@ def test_a_known_incident_explains_what_was_lost_in_it(prod: MonthScene) -> None
     assert rows.month().compared.loss_residual.high == 0  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("said", "shift"), [(None, timedelta(minutes=1)), (0, timedelta(0)), (90, timedelta(minutes=90))])
+@pytest.mark.parametrize(
+    ("said", "shift"), [(None, timedelta(minutes=1)), (0, timedelta(0)), (90, timedelta(minutes=90))]
+)
 def test_how_far_a_vendors_clock_is_off_is_its_usual_or_what_is_said(
     prod: MonthScene, said: float | None, shift: timedelta
 ) -> None:
