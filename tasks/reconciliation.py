@@ -72,7 +72,8 @@ class Gathered:
 def counting_context(run: AuditedRun, config: Config, environment: str) -> Iterator[Context]:
     """Give the context; in the rehearsal with the addresses and credentials of the running stand-ins.
 
-    A block counts there only where a rotation has changed it: others may be those of stand-ins that are gone, as a demo leaves them.
+    A block's value counts there only where a rotation has changed it: others may be those of stand-ins that are gone, as a demo
+    leaves them.
     """
     context = context_of(run, config, environment, frozenset())
     if not context.is_rehearsal:
@@ -84,11 +85,17 @@ def counting_context(run: AuditedRun, config: Config, environment: str) -> Itera
     finally:
         stand_ins.close()
 
-    rotated = {record.credential.target for record in rotations(run.ledger, environment=environment)}
+    rotated = {
+        (one.credential.target, one.credential.purpose) for one in rotations(run.ledger, environment=environment)
+    }
 
     def credentials(target: Target) -> Mapping[str, str] | None:
         kept = context.credentials(target)
-        return kept if kept and target in rotated else generated.get(target.integration, kept)
+        if target.integration not in generated or kept is None:
+            return generated.get(target.integration, kept)
+        rows = context.integrations[target.integration].variables
+        changed = {row.name for row in rows if row.secret and (target, row.purpose) in rotated}
+        return {**generated[target.integration], **{name: value for name, value in kept.items() if name in changed}}
 
     yield replace(context, addresses=addresses, credentials=credentials)
 
