@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +33,14 @@ class Source:
 def sources(*folders: str) -> list[Source]:
     """Return the Python files below these folders; of all folders where none is named."""
     found = (file for folder in folders or (*PACKAGES, "tests", "benchmarks") for file in (ROOT / folder).rglob("*.py"))
-    texts = ((file, file.read_text(encoding="utf-8")) for file in sorted(found))
-    return [Source(file.relative_to(ROOT).as_posix(), text, ast.parse(text)) for file, text in texts]
+    return [_read(file) for file in sorted(found)]
+
+
+# Parsing all of them takes seconds, and each of a dozen tests looks at all.
+@cache
+def _read(file: Path) -> Source:
+    text = file.read_text(encoding="utf-8")
+    return Source(file.relative_to(ROOT).as_posix(), text, ast.parse(text))
 
 
 def our_files() -> Iterator[Path]:
