@@ -137,10 +137,18 @@ def _share_of(left: Bounds, compared: Compared, low: float | None) -> str:
 
 def received_in_words(one: TargetMonth) -> str:
     """Return what the vendor received; where days are missing, the number says that it is not of the whole month."""
-    events = number(None if one.received is None else one.received.events)
-    if one.received is None or not one.days_missing:
-        return events
-    return f"{events} (without {plural(len(one.days_missing), 'day')})"
+    return _of_its_days(one, None if one.received is None else one.received.events)
+
+
+def emitted_in_words(one: TargetMonth) -> str:
+    """Return how many events were recorded, each once, with the same word on missing days."""
+    return _of_its_days(one, None if one.emitted is None else one.emitted.unique)
+
+
+def _of_its_days(one: TargetMonth, events: int | None) -> str:
+    if events is None or not one.days_missing:
+        return number(events)
+    return f"{number(events)} (without {plural(len(one.days_missing), 'day')})"
 
 
 def _clause(reconciliation: Reconciliation, one: TargetMonth) -> str:
@@ -226,7 +234,7 @@ def _row(one: TargetMonth) -> str:
         else f"{bounds(compared.loss_residual)} lost, {bounds(compared.excess_residual)} too much"
     )
     cells = (
-        _text(one.target), f"{SIGN[one.finding]} {one.finding.value}", number(None if one.emitted is None else one.emitted.unique),
+        _text(one.target), f"{SIGN[one.finding]} {one.finding.value}", emitted_in_words(one),
         received_in_words(one), bounds(None if compared is None else compared.loss),
         bounds(None if compared is None else compared.excess), number(None if compared is None else compared.duplicates, "not known"),
         left or "no data", percent(share), interval(one.low, one.high),

@@ -84,5 +84,5 @@ def read(html: str) -> Element:
 
 
 def events(text: str) -> int:
-    """Return the number that a cell shows, with its sign."""
-    return int(text.replace(",", "").replace("\N{MINUS SIGN}", "-").replace("+", ""))
+    """Return the number that a cell shows, with its sign, and without the days that it lacks."""
+    return int(text.partition("without")[0].replace(",", "").replace("\N{MINUS SIGN}", "-").replace("+", ""))

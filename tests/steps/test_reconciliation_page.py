@@ -100,13 +100,14 @@ def test_types_add_up_to_their_integration(shown: Element, month: Reconciliation
             continue
         for column in (1, 2, 3):
             assert sum(events(row[column]) for row in types) == events(total[column]), one.target
-        assert total[1] == rows[one.target][EMITTED]
+        assert rows[one.target][EMITTED].startswith(total[1])
         assert rows[one.target][RECEIVED].startswith(total[3])
 
 
 def test_what_is_not_known_is_a_named_state(shown: Element) -> None:
     splunk = integration_rows(shown)["splunk"]
 
+    assert splunk[EMITTED] == "35,348without 3 days"
     assert splunk[RECEIVED] == "32,560without 3 days"
     assert splunk[TWICE] == "not known"
     assert splunk[SHARE].startswith("not known")
