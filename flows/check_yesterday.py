@@ -5,25 +5,19 @@ from datetime import datetime
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from domain.config import Config
 from domain.errors import OpsError
 from domain.names import CHECK_YESTERDAY
+from domain.settling import overdue_month, settled_day, yesterday
 from domain.verdicts import Judgement, Verdict
 from domain.windows import Month
 from ledger.opening import Ledger
 from ledger.reconciliations import newest_revision
 from steps.audited_run import audited_run
-from steps.reconciling import (
-    EVERY_ENVIRONMENT,
-    chosen_environments,
-    overdue_month,
-    question_of,
-    settled_day,
-    yesterday,
-)
-from tasks.concluding import concluded, refused
+from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, question_of
+from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
 from tasks.reconciliation import NOTHING_RECORDED, Gathered, counting_context, gather, schedule_month
 from tasks.telling_of_months import check_day
@@ -57,10 +51,9 @@ def check_yesterday() -> State[None]:
                 _make_up_for(ledger, config, name, began)
     except OpsError as error:
         return refused(error)
-    message = " ".join(f"{name}: {state.message}" for name, state in zip(names, states, strict=True))
-    if not all(state.is_completed() for state in states):
-        return Failed(message=message, name="Hold")
-    return Completed(message=message, name="Waiting")
+    ended = together(dict(zip(names, states, strict=True)))
+    # Yesterday is not settled yet, however well the settled day came out.
+    return Completed(message=ended.message, name="Waiting") if ended.is_completed() else ended
 
 
 def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) -> State[None]:

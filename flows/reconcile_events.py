@@ -7,19 +7,20 @@ from typing import Annotated
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 
 from domain.config import Config
 from domain.errors import OpsError
 from domain.names import RECONCILE
 from domain.reconciliation import Reconciliation
+from domain.settling import last_settled_month
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import Month
 from ledger.opening import Ledger
 from steps.audited_run import AuditedRun, audited_run
-from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, last_settled_month, planned_lines, question_of
-from tasks.concluding import concluded, refused
+from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, planned_lines, question_of
+from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
 from tasks.reconciliation import NOTHING_RECORDED, Gathered, counting_context, gather
 from tasks.reporting import show_report
@@ -83,13 +84,7 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
                     states.append(refused(error))
     except OpsError as error:
         return refused(error)
-    if len(states) == 1:
-        return states[0]
-    message = " ".join(f"{name}: {state.message}" for name, state in zip(names, states, strict=True))
-    if not all(state.is_completed() for state in states):
-        return Failed(message=message, name="Hold")
-    waits = any(state.name == "Waiting" for state in states)
-    return Completed(message=message, name="Waiting" if waits else "Completed")
+    return together(dict(zip(names, states, strict=True)))
 
 
 def _reconciled(  # noqa: PLR0917 (what one environment's run works with)

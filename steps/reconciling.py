@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from domain.comparing import Manner, total_emitted
 from domain.config import Config, EnvironmentKind
@@ -23,7 +23,7 @@ from domain.reconciliation import (
     Waiver,
 )
 from domain.reconciliation_sections import PrometheusCounters, ReceivedSection
-from domain.windows import DAY, Month, Window, day_window
+from domain.windows import DAY, Month, Window
 from ledger.investigations import open_investigations
 from ledger.probes import probe_ratios
 from ledger.reconciliations import past_months
@@ -303,23 +303,3 @@ def _accepted(one: TargetMonth, said: RecordedWaiver | None) -> TargetMonth:
 
 def _of(investigations: Iterable[Investigation], month: Month, target: str) -> Investigation | None:
     return next((one for one in investigations if (one.month, one.target) == (str(month), target)), None)
-
-
-def yesterday(now: datetime) -> Window:
-    """Return the UTC day before the one of `now`."""
-    return day_window((now.astimezone(UTC) - timedelta(days=1)).date())
-
-
-def settled_day(now: datetime, settles_after: timedelta) -> Window:
-    """Return the newest UTC day whose late events have stopped coming."""
-    return yesterday(now - settles_after)
-
-
-def last_settled_month(now: datetime, settles_after: timedelta) -> Month:
-    """Return the newest month whose late events have stopped coming."""
-    return Month.of(now - settles_after).previous
-
-
-def overdue_month(now: datetime, settles_after: timedelta) -> Month:
-    """Return the newest month that has been settled for more than a day: its own schedule has ticked since, or was missed."""
-    return last_settled_month(now - DAY, settles_after)

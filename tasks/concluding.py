@@ -1,5 +1,7 @@
 """How a run ends in Prefect: run history must never look green when it is not."""
 
+from collections.abc import Mapping
+
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
@@ -26,3 +28,14 @@ def refused(error: OpsError) -> State[None]:
     name = "BadInput" if isinstance(error, BadInput) else "Hold"
     event("run.refused", kind=name)
     return Failed(message=str(error), name=name)
+
+
+def together(states: Mapping[str, State[None]]) -> State[None]:
+    """Return one state for a run over several environments, by name: one HOLD holds the run, one that waits lets it wait."""
+    if len(states) == 1:
+        return next(iter(states.values()))
+    message = " ".join(f"{name}: {state.message}" for name, state in states.items())
+    if not all(state.is_completed() for state in states.values()):
+        return Failed(message=message, name="Hold")
+    waits = any(state.name == "Waiting" for state in states.values())
+    return Completed(message=message, name="Waiting" if waits else "Completed")

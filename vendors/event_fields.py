@@ -10,6 +10,7 @@ from typing import Any
 from domain.errors import BadInput
 from domain.event_counts import NOT_SPLIT
 from domain.reconciliation_sections import ReceivedSection
+from vendors.count_rows import our_type, our_types
 
 # Reads one text out of one listed event, as the vendor wrote it; empty where the event does not have it.
 Field = Callable[[Mapping[str, Any]], str]
@@ -53,12 +54,12 @@ def type_reader(section: ReceivedSection, fields: Fields, setting: str) -> Field
     """
     if not section.type_field:
         return lambda _: NOT_SPLIT
-    ours = _by_their_value(section.types, setting)
+    ours = our_types(section)
     field = fields.of(section.type_field, f"{setting}.type_field")
 
     def read(event: Mapping[str, Any]) -> str:
         theirs = field(event)
-        return ours.get(theirs, theirs)
+        return our_type(ours, theirs)
 
     return read
 
@@ -78,16 +79,3 @@ def text_at(*steps: str) -> Field:
 def as_text(value: object) -> str:
     """Return a text or number as a text; empty for whatever else stands there."""
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-
-
-def _by_their_value(types: Mapping[str, str], setting: str) -> dict[str, str]:
-    ours: dict[str, str] = {}
-    for our_type, value in types.items():
-        if value in ours:
-            raise BadInput(
-                f"{setting}.types gives {ours[value]!r} and {our_type!r} the same value, {value!r}.",
-                f"The vendor could not tell them apart. {_NOT_COUNTED}",
-                "Give each type a value of its own in opsflows.toml, or leave type_field out: types are then not split.",
-            )
-        ours[value] = our_type
-    return ours

@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from sqlalchemy import insert
 
+from domain.settling import settled_day
 from domain.windows import Month
 from flows.check_yesterday import check_yesterday
 from flows.collect_counts import collect_counts
@@ -26,7 +27,6 @@ from ledger.runs import runs
 from ledger.schema import PROBE_INTENTS
 from ledger.waivers import waive
 from steps.alone import alone_in
-from steps.reconciling import settled_day
 from tests.flows.conftest import Desk
 
 CONFIG = """

@@ -16,6 +16,7 @@ from domain.reconciliation_sections import (
     ReceivedSection,
     ReconciliationRule,
 )
+from domain.settling import last_settled_month, overdue_month, settled_day, yesterday
 from domain.verdicts import Verdict
 from domain.windows import DAY, HOUR, Month, Window, day_window
 from ledger.investigations import open_investigation
@@ -24,14 +25,10 @@ from ledger.waivers import waive
 from steps.reconciliation_document import digest
 from steps.reconciling import (
     chosen_environments,
-    last_settled_month,
-    overdue_month,
     planned_lines,
     question_of,
-    settled_day,
     settles_at,
     shift_of,
-    yesterday,
 )
 from steps.unresolved_months import WAIVED_AS
 from tests.steps.conftest import OpenScene
