@@ -64,9 +64,9 @@ def sent(event_id: str, at: datetime, kind: str = "login", **more: object) -> di
 
 
 def pages(counter: Counter, window: Window = MONTH) -> list[Page]:
-    """Return every page of the window."""
+    """Ask until nothing follows, or until a page says that the window holds too much."""
     found = [counter.page(window, "")]
-    while found[-1].cursor:
+    while found[-1].cursor and not found[-1].is_capped:
         found.append(counter.page(window, found[-1].cursor))
     return found
 

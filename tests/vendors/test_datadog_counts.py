@@ -14,7 +14,9 @@ from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.event_counts import NOT_SPLIT, Fate
 from domain.windows import HOUR, Window
 from tests.conftest import StandIns
-from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counted, counter_of, listed, pages, receive, totals
+from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counter_of, receive, totals
+from tests.vendors.counting_at import counts as counted
+from tests.vendors.counting_at import listed, pages
 from tests.vendors.rehearsal import connected
 from vendors.counting import Counter
 from vendors.datadog import INTEGRATION, connect
@@ -33,7 +35,7 @@ def event(number: int, at: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def counter(stand_ins: StandIns) -> Iterator[Counter]:
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, _):
+    with counter_of(stand_ins, COUNTING) as (counter, _):
         yield counter
 
 
@@ -70,7 +72,7 @@ def test_the_first_and_the_last_moment_of_a_window_belong_to_it_and_its_end_does
     section: dict[str, Any], at: str, *, is_inside: bool, stand_ins: StandIns
 ) -> None:
     receive(stand_ins, "datadog", event(1, at, type="payment_failed"))
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         found = [*counted(counter, FIRST_DAYS), *listed(counter, FIRST_DAYS)]
 
     assert sum(getattr(row, "events", 1) for row in found) == is_inside
@@ -111,7 +113,7 @@ def test_adjoining_windows_share_and_lose_no_listed_event(cuts: set[int], stand_
     )  # fmt: skip
     edges = [A_DAY.start + timedelta(microseconds=cut) for cut in sorted({0, 10_000_000, *cuts})]
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_ID) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **BY_ID) as (counter, _):
         found = [row.event_id for part in pairwise(edges) for row in listed(counter, Window(*part))]
 
     assert sorted(found) == sorted(f"app-{n}" for n in range(30))
@@ -126,7 +128,7 @@ def test_our_probe_is_counted_apart(section: dict[str, Any], stand_ins: StandIns
     receive(stand_ins, "datadog", event(1, now.isoformat()))
     hour = now.replace(minute=0, second=0, microsecond=0)
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         found = totals(counted(counter, Window(hour, hour + HOUR)))
 
     assert found == {ACCEPTED: 1, PROBES: 1}
@@ -143,7 +145,7 @@ def test_events_are_split_by_a_tag_or_an_attribute_and_those_without_are_not_spl
         event(3, "2026-10-02T10:00:00Z"),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **(BY_TYPE | {"type_field": field})) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **(BY_TYPE | {"type_field": field})) as (counter, _):
         counts = counted(counter, FIRST_DAYS)
 
     assert totals(counts) == {
@@ -156,7 +158,7 @@ def test_events_are_split_by_a_tag_or_an_attribute_and_those_without_are_not_spl
 def test_more_types_than_are_shown_by_themselves_are_asked_for(stand_ins: StandIns) -> None:
     receive(stand_ins, "datadog", *(event(n, "2026-10-01T10:00:00Z", type=f"type-{n}") for n in range(25)))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, _):
         found = totals(counted(counter, A_DAY))
 
     assert len(found) == 25
@@ -166,7 +168,7 @@ def test_more_types_than_one_answer_holds_are_no_count(stand_ins: StandIns) -> N
     receive(stand_ins, "datadog", *(event(n, "2026-10-01T10:00:00Z", type=f"type-{n}") for n in range(MOST_TYPES)))
 
     with (
-        counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, _),
+        counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, _),
         pytest.raises(Rejected, match="1000 or more values of event_type"),
     ):
         pages(counter, A_DAY)
@@ -176,7 +178,7 @@ def test_an_event_with_two_types_is_no_count(stand_ins: StandIns) -> None:
     receive(stand_ins, "datadog", event(1, "2026-10-01T10:00:00Z", type="one", tags=["event_type:two"]))
 
     with (
-        counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, _),
+        counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, _),
         pytest.raises(Unavailable, match="an event has several types"),
     ):
         pages(counter, A_DAY)
@@ -190,7 +192,7 @@ def test_a_query_narrows_down_what_is_counted(stand_ins: StandIns) -> None:
         event(3, "2026-10-01T10:00:00Z", type="refund"),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, query="event_type:signup OR event_type:refund") as (counter, _):
+    with counter_of(stand_ins, COUNTING, query="event_type:signup OR event_type:refund") as (counter, _):
         assert totals(counted(counter, A_DAY)) == {ACCEPTED: 2}
 
 
@@ -254,7 +256,7 @@ def test_a_list_that_says_it_is_not_whole_is_no_list(meta: object, stand_ins: St
     answer_next(stand_ins, {"data": [], "meta": meta})
 
     with (
-        counter_of(stand_ins, INTEGRATION, COUNTING, **BY_ID) as (counter, _),
+        counter_of(stand_ins, COUNTING, **BY_ID) as (counter, _),
         pytest.raises(Unavailable, match="not whole"),
     ):
         counter.page(A_DAY, "")
@@ -268,7 +270,7 @@ def test_events_are_listed_by_the_applications_id_page_after_page(stand_ins: Sta
         event(9999, "2026-10-01T10:00:00Z", tags=["verify:true"]),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **(BY_TYPE | {"by": "ids", "id_field": "event_id"})) as (
+    with counter_of(stand_ins, COUNTING, **(BY_TYPE | {"by": "ids", "id_field": "event_id"})) as (
         counter,
         _,
     ):
@@ -287,14 +289,14 @@ def test_events_are_listed_by_the_applications_id_page_after_page(stand_ins: Sta
 def test_an_id_may_stand_in_an_attribute(field: str, expected: str, stand_ins: StandIns) -> None:
     receive(stand_ins, "datadog", event(7, "2026-10-01T10:00:00Z"))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids", id_field=field) as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids", id_field=field) as (counter, _):
         assert [row.event_id for row in listed(counter, A_DAY)] == [expected]
 
 
 def test_an_event_without_the_applications_id_is_listed_under_datadogs_own(stand_ins: StandIns) -> None:
     receive(stand_ins, "datadog", event(7, "2026-10-01T10:00:00Z"))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids", id_field="order") as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids", id_field="order") as (counter, _):
         (found,) = listed(counter, A_DAY)
 
     assert found.event_id.isdecimal()
@@ -303,7 +305,7 @@ def test_an_event_without_the_applications_id_is_listed_under_datadogs_own(stand
 def test_a_list_needs_the_name_of_the_applications_id(stand_ins: StandIns) -> None:
     with (
         pytest.raises(BadInput, match="id_field is missing"),
-        counter_of(stand_ins, INTEGRATION, COUNTING, by="ids"),
+        counter_of(stand_ins, COUNTING, by="ids"),
     ):
         pass
 
@@ -311,7 +313,7 @@ def test_a_list_needs_the_name_of_the_applications_id(stand_ins: StandIns) -> No
 def test_two_types_with_one_value_are_refused(stand_ins: StandIns) -> None:
     with (
         pytest.raises(BadInput, match="same value: x"),
-        counter_of(stand_ins, INTEGRATION, COUNTING, type_field="event_type", types={"a": "x", "b": "x"}),
+        counter_of(stand_ins, COUNTING, type_field="event_type", types={"a": "x", "b": "x"}),
     ):
         pass
 
@@ -353,7 +355,7 @@ def test_a_limit_lasts_as_long_as_datadog_says(counter: Counter, stand_ins: Stan
 
 
 def test_every_page_is_one_request(stand_ins: StandIns) -> None:
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, evidence):
+    with counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, evidence):
         answered = pages(counter, FIRST_DAYS)
 
     assert [exchange.verb for exchange in evidence] == ["count_total", "count_events"]

@@ -15,7 +15,9 @@ from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.event_counts import NOT_SPLIT, Fate, Page
 from domain.windows import HOUR, Window
 from tests.conftest import StandIns
-from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counted, counter_of, listed, pages, receive, totals
+from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counter_of, receive, totals
+from tests.vendors.counting_at import counts as counted
+from tests.vendors.counting_at import listed, pages
 from tests.vendors.rehearsal import connected
 from vendors.count_rows import hours_touched
 from vendors.counting import Counter
@@ -36,7 +38,7 @@ def event(number: int, at: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def counter(stand_ins: StandIns) -> Iterator[Counter]:
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, _):
+    with counter_of(stand_ins, COUNTING) as (counter, _):
         yield counter
 
 
@@ -88,7 +90,7 @@ def test_the_first_and_the_last_moment_of_a_window_belong_to_it_and_its_end_does
     section: dict[str, Any], at: str, *, is_inside: bool, stand_ins: StandIns
 ) -> None:
     receive(stand_ins, "sentry", event(1, at, type="payment_failed"))
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         found = [*counted(counter, FIRST_DAYS), *listed(counter, FIRST_DAYS)]
 
     assert sum(getattr(row, "events", 1) for row in found) == is_inside
@@ -145,7 +147,7 @@ def test_adjoining_windows_share_and_lose_no_listed_event(cuts: set[int], stand_
     )  # fmt: skip
     edges = [A_DAY.start + timedelta(microseconds=cut) for cut in sorted({0, 10_000_000, *cuts})]
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids") as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids") as (counter, _):
         found = [row.event_id for part in pairwise(edges) for row in listed(counter, Window(*part))]
 
     assert sorted(found) == sorted(f"{n:032x}" for n in range(30))
@@ -160,7 +162,7 @@ def test_our_probes_are_counted_apart_and_taken_out_of_the_accepted_ones(stand_i
         receive(stand_ins, "sentry", event(1, now.isoformat()))
     hour = now.replace(minute=0, second=0, microsecond=0)
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, _):
+    with counter_of(stand_ins, COUNTING) as (counter, _):
         found = totals(counted(counter, Window(hour, hour + 2 * HOUR)))
 
     assert found == {ACCEPTED: 1, PROBES: 2}
@@ -185,7 +187,7 @@ def test_kept_events_are_split_by_a_tag_and_what_was_not_kept_is_not_split(stand
         event(6, "2026-10-02T10:00:00Z", tags={"verify": "true"}),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, _):
         counts = counted(counter, FIRST_DAYS)
 
     assert totals(counts) == {
@@ -205,7 +207,7 @@ def test_a_search_narrows_kept_events_down_and_says_nothing_of_lost_ones(stand_i
         event(3, "2026-10-02T10:00:00Z", fate="filtered"),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, query="event_type:payment_failed", **BY_TYPE) as (counter, _):
+    with counter_of(stand_ins, COUNTING, query="event_type:payment_failed", **BY_TYPE) as (counter, _):
         found = totals(counted(counter, FIRST_DAYS))
 
     assert found == {("payment.failed", Fate.ACCEPTED, "", False): 1}
@@ -222,7 +224,7 @@ def test_outcomes_are_split_by_category(stand_ins: StandIns) -> None:
     )  # fmt: skip
     section: dict[str, Any] = {"type_field": "category", "types": {"failures": "error", "spans": "span"}}
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         found = totals(counted(counter, FIRST_DAYS))
 
     assert found == {
@@ -240,7 +242,7 @@ def test_events_are_listed_by_a_tag_page_after_page_and_probes_are_marked(stand_
     )  # fmt: skip
     section: dict[str, Any] = {"by": "ids", "id_field": "event_id", "type_field": "event_type"}
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         answered = pages(counter, A_DAY)
 
     found = [row for page in answered for row in page.listed]
@@ -253,14 +255,14 @@ def test_events_are_listed_by_a_tag_page_after_page_and_probes_are_marked(stand_
 def test_an_event_without_the_tag_is_listed_under_sentrys_own_id(stand_ins: StandIns) -> None:
     receive(stand_ins, "sentry", event(7, "2026-10-01T10:00:00Z"))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids", id_field="order_id") as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids", id_field="order_id") as (counter, _):
         assert [row.event_id for row in listed(counter, A_DAY)] == [f"{7:032x}"]
 
 
 def test_a_list_that_is_too_long_to_be_paged_is_to_be_halved(stand_ins: StandIns) -> None:
     receive(stand_ins, "sentry", *(event(n, "2026-10-01T10:00:00Z") for n in range(MOST_ROWS + 1)))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids") as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids") as (counter, _):
         last = counter.page(A_DAY, "")
 
     assert last.is_capped
@@ -312,7 +314,7 @@ def test_a_table_that_does_not_say_what_follows_is_no_count(counter: Counter, st
 
 def test_a_list_that_ends_before_all_counted_events_is_no_list(stand_ins: StandIns) -> None:
     receive(stand_ins, "sentry", event(1, "2026-10-01T10:00:00Z"))
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids") as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids") as (counter, _):
         first = counter.page(A_DAY, "")
         nothing_follows = {"link": '<x>; rel="next"; results="false"; cursor="0:100:0"'}
         body = json.dumps({"data": []})
@@ -348,7 +350,7 @@ def test_a_token_that_may_not_count_is_told_which_scope_it_lacks(stand_ins: Stan
     narrow = stand_ins.control("POST", "/sentry/actions/mint_token", {"scopes": ["project:read"]})["token"]
 
     with (
-        counter_of(stand_ins, INTEGRATION, COUNTING, {"SENTRY_AUTH_TOKEN": narrow}) as (counter, _),
+        counter_of(stand_ins, COUNTING, {"SENTRY_AUTH_TOKEN": narrow}) as (counter, _),
         pytest.raises(Rejected, match="org:read") as caught,
     ):
         counter.page(A_DAY, "")
@@ -367,19 +369,19 @@ def test_a_token_that_may_not_count_is_told_which_scope_it_lacks(stand_ins: Stan
 def test_what_sentry_cannot_tell_is_refused_before_anything_is_asked(
     section: dict[str, Any], says: str, stand_ins: StandIns
 ) -> None:
-    with pytest.raises(BadInput, match=says), counter_of(stand_ins, INTEGRATION, COUNTING, **section):
+    with pytest.raises(BadInput, match=says), counter_of(stand_ins, COUNTING, **section):
         pass
 
 
 def test_a_credential_that_cannot_read_cannot_count(stand_ins: StandIns) -> None:
     nothing = {"SENTRY_AUTH_TOKEN": "", "SENTRY_ORG": "", "SENTRY_PROJECT": ""}
 
-    with pytest.raises(BadInput, match="org:read"), counter_of(stand_ins, INTEGRATION, COUNTING, nothing):
+    with pytest.raises(BadInput, match="org:read"), counter_of(stand_ins, COUNTING, nothing):
         pass
 
 
 def test_every_page_is_one_request(stand_ins: StandIns) -> None:
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, evidence):
+    with counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, evidence):
         answered = pages(counter, OCTOBER)
 
     assert [exchange.verb for exchange in evidence] == ["count_probes", "count_types", "count_outcomes"]

@@ -14,7 +14,9 @@ from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.event_counts import NOT_SPLIT, Fate
 from domain.windows import HOUR, Window
 from tests.conftest import StandIns
-from tests.vendors.asking import A_DAY, FIRST_DAYS, counted, counter_of, listed, pages, receive, totals
+from tests.vendors.asking import A_DAY, FIRST_DAYS, counter_of, receive, totals
+from tests.vendors.counting_at import counts as counted
+from tests.vendors.counting_at import listed, pages
 from tests.vendors.rehearsal import connected
 from vendors.counting import Counter
 from vendors.splunk import INTEGRATION, connect
@@ -40,7 +42,7 @@ def answer_next(stand_ins: StandIns, *lines: object) -> None:
 
 @pytest.fixture
 def counter(stand_ins: StandIns) -> Iterator[Counter]:
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, _):
+    with counter_of(stand_ins, COUNTING) as (counter, _):
         yield counter
 
 
@@ -59,7 +61,7 @@ def test_every_copy_is_counted_by_hour_and_what_was_not_accepted_is_not(counter:
 
 
 def test_a_day_without_events_is_a_nought_that_splunk_wrote(stand_ins: StandIns) -> None:
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, evidence):
+    with counter_of(stand_ins, COUNTING) as (counter, evidence):
         counts = counted(counter, A_DAY)
 
     assert [(count.start, count.span, count.events) for count in counts] == [(A_DAY.start, A_DAY.span, 0)]
@@ -88,7 +90,7 @@ def test_the_first_and_the_last_moment_of_a_window_belong_to_it_and_its_end_does
     section: dict[str, Any], at: str, *, is_inside: bool, stand_ins: StandIns
 ) -> None:
     receive(stand_ins, "splunk", event(1, at, type="payment_failed"))
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         found = [*counted(counter, FIRST_DAYS), *listed(counter, FIRST_DAYS)]
 
     assert sum(getattr(row, "events", 1) for row in found) == is_inside
@@ -106,7 +108,7 @@ def test_adjoining_windows_share_and_lose_no_event(
     receive(stand_ins, "splunk", *(event(n, at.isoformat()) for n, at in enumerate(moments)))
     edges = [start + timedelta(microseconds=cut) for cut in sorted({0, 10_000_000, *cuts})]
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         answered = [page for part in pairwise(edges) for page in pages(counter, Window(*part))]
 
     ids = [row.event_id for page in answered for row in page.listed]
@@ -143,7 +145,7 @@ def test_our_probe_is_counted_apart(section: dict[str, Any], stand_ins: StandIns
     receive(stand_ins, "splunk", event(1, now.isoformat()))
     hour = now.replace(minute=0, second=0, microsecond=0)
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **section) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **section) as (counter, _):
         found = totals(counted(counter, Window(hour, hour + HOUR)))
 
     assert found == {ACCEPTED: 1, PROBES: 1}
@@ -158,7 +160,7 @@ def test_events_are_split_by_a_field_and_those_without_are_not_split(stand_ins: 
         event(4, "2026-10-01T10:00:00Z", fields={"event_type": "payment_failed"}),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **BY_TYPE) as (counter, _):
         found = totals(counted(counter, A_DAY))
 
     assert found == {
@@ -171,7 +173,7 @@ def test_events_are_split_by_a_field_and_those_without_are_not_split(stand_ins: 
 def test_an_event_with_several_values_of_the_field_is_counted_once(stand_ins: StandIns) -> None:
     receive(stand_ins, "splunk", event(1, "2026-10-01T10:00:00Z", fields={"kind": "payment_failed\nrefund"}))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **(BY_TYPE | {"type_field": "kind"})) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **(BY_TYPE | {"type_field": "kind"})) as (counter, _):
         assert totals(counted(counter, A_DAY)) == {("payment.failed", Fate.ACCEPTED, "", False): 1}
 
 
@@ -185,7 +187,7 @@ def test_a_query_narrows_down_and_may_name_another_index(stand_ins: StandIns) ->
     )  # fmt: skip
     query = "index=main (event_type=signup OR event_type=refund)"
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, query=query) as (counter, _):
+    with counter_of(stand_ins, COUNTING, query=query) as (counter, _):
         assert totals(counted(counter, A_DAY)) == {ACCEPTED: 2}
 
 
@@ -196,7 +198,7 @@ def test_events_are_listed_by_the_applications_id_and_every_copy_is_one(stand_in
         event(2, "2026-10-01T10:00:00Z", fields={"verify": "true"}),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_TYPE, **BY_ID) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **BY_TYPE, **BY_ID) as (counter, _):
         found = listed(counter, A_DAY)
 
     assert [row.event_id for row in found if not row.is_probe] == ["app-1", "app-1"]
@@ -207,7 +209,7 @@ def test_events_are_listed_by_the_applications_id_and_every_copy_is_one(stand_in
 def test_events_without_the_applications_id_are_listed_and_none_is_taken_for_another(stand_ins: StandIns) -> None:
     receive(stand_ins, "splunk", event(1, "2026-10-01T10:00:00Z", copies=2))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, by="ids", id_field="order_id") as (counter, _):
+    with counter_of(stand_ins, COUNTING, by="ids", id_field="order_id") as (counter, _):
         names = [row.event_id for row in listed(counter, A_DAY)]
 
     assert len(set(names)) == 2
@@ -217,7 +219,7 @@ def test_events_without_the_applications_id_are_listed_and_none_is_taken_for_ano
 def test_a_list_that_is_too_long_for_one_answer_is_to_be_halved(stand_ins: StandIns) -> None:
     receive(stand_ins, "splunk", event(1, "2026-10-01T10:00:00Z", copies=MOST_LISTED + 1))
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, **BY_ID) as (counter, _):
+    with counter_of(stand_ins, COUNTING, **BY_ID) as (counter, _):
         page = counter.page(A_DAY, "")
         nothing = counter.page(A_DAY.halves()[1], "")
 
@@ -323,7 +325,7 @@ def test_a_limit_in_front_of_splunk_lasts_as_long_as_it_says(counter: Counter, s
 def test_what_no_search_may_hold_is_refused_before_anything_is_asked(
     section: dict[str, Any], says: str, stand_ins: StandIns
 ) -> None:
-    with pytest.raises(BadInput, match=says), counter_of(stand_ins, INTEGRATION, COUNTING, **section):
+    with pytest.raises(BadInput, match=says), counter_of(stand_ins, COUNTING, **section):
         pass
 
 
@@ -335,7 +337,7 @@ def test_what_no_search_may_hold_is_refused_before_anything_is_asked(
     ],
 )
 def test_a_credential_that_cannot_search_cannot_count(changes: dict[str, str], says: str, stand_ins: StandIns) -> None:
-    with pytest.raises(BadInput, match=says), counter_of(stand_ins, INTEGRATION, COUNTING, changes):
+    with pytest.raises(BadInput, match=says), counter_of(stand_ins, COUNTING, changes):
         pass
 
 

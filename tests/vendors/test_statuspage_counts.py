@@ -14,7 +14,9 @@ from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.event_counts import NOT_SPLIT, Fate
 from domain.windows import HOUR, Window
 from tests.conftest import StandIns
-from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counted, counter_of, pages, receive, totals
+from tests.vendors.asking import A_DAY, FIRST_DAYS, OCTOBER, counter_of, receive, totals
+from tests.vendors.counting_at import counts as counted
+from tests.vendors.counting_at import pages
 from tests.vendors.rehearsal import connected
 from vendors.counting import Counter
 from vendors.statuspage import INTEGRATION, connect
@@ -32,7 +34,7 @@ def event(number: int, at: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def counter(stand_ins: StandIns) -> Iterator[Counter]:
     stand_ins.control("POST", "/statuspage/actions/set_rate_limit", {"calls": 0})
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, _):
+    with counter_of(stand_ins, COUNTING) as (counter, _):
         yield counter
 
 
@@ -93,7 +95,7 @@ def test_the_list_is_read_to_its_end_and_its_first_page_once_more(stand_ins: Sta
         stand_ins, "statuspage",
         *(event(n, (A_DAY.start + timedelta(minutes=n)).isoformat()) for n in range(2 * PAGE_INCIDENTS)),
     )  # fmt: skip
-    with counter_of(stand_ins, INTEGRATION, COUNTING) as (counter, evidence):
+    with counter_of(stand_ins, COUNTING) as (counter, evidence):
         found = totals(counted(counter, A_DAY))
 
     assert found == {ACCEPTED: 2 * PAGE_INCIDENTS}
@@ -134,7 +136,7 @@ def test_updates_are_split_by_status(stand_ins: StandIns) -> None:
         event(2, "2026-10-01T01:00:00Z", type="monitoring"),
     )  # fmt: skip
 
-    with counter_of(stand_ins, INTEGRATION, COUNTING, type_field="status", types={"over": "resolved"}) as (counter, _):
+    with counter_of(stand_ins, COUNTING, type_field="status", types={"over": "resolved"}) as (counter, _):
         found = totals(counted(counter, A_DAY))
 
     assert found == {("over", Fate.ACCEPTED, "", False): 1, ("monitoring", Fate.ACCEPTED, "", False): 1}
@@ -151,7 +153,7 @@ def test_updates_are_split_by_status(stand_ins: StandIns) -> None:
 def test_what_statuspage_cannot_tell_is_refused_before_anything_is_asked(
     section: dict[str, Any], says: str, stand_ins: StandIns
 ) -> None:
-    with pytest.raises(BadInput, match=says), counter_of(stand_ins, INTEGRATION, COUNTING, **section):
+    with pytest.raises(BadInput, match=says), counter_of(stand_ins, COUNTING, **section):
         pass
 
 
