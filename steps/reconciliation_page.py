@@ -21,10 +21,10 @@ from domain.reconciliation import (
     Edition,
     Finding,
     Reconciliation,
-    SourceFact,
     TargetMonth,
 )
 from steps import reconciliation_wording as wording
+from steps.reconciliation_facts import fact_rows
 from steps.reconciliation_heat import HeatCell, heat_map
 from steps.reconciliation_trend import Trend, trend
 from steps.reconciliation_waterfall import Waterfall, waterfall
@@ -74,17 +74,6 @@ class Section:
     trend: Trend
 
 
-@dataclass(frozen=True, slots=True)
-class FactRow:
-    """What was seen of one kind in one source, over all its files."""
-
-    source: str
-    what: str
-    files: tuple[str, ...]
-    events: int
-    is_fault: bool
-
-
 def page(reconciliation: Reconciliation, edition: Edition) -> str:
     """Return the HTML of the report."""
     return _ENVIRONMENT.get_template(_TEMPLATE).render(
@@ -94,7 +83,7 @@ def page(reconciliation: Reconciliation, edition: Edition) -> str:
         title=f"Event counts, {wording.month_in_words(reconciliation.month)}, {reconciliation.environment}",
         sections=_sections(reconciliation),
         days=list(reconciliation.window.days()),
-        facts=_facts(reconciliation.facts),
+        facts=fact_rows(reconciliation.facts),
         most_facts=_FACTS,
         most_ids=_IDS,
     )
@@ -164,17 +153,6 @@ def _severity(cell: Cell) -> tuple[int, int, date, str]:
     if cell.compared is not None:
         left = max(cell.compared.loss_residual.high, cell.compared.excess_residual.high)
     return wording.URGENCY.index(cell.finding), -left, cell.day, cell.type
-
-
-def _facts(facts: Iterable[SourceFact]) -> list[FactRow]:
-    """Return the kinds of things seen, faults first; a month can have thousands of files with one late line each."""
-    alike: dict[tuple[bool, str, str], list[SourceFact]] = defaultdict(list)
-    for fact in facts:
-        alike[not fact.is_fault, fact.source, fact.what].append(fact)
-    return [
-        FactRow(source, what, tuple(fact.file for fact in rows), sum(fact.events for fact in rows), not is_harmless)
-        for (is_harmless, source, what), rows in sorted(alike.items())
-    ]
 
 
 def _is_link(text: str) -> bool:

@@ -16,6 +16,7 @@ from domain.reconciliation import (
     TargetMonth,
     Unresolved,
 )
+from steps.reconciliation_facts import fact_rows
 from steps.reconciliation_wording import (
     AGREES,
     NEEDS_SOMEONE,
@@ -307,10 +308,12 @@ def _inputs(reconciliation: Reconciliation) -> Iterator[str]:
     yield "## What was read"
     yield ""
     yield f"{plural(reconciliation.files_read, 'file')}."
-    faults = [fact for fact in reconciliation.facts if fact.is_fault]
-    for fact in faults[:_ROWS]:
-        yield f"- {_text(fact.what, 120)}: {fact.events:,} ({_text(fact.source)}, {_text(fact.file, 120)})"
-    yield from _more(len(faults))
+    rows = fact_rows(reconciliation.facts)
+    for row in rows[:_ROWS]:
+        where = _text(row.files[0], 120) if len(row.files) == 1 else plural(len(row.files), "file")
+        weight = "may cost events; " if row.is_fault else ""
+        yield f"- {_text(row.what, 120)}: {row.events:,} ({weight}{_text(row.source)}{f', {where}' if where else ''})"
+    yield from _more(len(rows))
     yield ""
 
 

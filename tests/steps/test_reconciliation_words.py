@@ -111,6 +111,22 @@ def test_an_interval_that_is_not_known_has_a_word() -> None:
     assert interval(0.001, 0.02) == "0.1 % to 2 %"
 
 
+def test_markdown_tells_all_that_was_seen_in_the_input_and_what_may_cost_events(month: Reconciliation) -> None:
+    told = markdown(month, edition_of(month))
+
+    assert "- lines that are no events: 14 (may cost events; applications, " in told
+    assert "- of another environment: 12,004 (applications, " in told
+    assert "- late: in a file of another day: 386 (applications, " in told
+
+
+def test_the_same_thing_in_many_files_is_one_line(month: Reconciliation) -> None:
+    facts = tuple(SourceFact("applications", f"{day}.jsonl", "late", 2, is_fault=False) for day in range(40))
+
+    told = markdown(replace(month, facts=facts), edition_of(month))
+
+    assert "- late: 80 (applications, 40 files)\n" in told
+
+
 def test_markdown_lists_each_integration_with_its_sign(month: Reconciliation) -> None:
     told = markdown(month, edition_of(month))
 
