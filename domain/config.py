@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from domain.errors import BadInput
+from domain.kms_sections import KmsTarget, kms_faults
 from domain.names import REHEARSAL, Target
 from domain.reconciliation_sections import (
     EmittedSection,
@@ -133,6 +134,7 @@ class Config(_Section):
     emitted: Mapping[str, EmittedSection] = Field(default_factory=dict)
     received: Mapping[str, Mapping[str, ReceivedSection]] = Field(default_factory=dict)
     incidents: tuple[KnownIncident, ...] = ()
+    kms: Mapping[str, KmsTarget] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_rehearsal(self) -> "Config":
@@ -157,6 +159,14 @@ class Config(_Section):
     def _reconciliation_can_be(self) -> "Config":
         in_scope = {name: environment.targets for name, environment in self.environments.items()}
         faults = [*reconciliation_faults(self.reconciliation, self.emitted, self.received, self.incidents, in_scope)]
+        if faults:
+            raise PydanticCustomError(_TOLD_BY_KEY, "{faults}", {"faults": "; ".join(faults)})
+        return self
+
+    @model_validator(mode="after")
+    def _kms_can_be_checked(self) -> "Config":
+        rotated = {name: environment.rotated for name, environment in self.environments.items()}
+        faults = [*kms_faults(self.kms, rotated, REHEARSAL)]
         if faults:
             raise PydanticCustomError(_TOLD_BY_KEY, "{faults}", {"faults": "; ".join(faults)})
         return self

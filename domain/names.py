@@ -24,6 +24,8 @@ RECONCILE = "reconcile-events/reconcile-events"
 DECIDE = "decide-on-a-month/decide-on-a-month"
 COLLECT_COUNTS = "collect-counts/collect-counts"
 CHECK_YESTERDAY = "check-yesterday/check-yesterday"
+KMS_SMOKE = "kms-smoke/kms-smoke"
+KMS_REVIEW = "kms-review/kms-review"
 
 # The step number of questions that a rotation asks; day 1's steps begin at 1, verifications have 0.
 ROTATION_STEP = -1
