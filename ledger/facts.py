@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Table, delete, insert, update
 
 from ledger import chain
+from ledger.kms_schema import KMS_GOLDEN_RETIREMENTS, KMS_GOLDENS, KMS_JUDGEMENTS
 from ledger.opening import Ledger
 from ledger.reconciliation_schema import (
     COLLECTED_COUNTS,
@@ -65,10 +66,25 @@ CLOSED = FactKind(
     "investigation closed", INVESTIGATION_NOTES, "outcome of investigation", ("investigation",), ends=INVESTIGATIONS
 )
 SIGNED = FactKind("month signed off", SIGN_OFFS, "sign-off", ("environment", "month", "number"))
+GOLDEN_KEPT = FactKind(
+    "golden kept",
+    KMS_GOLDENS,
+    "golden ciphertext",
+    ("environment", "target", "key_name", "version"),
+    hashed="ciphertext",
+)
+GOLDEN_RETIRED = FactKind(
+    "golden retired", KMS_GOLDEN_RETIREMENTS, "retirement of golden", ("environment", "target", "key_name", "version"),
+    ends=KMS_GOLDENS,
+)  # fmt: skip
+SPELL_JUDGED = FactKind("spell judged", KMS_JUDGEMENTS, "judgement of spell", ("spell",), ends=KMS_JUDGEMENTS)
 
 FACTS: Mapping[str, FactKind] = {
     kind.entry: kind
-    for kind in (COUNTS_KEPT, RECONCILED, WAIVED, WITHDRAWN, INVESTIGATED, NOTED, CLOSED, SIGNED)
+    for kind in (
+        COUNTS_KEPT, RECONCILED, WAIVED, WITHDRAWN, INVESTIGATED, NOTED, CLOSED, SIGNED, GOLDEN_KEPT, GOLDEN_RETIRED,
+        SPELL_JUDGED,
+    )
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from ledger.moments import Moment
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 VERSION_TABLE = "ledger_version"  # not Alembic's default name: Prefect uses that one in its own database
 
 METADATA = MetaData(

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ledger import reconciliation_schema, rotation_schema  # noqa: F401 (both add their tables to the metadata)
+from ledger import kms_schema, reconciliation_schema, rotation_schema  # noqa: F401 (they add their tables to the metadata)
 from ledger.schema import METADATA, VERSION_TABLE
 
 context.configure(

@@ -1,0 +1,203 @@
+"""What KMS checks saw, and where each part stands by it: kept in one transaction, so that a restart forgets and doubles nothing."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from domain.kms_checks import Checked, Part, PartOutcome
+from domain.kms_standing import Answer, PartStanding, Standing, after, beginning
+from ledger import chain
+from ledger.inserting import insert_new, insert_or_replace
+from ledger.kms_schema import KMS_CHECKS, KMS_FAULT_COUNTS, KMS_SPELLS, KMS_STANDINGS
+from ledger.opening import Ledger
+
+# Longer than the four quarters that a review looks back.
+KEPT_FOR = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheck:
+    """One check as it was kept."""
+
+    at: datetime
+    run_id: str
+    checked: Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one answer changed where a part stands: `before` is None where nobody had asked it yet."""
+
+    part: Part
+    before: PartStanding | None
+    now: PartStanding
+
+    @property
+    def went_down(self) -> bool:
+        return self.now.standing is Standing.DOWN and (self.before is None or self.before.standing is Standing.UP)
+
+    @property
+    def came_up(self) -> bool:
+        return self.before is not None and self.before.standing is Standing.DOWN and self.now.standing is Standing.UP
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A time for which a part was DOWN; `ended_at` is None while it is."""
+
+    id: int
+    environment: str
+    target: str
+    part: str
+    fault: str
+    began_at: datetime
+    ended_at: datetime | None
+
+
+def record_check(ledger: Ledger, run_id: str, checked: Checked) -> list[Change]:
+    """Keep the check, take each part's answer into its standing, and return what each came to; NOT RUN is no answer."""
+    with ledger.writing() as connection:
+        # Of two checks at once the second waits here, and sees the standing that the first one left.
+        chain.hold(connection)
+        at = ledger.now_in(connection)
+        connection.execute(insert(KMS_CHECKS).values(run_id=run_id, at=at, **_row(checked)))
+        counted = [part for part in checked.parts if part.outcome is not PartOutcome.NOT_RUN]
+        changes = [_taken_in(connection, checked, part, at) for part in counted]
+        for change in changes:
+            _keep_spell(connection, checked, change, run_id, at)
+        old = KMS_CHECKS.c.at < at - KEPT_FOR
+        connection.execute(delete(KMS_CHECKS).where(KMS_CHECKS.c.environment == checked.environment, old))
+    return changes
+
+
+def standings(ledger: Ledger, environment: str, target: str) -> dict[str, PartStanding]:
+    """Return where each part of a target stands, by its name."""
+    kept = KMS_STANDINGS.c
+    query = select(KMS_STANDINGS).where(kept.environment == environment, kept.target == target).order_by(kept.part)
+    with ledger.reading() as connection:
+        return {row.part: _standing(row) for row in connection.execute(query)}
+
+
+def checks_since(ledger: Ledger, environment: str, target: str, since: datetime) -> Iterator[KeptCheck]:
+    """Yield the target's checks from that moment on, oldest first."""
+    kept = KMS_CHECKS.c
+    query = select(KMS_CHECKS).where(kept.environment == environment, kept.target == target, kept.at >= since)
+    with ledger.reading() as connection:
+        for row in connection.execute(query.order_by(kept.at, kept.id)):
+            yield KeptCheck(row.at, row.run_id, _checked(row))
+
+
+def last_check(ledger: Ledger, environment: str, target: str) -> KeptCheck | None:
+    kept = KMS_CHECKS.c
+    query = select(KMS_CHECKS).where(kept.environment == environment, kept.target == target)
+    with ledger.reading() as connection:
+        row = connection.execute(query.order_by(kept.at.desc(), kept.id.desc()).limit(1)).first()
+    return KeptCheck(row.at, row.run_id, _checked(row)) if row else None
+
+
+def fault_counts(ledger: Ledger, environment: str, target: str) -> dict[tuple[str, str], int]:
+    """Return how often each part failed with each class, since the ledger began."""
+    kept = KMS_FAULT_COUNTS.c
+    query = select(kept.part, kept.fault_class, kept["count"]).where(
+        kept.environment == environment, kept.target == target
+    )
+    with ledger.reading() as connection:
+        return {(part, fault_class): times for part, fault_class, times in connection.execute(query)}
+
+
+def spells_since(ledger: Ledger, environment: str, since: datetime) -> list[Spell]:
+    """Return the environment's spells that had not ended by then, oldest first."""
+    kept = KMS_SPELLS.c
+    lasted = (kept.ended_at.is_(None)) | (kept.ended_at >= since)
+    query = select(KMS_SPELLS).where(kept.environment == environment, lasted).order_by(kept.began_at, kept.id)
+    with ledger.reading() as connection:
+        return [_spell(row) for row in connection.execute(query)]
+
+
+def _taken_in(connection: Connection, checked: Checked, part: Part, at: datetime) -> Change:
+    whose = {"environment": checked.environment, "target": checked.target, "part": part.name}
+    kept = KMS_STANDINGS.c
+    query = select(KMS_STANDINGS).where(*(kept[name] == value for name, value in whose.items()))
+    row = connection.execute(query).first()
+    before = _standing(row) if row else None
+    passes = part.outcome is not PartOutcome.FAIL
+    at_once = part.row is not None and part.row.at_once
+    now = after(before or beginning(at), Answer(at, passes, at_once))
+    insert_or_replace(connection, KMS_STANDINGS, {**whose, **_columns(now)})
+    if not passes and part.row is not None:
+        _count(connection, {**whose, "fault_class": part.row.fault_class.value})
+    return Change(part, before, now)
+
+
+def _count(connection: Connection, whose: Mapping[str, str]) -> None:
+    if not insert_new(connection, KMS_FAULT_COUNTS, {**whose, "count": 1}):
+        kept = KMS_FAULT_COUNTS.c
+        one_more = update(KMS_FAULT_COUNTS).where(*(kept[name] == value for name, value in whose.items()))
+        connection.execute(one_more.values(count=kept["count"] + 1))
+
+
+def _keep_spell(connection: Connection, checked: Checked, change: Change, run_id: str, at: datetime) -> None:
+    whose = {"environment": checked.environment, "target": checked.target, "part": change.part.name}
+    if change.went_down:
+        insert_new(connection, KMS_SPELLS, {**whose, "fault": change.part.fault, "began_at": at, "run_id": run_id})
+    if change.came_up:
+        kept = KMS_SPELLS.c
+        is_open = update(KMS_SPELLS).where(*(kept[name] == value for name, value in whose.items()))
+        connection.execute(is_open.where(kept.ended_at.is_(None)).values(ended_at=at))
+
+
+def _row(checked: Checked) -> dict[str, object]:
+    parts = [
+        {
+            "name": part.name, "outcome": part.outcome.value, "fault": part.fault, "detail": part.detail,
+            "version": part.version, "ms": dict(part.milliseconds), "operations": part.operations,
+            "facts": dict(part.facts),
+        }
+        for part in checked.parts
+    ]  # fmt: skip
+    return {
+        "environment": checked.environment, "target": checked.target, "operations": checked.operations,
+        "parts": json.dumps(parts, separators=(",", ":"), ensure_ascii=False),
+    }  # fmt: skip
+
+
+def _checked(row: Row[Any]) -> Checked:
+    return Checked(row.environment, row.target, tuple(_part(one) for one in json.loads(row.parts)))
+
+
+def _part(told: Mapping[str, Any]) -> Part:
+    return Part(
+        told["name"], PartOutcome(told["outcome"]), told["fault"], told["detail"], told["version"],
+        told["ms"], told["operations"], told["facts"],
+    )  # fmt: skip
+
+
+def _columns(one: PartStanding) -> dict[str, object]:
+    recent = [[answer.at.isoformat(), answer.passed, answer.at_once] for answer in one.recent]
+    return {
+        "standing": one.standing.value, "since": one.since, "recent": json.dumps(recent), "still_due": one.still_due,
+        "changes": json.dumps([at.isoformat() for at in one.changes]), "last_passed_at": one.last_passed_at,
+    }  # fmt: skip
+
+
+def _standing(row: Row[Any]) -> PartStanding:
+    return PartStanding(
+        Standing(row.standing),
+        row.since,
+        tuple(Answer(datetime.fromisoformat(at), passed, at_once) for at, passed, at_once in json.loads(row.recent)),
+        row.still_due,
+        tuple(_moments(json.loads(row.changes))),
+        row.last_passed_at,
+    )
+
+
+def _moments(texts: Iterable[str]) -> Iterator[datetime]:
+    return (datetime.fromisoformat(text) for text in texts)
+
+
+def _spell(row: Row[Any]) -> Spell:
+    return Spell(row.id, row.environment, row.target, row.part, row.fault, row.began_at, row.ended_at)

@@ -1,0 +1,136 @@
+"""Golden ciphertexts: one per key version and per wrapped data key, kept until somebody says that nothing needs the version.
+
+The ciphertext is kept, its text only as a SHA-256: it was 32 random bytes. Of a wrapped key nothing is kept of what is inside.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from domain.errors import BadInput
+from ledger import chain
+from ledger.facts import GOLDEN_KEPT, GOLDEN_RETIRED, record_fact
+from ledger.inserting import insert_or_replace
+from ledger.kms_schema import KMS_GOLDEN_TRIALS, KMS_GOLDENS
+from ledger.opening import Ledger
+
+MINTED, WRAPPED = "minted", "wrapped"
+
+
+@dataclass(frozen=True, slots=True)
+class NewGolden:
+    """What is to be kept. `key` is the key's full name or ARN; `slot` is empty where it was minted, else tells wrapped keys apart."""
+
+    key: str
+    version: str
+    source: str
+    ciphertext: bytes = field(repr=False)
+    plaintext_sha256: str
+    context: Mapping[str, str]
+    slot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """One golden in force. `tried_at` and `opened_at` are None where that never was; `fault` is what the last trial came to."""
+
+    id: int
+    environment: str
+    target: str
+    key_name: str
+    key: str
+    version: str
+    source: str
+    slot: str
+    ciphertext: bytes = field(repr=False)
+    plaintext_sha256: str
+    context: Mapping[str, str]
+    kept_at: datetime
+    tried_at: datetime | None
+    opened_at: datetime | None
+    fault: str
+
+
+def keep_golden(  # noqa: PLR0917 (the parts of one row, in its order)
+    ledger: Ledger, run_id: str, environment: str, target: str, key_name: str, new: NewGolden
+) -> bool:
+    """Keep the golden; False, with nothing changed, where this version (and slot) has one in force."""
+    named = {
+        "environment": environment, "target": target, "key_name": key_name, "key": new.key, "version": new.version,
+        "source": new.source, "slot": new.slot,
+    }  # fmt: skip
+    kept = KMS_GOLDENS.c
+    with ledger.writing() as connection:
+        chain.hold(connection)
+        query = select(kept.seq).where(*(kept[name] == value for name, value in named.items()))
+        if connection.execute(query.where(kept.ended_seq.is_(None))).first():
+            return False
+        values = {
+            **named, "ciphertext": base64.b64encode(new.ciphertext).decode(), "plaintext_sha256": new.plaintext_sha256,
+            "context": json.dumps(dict(new.context), sort_keys=True), "run_id": run_id,
+        }  # fmt: skip
+        record_fact(ledger, connection, GOLDEN_KEPT, values)
+    return True
+
+
+def goldens(ledger: Ledger, environment: str = "", target: str = "") -> list[Golden]:
+    """Return the goldens in force, oldest first; of every environment and target where none is named."""
+    kept, trial = KMS_GOLDENS.c, KMS_GOLDEN_TRIALS.c
+    joined = KMS_GOLDENS.outerjoin(KMS_GOLDEN_TRIALS, trial.golden == kept.seq)
+    query = select(*kept, trial.tried_at, trial.opened_at, trial.fault).select_from(joined)
+    wanted = {"environment": environment, "target": target}
+    query = query.where(kept.ended_seq.is_(None), *(kept[name] == value for name, value in wanted.items() if value))
+    with ledger.reading() as connection:
+        return [_golden(row) for row in connection.execute(query.order_by(kept.seq))]
+
+
+def goldens_of_version(ledger: Ledger, key: str, version: str) -> list[Golden]:
+    """Return the goldens in force that need this version of this key, whichever target they belong to."""
+    return [one for one in goldens(ledger) if (one.key, one.version) == (key, version)]
+
+
+def record_trial(ledger: Ledger, golden: Golden, fault: str) -> None:
+    """Keep what decrypting the golden came to; an empty `fault` says that it opened."""
+    with ledger.writing() as connection:
+        now = ledger.now_in(connection)
+        opened = golden.opened_at if fault else now
+        tried = {"golden": golden.id, "tried_at": now, "opened_at": opened, "fault": fault}
+        insert_or_replace(connection, KMS_GOLDEN_TRIALS, tried)
+
+
+def retire_goldens(  # noqa: PLR0917 (the parts of one row, in its order)
+    ledger: Ledger, run_id: str, environment: str, target: str, key_name: str, version: str, *, who: str, reason: str
+) -> int:
+    """End every golden of the version, and return how many; the version may be destroyed from then on.
+
+    Raises:
+        BadInput: the version has none in force.
+    """
+    kept = KMS_GOLDENS.c
+    named = {"environment": environment, "target": target, "key_name": key_name, "version": version}
+    with ledger.writing() as connection:
+        chain.hold(connection)
+        query = select(kept.seq).where(*(kept[name] == value for name, value in named.items()))
+        ends = list(connection.execute(query.where(kept.ended_seq.is_(None))).scalars())
+        if not ends:
+            raise BadInput(
+                f"Version {version} of {key_name} in {target} ({environment}) has no golden ciphertext.",
+                "It was retired already, or there never was one; nothing was changed.",
+                "opsflows kms goldens lists those in force.",
+            )
+        values = {**named, "who": who, "reason": reason, "run_id": run_id}
+        record_fact(ledger, connection, GOLDEN_RETIRED, values, ends=ends)
+    return len(ends)
+
+
+def _golden(row: Row[Any]) -> Golden:
+    return Golden(
+        row.seq, row.environment, row.target, row.key_name, row.key, row.version, row.source, row.slot,
+        base64.b64decode(row.ciphertext), row.plaintext_sha256, json.loads(row.context), row.at,
+        row.tried_at, row.opened_at, row.fault or "",
+    )  # fmt: skip
