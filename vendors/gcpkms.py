@@ -15,7 +15,7 @@ from domain.probes import Receipt
 from vendors import fields
 from vendors.capabilities import Integration, Probe, Variable
 from vendors.gcpkms_signatures import SIGNATURES, SYMPTOMS
-from vendors.gcpkms_versions import KeyVersions, connect_versions
+from vendors.gcpkms_versions import KEY_NAME, KeyVersions, connect_versions
 from vendors.google import PUBLISHED_HOSTS
 from vendors.google_keys import checked_key
 from vendors.http import Conduct
@@ -24,9 +24,6 @@ __all__ = ["INTEGRATION", "SIGNATURES", "SYMPTOMS", "GoogleKms", "connect", "key
 
 # How long a text may take to come back; it is there at once.
 DECRYPT_BOUND = timedelta(seconds=30)
-_KEY = (
-    r"projects/[a-z0-9.:-]{1,64}/locations/[a-z0-9-]{1,40}/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +90,10 @@ INTEGRATION = Integration(
                  where="Security > Key Management > the key > Versions > Copy resource name, of the primary version",
                  scopes="Cloud KMS CryptoKey Encrypter/Decrypter for the applications, on this key",
                  rotated="by API: a new version, primary, re-encrypt, disable, destroy the old one after its delay",
-                 check=fields.matching(rf"{_KEY}/cryptoKeyVersions/[0-9]{{1,9}}", "the resource name of a key version", "Copy the version's resource name, ending in /cryptoKeyVersions/ and a number.")),
+                 check=fields.matching(rf"{KEY_NAME}/cryptoKeyVersions/[0-9]{{1,9}}", "the resource name of a key version", "Copy the version's resource name, ending in /cryptoKeyVersions/ and a number.")),
         Variable("GOOGLE_KMS_KEY", "key", Purpose.SEND, secret=False, required=True,
                  where="Security > Key Management > the key > Copy resource name", scopes="-", rotated="-",
-                 check=fields.matching(_KEY, "the resource name of a key", "Copy the key's resource name, without /cryptoKeyVersions/ and a number.")),
+                 check=fields.matching(KEY_NAME, "the resource name of a key", "Copy the key's resource name, without /cryptoKeyVersions/ and a number.")),
         Variable("GOOGLE_KMS_CIPHERTEXTS", "ciphertexts", Purpose.SEND, secret=False, required=True,
                  where="an absolute folder (its *.enc files) or pattern of files that must still be decrypted, as the worker sees it; or none",
                  scopes="-", rotated="-",

@@ -34,6 +34,7 @@ SIGNATURES = (
     _row("forbidden", 403, "Who calls may not do this with the key, or the key does not exist.", f"Grant Cloud KMS Admin and Cloud KMS CryptoKey Encrypter/Decrypter on the key, and compare GOOGLE_KMS_KEY. {_PLAN_AGAIN}"),
     _row("key_unknown", 404, "GOOGLE_KMS_KEY names no key, or no such version of it.", f"Compare GOOGLE_KMS_KEY with {_WHERE}. {_PLAN_AGAIN}"),
     _row("quota", 429, "The project asks Cloud KMS more often than its quota allows. Nothing was taken.", "It is tried again after the time that Google names; if it lasts, look for what else asks.", kind=Kind.UNAVAILABLE),
+    _row("interrupted", 499, "The request was called off on the way, by Google or by what stands before it. Nothing was changed.", "It is asked again; if it stays, look at the proxy between this machine and Google.", verbs=_READS, kind=Kind.UNAVAILABLE),
 )  # fmt: skip
 
 SYMPTOMS = {

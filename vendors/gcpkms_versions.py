@@ -8,16 +8,21 @@ Source: https://cloud.google.com/kms/docs/data-integrity-guidelines, https://clo
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.diagnosis import error_of
 from domain.errors import OutcomeUnknown, Unavailable
 from domain.exchanges import Effect
+from vendors.gcpkms_payloads import decrypted, encrypted, to_decrypt, to_encrypt
 from vendors.gcpkms_signatures import SIGNATURES, SYMPTOMS
-from vendors.google import GoogleLine, Service, crc32c, moment
+from vendors.google import GoogleLine, Service, moment
 from vendors.http import Conduct
 
+# A key's resource name.
+KEY_NAME = (
+    r"projects/[a-z0-9.:-]{1,64}/locations/[a-z0-9-]{1,40}/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
+)
 PAGE_VERSIONS = 100
 ENABLED, DISABLED = "ENABLED", "DISABLED"
 _ENDING = frozenset({"DESTROYED", "DESTROY_SCHEDULED"})
@@ -26,11 +31,15 @@ _NAMED = re.compile(r"/cryptoKeyVersions/([0-9]+) is not enabled")
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One version as Google describes it. `ends` says that it is destroyed, or waits for its hour to be."""
+    """One version as Google describes it. `ends` says that it is destroyed, or waits for its hour to be.
+
+    `destroy_at` is that hour, which may be over; None where none is set.
+    """
 
     number: int
     state: str
     created_at: datetime | None
+    destroy_at: datetime | None = None
 
     @property
     def ends(self) -> bool:
@@ -39,10 +48,17 @@ class KeyVersion:
 
 @dataclass(frozen=True, slots=True)
 class CryptoKey:
-    """The key's labels, and the number of its primary version, None where it has none."""
+    """The key's labels, and the number of its primary version, None where it has none.
+
+    `name` is as Google writes it: a request may name the project by its number. `rotates_at` is when Google itself makes the
+    next version, each `rotation_period` one; None where it does not.
+    """
 
     labels: Mapping[str, str]
     primary: int | None
+    name: str = ""
+    rotates_at: datetime | None = None
+    rotation_period: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +140,10 @@ class KeyVersions:
             Rejected: with gcpkms.version_off where the version is disabled, destroyed or waits to be.
             Unavailable: the answer is of another version, or does not fit its checksums.
         """
-        request = {"name": self.name(number), "plaintext": plaintext, "plaintext_crc32c": crc32c(plaintext)}
+        request = to_encrypt(self.name(number), plaintext)
 
         def read(answer: Any) -> bytes:
-            ciphertext = bytes(answer.ciphertext)
-            if not answer.verified_plaintext_crc32c or answer.ciphertext_crc32c != crc32c(ciphertext):
-                raise error_of(SYMPTOMS["gcpkms.corrupted"], Unavailable, key=self.key)
+            ciphertext = encrypted(answer, self.key)
             if _number(answer.name) != number:
                 raise error_of(SYMPTOMS["gcpkms.other_version"], Unavailable, key=self.key)
             return ciphertext
@@ -142,12 +156,10 @@ class KeyVersions:
         Raises:
             Unavailable: the answer does not fit its checksum.
         """
-        request = {"name": self.key, "ciphertext": ciphertext, "ciphertext_crc32c": crc32c(ciphertext)}
+        request = to_decrypt(self.key, ciphertext)
 
         def read(answer: Any) -> Opened:
-            plaintext = bytes(answer.plaintext)
-            if answer.plaintext_crc32c != crc32c(plaintext):
-                raise error_of(SYMPTOMS["gcpkms.corrupted"], Unavailable, key=self.key)
+            plaintext = decrypted(answer, self.key)
             return Opened(decrypted=True, by_primary=bool(answer.used_primary), plaintext=plaintext)
 
         unopened = {"FAILED_PRECONDITION": _missing, "INVALID_ARGUMENT": _missing}
@@ -195,12 +207,20 @@ def _page(pager: Any) -> tuple[tuple[KeyVersion, ...], str]:
 
 
 def _version(row: Any) -> KeyVersion:
-    return KeyVersion(_number(row.name), str(row.state.name), moment(row.create_time))
+    state = getattr(row.state, "name", "")  # a plain number where Google's client does not know it yet
+    ends_at = row.destroy_time or row.destroy_event_time  # the one while it waits, the other once it is destroyed
+    return KeyVersion(_number(row.name), str(state), moment(row.create_time), moment(ends_at))
 
 
 def _key(row: Any) -> CryptoKey:
     named = str(row.primary.name)
-    return CryptoKey({str(k): str(v) for k, v in row.labels.items()}, _number(named) if named else None)
+    return CryptoKey(
+        {str(k): str(v) for k, v in row.labels.items()},
+        _number(named) if named else None,
+        str(row.name),
+        moment(row.next_rotation_time),
+        row.rotation_period or None,
+    )
 
 
 def _number(name: str) -> int:

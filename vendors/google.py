@@ -252,6 +252,7 @@ def _credentials(key: str, *, anonymous: bool) -> Any:
             "The worker has no identity of its own at Google, and no manage key was given.",
             "Nothing was sent.",
             "Run the worker under a service account (workload identity), or set the integration's manage key.",
+            "google.no_identity",
         ) from None
 
 
