@@ -67,13 +67,14 @@ def after(before: PartStanding, answer: Answer) -> PartStanding:
     against = answer.passed != (before.standing is Standing.UP)
     standing = _decided(before.standing, recent)
     changed = standing is not before.standing
+    came_up = changed and standing is Standing.UP
     changes = tuple(at for at in before.changes if at > answer.at - FLAPPING_WITHIN)
     return replace(
         before,
         standing=standing,
         since=answer.at if changed else before.since,
         recent=recent,
-        still_due=before.still_due - 1 if before.still_due else (ANSWERS - 1 if against else 0),
+        still_due=before.still_due - 1 if before.still_due else (ANSWERS - 1 if against and not came_up else 0),
         changes=(*changes, answer.at) if changed else changes,
         last_passed_at=answer.at if answer.passed else before.last_passed_at,
     )

@@ -98,8 +98,9 @@ def record_trial(ledger: Ledger, golden: Golden, fault: str) -> None:
     """Keep what decrypting the golden came to; an empty `fault` says that it opened."""
     with ledger.writing() as connection:
         now = ledger.now_in(connection)
-        opened = golden.opened_at if fault else now
-        tried = {"golden": golden.id, "tried_at": now, "opened_at": opened, "fault": fault}
+        trials = KMS_GOLDEN_TRIALS.c
+        before = connection.execute(select(trials.opened_at).where(trials.golden == golden.id)).scalar()
+        tried = {"golden": golden.id, "tried_at": now, "opened_at": before if fault else now, "fault": fault}
         insert_or_replace(connection, KMS_GOLDEN_TRIALS, tried)
 
 
