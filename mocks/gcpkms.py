@@ -13,6 +13,7 @@ from typing import Any
 
 from mocks.gcpkey_console import first_key_file
 from mocks.gcpkey_memory import KMS_MANAGER
+from mocks.gcpkms_console import CONSOLE
 from mocks.gcpkms_crypto import decrypt, decrypt_for_application, encrypt, encrypt_for_application, not_enabled
 from mocks.gcpkms_memory import (
     DESTROY_AFTER_S,
@@ -48,7 +49,7 @@ from mocks.google_calls import (
     timestamp,
     wanted_states,
 )
-from mocks.stage import Order, StandIn
+from mocks.stage import StandIn
 
 LARGEST_PAGE_ROWS = 1_000
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,63}")
@@ -181,8 +182,10 @@ def _as_key(desk: Kms, key: Key) -> dict[str, Any]:
     shown = {
         "name": key.name, "purpose": "ENCRYPT_DECRYPT", "createTime": timestamp(key.created_at), "labels": key.labels,
         "versionTemplate": {"algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION", "protectionLevel": "SOFTWARE"},
-        "destroyScheduledDuration": f"{key.destroy_after_s:.0f}s",
+        "destroyScheduledDuration": f"{key.destroy_after_s:.0f}s", "nextRotationTime": timestamp(key.rotates_at),
     }  # fmt: skip
+    if key.rotation_period_s is not None:
+        shown["rotationPeriod"] = f"{key.rotation_period_s:.0f}s"
     chosen = key.primaries[-1].number if key.primaries else 0
     primary = [_as_version(key, row) for row in settled(desk, key) if row.number == chosen]
     return {**shown, **({"primary": primary[0]} if primary else {})}
@@ -195,24 +198,6 @@ def _as_version(key: Key, version: Version) -> dict[str, Any]:
         "generateTime": timestamp(version.created_at), "destroyTime": timestamp(version.destroy_at),
         "destroyEventTime": timestamp(version.destroyed_at),
     }  # fmt: skip
-
-
-def _set_disable_lag(desk: Kms, order: Order) -> object:
-    """Let versions that are disabled from now on work for `seconds` more, as Google's may for a minute and longer."""
-    desk.memory.disable_lag_s = order.number("seconds")
-    return {"seconds": desk.memory.disable_lag_s}
-
-
-def _ignore_checksums(desk: Kms, order: Order) -> object:
-    """Overlook checksums in requests (`on`), as where something on the way strips them; or look at them again."""
-    desk.memory.checksums_ignored = bool(order.fields.get("on", True))
-    return {"on": desk.memory.checksums_ignored}
-
-
-def _add_version_by_hand(desk: Kms, order: Order) -> object:
-    """Make a version of the first key (or `key`), as somebody else would."""
-    key = key_named(desk, order.text("key", desk.seed.key))
-    return {"version": version_name(key, add_version(desk, key))}
 
 
 def _credentials(desk: Kms, base_url: str) -> Mapping[str, str]:
@@ -262,9 +247,7 @@ STAND_IN = StandIn(
     actions={
         "encrypt_for_application": encrypt_for_application,
         "decrypt_for_application": decrypt_for_application,
-        "add_version": _add_version_by_hand,
-        "set_disable_lag": _set_disable_lag,
-        "ignore_checksums": _ignore_checksums,
+        **CONSOLE,
         "remove_permission": remove_permission(KMS_MANAGER),
         "restore_permission": restore_permission(KMS_MANAGER),
     },

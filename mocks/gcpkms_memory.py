@@ -50,7 +50,10 @@ class Primary:
 
 @dataclass(slots=True)
 class Key:
-    """`primaries` are in the order in which they were chosen; GetCryptoKey shows the last one at once."""
+    """`primaries` are in the order in which they were chosen; GetCryptoKey shows the last one at once.
+
+    `rotation_period_s` and `rotates_at` are shown and nothing else: nobody rotates here by himself.
+    """
 
     name: str
     created_at: float
@@ -58,6 +61,8 @@ class Key:
     primaries: list[Primary] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     destroy_after_s: float = DESTROY_AFTER_S
+    rotation_period_s: float | None = None
+    rotates_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -120,9 +125,13 @@ def settled(desk: Kms, key: Key) -> list[Version]:
     """Return the versions, having destroyed those whose hour has come."""
     for version in key.versions:
         if version.destroy_at is not None and version.destroy_at <= desk.now():
-            version.state, version.material = DESTROYED, ""
-            version.destroyed_at, version.destroy_at = version.destroy_at, None
+            destroyed(version, version.destroy_at)
     return key.versions
+
+
+def destroyed(version: Version, at: float) -> None:
+    version.state, version.material = DESTROYED, ""
+    version.destroyed_at, version.destroy_at = at, None
 
 
 def add_version(desk: Kms, key: Key) -> Version:

@@ -234,9 +234,9 @@ _FAULTS: Mapping[str, str] = MappingProxyType(
         "google.no_identity": "kms.identity",
         "gcpkms.version_pending": "kms.key_unusable",
         "gcpkms.version_off": "kms.key_unusable",
-        # A key of Google's cannot be deleted: what is not there never was.
-        "gcpkms.key_unknown": "kms.config",
-        "http.not_found": "kms.config",
+        # Only who may see the key's project is told so: the key is gone, or opsflows.toml names another one than there is.
+        "gcpkms.key_unknown": "kms.key_unusable",
+        "http.not_found": "kms.key_unusable",
         "http.refused": "kms.config",
     }
 )

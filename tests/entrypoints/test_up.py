@@ -15,7 +15,7 @@ def test_the_server_the_stand_ins_and_the_interface_answer_where_it_says(standin
     credentials = httpx.get(f"{stand_ins[1]}/_control/credentials", trust_env=False)
 
     assert (page.status_code, "<title>" in page.text) == (200, True)
-    assert set(credentials.json()) == {*EVERY, "kubernetes"}
+    assert set(credentials.json()) == {*EVERY, "kubernetes", "backend"}
 
 
 def test_a_second_one_is_refused_and_changes_nothing(standing: Standing) -> None:
