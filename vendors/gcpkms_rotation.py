@@ -259,7 +259,7 @@ ROTATIONS = (
 # https://cloud.google.com/kms/quotas: of the calling project. Since 2026 they adjust themselves; these are where they began.
 LIMITS = (
     *KEY_LIMITS,
-    Limit(300, timedelta(minutes=1), verbs=frozenset({"list_versions", "get_version", "get_key"})),
+    Limit(300, timedelta(minutes=1), verbs=frozenset({"list_versions", "get_version", "get_crypto_key"})),
     Limit(60, timedelta(minutes=1), verbs=frozenset({
         "create_version", "enable_version", "disable_version", "destroy_version", "set_primary", "label_key",
     })),

@@ -9,7 +9,7 @@ from vendors.google_keys import key_rows
 _CHANGES = frozenset({
     "create_version", "enable_version", "disable_version", "destroy_version", "set_primary", "label_key",
 })  # fmt: skip
-_READS = frozenset({"encrypt", "decrypt", "get_key", "get_version", "list_versions"})
+_READS = frozenset({"encrypt", "decrypt", "get_crypto_key", "get_version", "list_versions"})
 _ENCRYPT = frozenset({"encrypt"})
 _PLAN_AGAIN = "Then plan the rotation again."
 _WHERE = "Security > Key Management"

@@ -98,7 +98,7 @@ class KeyVersions:
         return self.line.exchange("get_version", Effect.READS, "get_crypto_key_version", request, read=_version)
 
     def look(self) -> CryptoKey:
-        return self.line.exchange("get_key", Effect.READS, "get_crypto_key", {"name": self.key}, read=_key)
+        return self.line.exchange("get_crypto_key", Effect.READS, "get_crypto_key", {"name": self.key}, read=_key)
 
     def create(self) -> int:
         """Make a version and return its number. It does not become the primary one by that."""
