@@ -34,7 +34,9 @@ PUBLISHED_HOSTS = (
 REGION = r"[a-z]{2}(-[a-z]+){1,2}-[0-9]"
 _KEY_ID = re.compile(r"AKIA[0-9A-Z]{12,124}")
 _SECRET = re.compile(r"[0-9A-Za-z/+=]{30,128}")
-_READING = ("get_", "list_", "describe_")
+# What a KMS key encrypts or decrypts changes nothing at AWS.
+_READING = ("get_", "list_", "describe_", "encrypt", "decrypt")
+_NO_IDENTITY = "aws.no_identity"
 # Clients are made one at a time: botocore's session is shared by all threads, and making one changes it.
 _MAKING = Lock()
 
@@ -90,18 +92,25 @@ class AwsLine:
         address: str | None,
         signatures: tuple[Signature, ...],
         key: AccessKey | None,
+        hosts: tuple[str, ...] = (),
     ) -> None:
+        """Prepare the line; `hosts` are the only ones of AWS that it may go to, the first of them asked first.
+
+        Raises:
+            BadInput: the host is not allowed in this environment, or the rehearsal has no access key.
+        """
         self.system = system
         self._region, self._address, self._key = region, address, key
         self._conduct = conduct
-        self._wire = Wire(system, conduct, signatures=signatures, published_hosts=PUBLISHED_HOSTS)
-        self._wire.check_host(address or f"https://sts.{region}.amazonaws.com")
+        self._wire = Wire(system, conduct, signatures=signatures, published_hosts=hosts or PUBLISHED_HOSTS)
+        self._wire.check_host(address or f"https://{hosts[0] if hosts else f'sts.{region}.amazonaws.com'}")
         self._clients: dict[str, Any] = {}
         if key is None and conduct.hosts.rehearsal:
             raise BadInput(
                 f"{system} has no access key to call AWS with.",
                 f"The worker's own role has no place in the rehearsal. {NOTHING_SENT}",
                 f"Give the manage key of {system}, as the stand-ins generated it.",
+                _NO_IDENTITY,
             )
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -180,6 +189,7 @@ class AwsLine:
             f"The worker's own role at AWS could not be had ({type(error).__name__}).",
             f"Without a manage key it calls AWS with its own role. {NOTHING_SENT}",
             f"Look at what gives the worker its role, or set the manage key of {self.system}.",
+            _NO_IDENTITY,
         )
 
 
