@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
+from vendors.awskms import PROVIDER_AWS
 from vendors.gcpkms_key import PROVIDER_GCP
 from vendors.kms import KmsProvider
 
-KEY_PROVIDERS: Mapping[str, KmsProvider] = {row.name: row for row in (PROVIDER_GCP,)}
+KEY_PROVIDERS: Mapping[str, KmsProvider] = {row.name: row for row in (PROVIDER_GCP, PROVIDER_AWS)}

@@ -16,6 +16,7 @@ class Asked:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -64,7 +65,9 @@ def serving(answer: Callable[[Asked], Told]) -> Iterator[Loopback]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked = Asked(self.command, self.path, {name.lower(): text for name, text in self.headers.items()})
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            asked = Asked(self.command, self.path, headers, body)
             loopback.asked.append(asked)
             told = answer(asked)
             spoil = loopback.spoiled.popleft() if loopback.spoiled else None
@@ -76,6 +79,8 @@ def serving(answer: Callable[[Asked], Told]) -> Iterator[Loopback]:
             self.end_headers()
             self.wfile.write(told.body[: told.sent_bytes])
             self.close_connection = told.sent_bytes is not None
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
             """Say nothing."""
