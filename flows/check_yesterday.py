@@ -19,7 +19,8 @@ from steps.audited_run import audited_run
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, question_of
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import NOTHING_RECORDED, Gathered, counting_context, gather, schedule_month
+from tasks.reconciliation import NOTHING_RECORDED, Gathered, gather, schedule_month
+from tasks.rehearsing import reading_context
 from tasks.telling_of_months import check_day
 from vendors.registry import COUNTS
 
@@ -63,7 +64,7 @@ def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) 
     ) as run:  # fmt: skip
         words: list[str] = []
         broke_off = False
-        with counting_context(run, config, environment) as context:
+        with reading_context(run, config, environment) as context:
             # The settled day is judged last, so that it decides how the run ends.
             for window in (yesterday(began), settled_day(began, config.reconciliation.settles_after)):
                 question = question_of(context, Month.of(window.start), window, COUNTS, ledger.now())

@@ -13,7 +13,8 @@ from steps.collecting import Collected, collection_report, collections_due
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import NOTHING_RECORDED, collect_from, counting_context
+from tasks.reconciliation import NOTHING_RECORDED, collect_from
+from tasks.rehearsing import reading_context
 from tasks.reporting import show_report
 from vendors.registry import COUNTS
 
@@ -39,7 +40,7 @@ def collect_counts() -> State[None]:
             prefect_run_id=str(flow_run.id or ""), parameters={},
         ) as run:  # fmt: skip
             for name in names:
-                with counting_context(run, config, name) as context:
+                with reading_context(run, config, name) as context:
                     for due in collections_due(context, COUNTS, ledger.now()):
                         collect_from(context, due, done, return_state=True)
             failed = [one for one in done if one.problem]

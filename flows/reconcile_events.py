@@ -22,7 +22,8 @@ from steps.audited_run import AuditedRun, audited_run
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, planned_lines, question_of
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import NOTHING_RECORDED, Gathered, counting_context, gather
+from tasks.reconciliation import NOTHING_RECORDED, Gathered, gather
+from tasks.rehearsing import reading_context
 from tasks.reporting import show_report
 from tasks.telling_of_months import report_links, report_month
 from vendors.registry import COUNTS
@@ -90,7 +91,7 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
 def _reconciled(  # noqa: PLR0917 (what one environment's run works with)
     ledger: Ledger, run: AuditedRun, config: Config, environment: str, month: Month, mode: Mode
 ) -> State[None]:
-    with counting_context(run, config, environment) as context:
+    with reading_context(run, config, environment) as context:
         question = question_of(context, month, month.window, COUNTS, ledger.now())
         if mode is Mode.PLAN:
             lines = planned_lines(question)

@@ -1,8 +1,6 @@
 """Reconciling as rows of a run: each source counted, each vendor asked, ids matched; what broke off is named as missing."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,27 +13,21 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed
 
 from blocks.answering import answering
-from domain.config import Config
 from domain.errors import OpsError
-from domain.names import RECONCILE, Target
+from domain.names import RECONCILE
 from domain.reconciliation import SourceFact
 from domain.reconciliation_sections import CounterSnapshots, EventFiles, PrometheusCounters
 from domain.windows import Month
 from ledger.opening import Ledger
 from ledger.places import resolve_home
-from ledger.rotation_rows import rotations
 from steps.alone import TAKEN
-from steps.audited_run import AuditedRun
 from steps.collecting import Collected, Due, collected
-from steps.conduct import stand_ins_url
 from steps.context import Context
 from steps.received_sides import LISTS, Asked, ReceivedSide, received_side
 from steps.reconciling import Answered, EmittedSide, Matched, Question, widened
 from steps.side_by_side import side_by_side
 from tasks.counting_progress import CountingProgress, PrefectBar
-from tasks.preparing import context_of
 from tasks.reporting import event
-from vendors.stand_ins import connect as connect_stand_ins
 
 if TYPE_CHECKING:  # what it imports costs a quarter of a second
     from steps.emitted_sides import Place, SourceRead
@@ -66,38 +58,6 @@ class Gathered:
     @property
     def answered(self) -> Answered:
         return Answered(self.emitted, self.received, self.matched, self.facts, self.files_read)
-
-
-@contextmanager
-def counting_context(run: AuditedRun, config: Config, environment: str) -> Iterator[Context]:
-    """Give the context; in the rehearsal with the addresses and credentials of the running stand-ins.
-
-    A block's value counts there only where a rotation has changed it: others may be those of stand-ins that are gone, as a demo
-    leaves them.
-    """
-    context = context_of(run, config, environment, frozenset())
-    if not context.is_rehearsal:
-        yield context
-        return
-    stand_ins = connect_stand_ins(stand_ins_url(), context.conduct)
-    try:
-        generated, addresses = stand_ins.credentials(), stand_ins.addresses()
-    finally:
-        stand_ins.close()
-
-    rotated = {
-        (one.credential.target, one.credential.purpose) for one in rotations(run.ledger, environment=environment)
-    }
-
-    def credentials(target: Target) -> Mapping[str, str] | None:
-        kept = context.credentials(target)
-        if target.integration not in generated or kept is None:
-            return generated.get(target.integration, kept)
-        rows = context.integrations[target.integration].variables
-        changed = {row.name for row in rows if row.secret and (target, row.purpose) in rotated}
-        return {**generated[target.integration], **{name: value for name, value in kept.items() if name in changed}}
-
-    yield replace(context, addresses=addresses, credentials=credentials)
 
 
 def gather(question: Question, gathered: Gathered) -> None:
