@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from starlette.responses import JSONResponse, Response
 
 from mocks.backend_console import ACTIONS
-from mocks.backend_memory import Backend, Memory, Seed, moments, new_memory, new_seed, opened, sealed
+from mocks.backend_memory import Backend, Memory, Seed, new_memory, new_seed, opened, sealed
 from mocks.backend_pages import show_health, show_metrics
 from mocks.stage import Ask, Refused, Route, StandIn
 
@@ -78,7 +78,6 @@ def _decoded(text: object) -> bytes:
 
 
 def _require_ready(desk: Backend, operation: str) -> None:
-    moments(desk)
     if not desk.memory.ready:
         desk.memory.counters[f"{operation}ion_errors"] += 1
         raise _refused(503, "crypto_not_ready")

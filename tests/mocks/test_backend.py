@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mocks.backend_console import ACTIONS
 from tests.conftest import StandIns
 
 ROOT = Path(__file__).parents[2]
@@ -209,6 +210,12 @@ def test_an_action_that_does_not_fit_is_refused(action: str, fields: dict[str, s
     answer = httpx.post(f"{service.stand_ins.url}/_control/backend/actions/{action}", json=fields, trust_env=False)
 
     assert answer.status_code == 400
+
+
+def test_the_page_of_the_contract_names_every_action() -> None:
+    page = (ROOT / "docs" / "kms-application.md").read_text().partition("| action |")[2]
+
+    assert re.findall(r"^\| `(\w+)`", page, re.MULTILINE) == list(ACTIONS)
 
 
 def test_a_reset_makes_it_healthy_and_keeps_its_token(service: Service) -> None:
