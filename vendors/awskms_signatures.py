@@ -64,6 +64,7 @@ SIGNATURES = (
     _row("unsigned", "MissingAuthenticationTokenException", "The request reached AWS without its signature.", "Look at the proxy between this machine and AWS, which may remove headers."),
     _row("incomplete", "IncompleteSignatureException", "The request's signature reached AWS in parts.", "Look at the proxy between this machine and AWS, which may change headers."),
     _row("usage", "InvalidKeyUsageException", "The key is not a symmetric one for encryption.", "Name a key with the usage ENCRYPT_DECRYPT and the spec SYMMETRIC_DEFAULT."),
+    _row("usage", "UnsupportedOperationException", "The key is not a symmetric one for encryption.", "Name a key with the usage ENCRYPT_DECRYPT and the spec SYMMETRIC_DEFAULT.", verbs=_USES),
     _row("name_wrong", "InvalidArnException", "AWS reads the key's name as none.", "Copy the key's ARN from the console."),
     _row("not_valid", "ValidationException", "AWS does not take the request: a context that is too long, or a name that it cannot read.", "Compare `key` and `context` of the section with docs/kms-keys.md."),
     _row("rotations_untold", "UnsupportedOperationException", "A key of this kind is never rotated by AWS.", "Nothing: it is taken for a key with one version.", verbs=_ROTATIONS),
