@@ -241,18 +241,22 @@ def test_an_answer_that_takes_too_long_and_a_port_without_a_listener_are_unreach
     assert faults == ["kms.unreachable", "kms.unreachable"]
 
 
-def aad_unseen(cloud: GoogleCloud) -> None:
-    """Let Google confirm the checksum of the text, and not that of the context."""
-    name = f"{cloud.values['key']}/cryptoKeyVersions/1"
-    answer = {"name": name, "ciphertext": "", "ciphertextCrc32c": "0", "verifiedPlaintextCrc32c": True}
-    cloud.fault(rpc="Encrypt", status=200, body=json.dumps(answer))
+def confirming(**seen: bool) -> Break:
+    """Return what lets Google confirm no other checksum than these; all else of the answer is in order."""
+
+    def arrange(cloud: GoogleCloud) -> None:
+        name = f"{cloud.values['key']}/cryptoKeyVersions/1"
+        cloud.fault(rpc="Encrypt", status=200, body=json.dumps({"name": name, "ciphertextCrc32c": "0", **seen}))
+
+    return arrange
 
 
 DAMAGES: dict[str, Break] = {
     "ciphertext coming": lambda cloud: cloud.fault(rpc="Encrypt", corrupt=True),
     "plaintext coming": lambda cloud: cloud.fault(rpc="Decrypt", corrupt=True),
-    "plaintext going, checksum lost": lambda cloud: cloud.act("ignore_checksums"),
-    "context going, checksum lost": aad_unseen,
+    "both going, checksums lost": lambda cloud: cloud.act("ignore_checksums"),
+    "plaintext going, checksum lost": confirming(verifiedAdditionalAuthenticatedDataCrc32c=True),
+    "context going, checksum lost": confirming(verifiedPlaintextCrc32c=True),
     "plaintext going": lambda cloud: cloud.refuse(
         "Encrypt", "INVALID_ARGUMENT", "The checksum in field plaintext_crc32c did not match the data in field plaintext."
     ),
