@@ -7,6 +7,7 @@ from domain.names import marker
 from domain.rotation import State
 from domain.values import StoredValue
 from ledger.rotations import LEASE, Held, intend, still_held, write
+from steps.destruction_guard import held_back
 from steps.rotation_hands import Hands, Proof, Stop, kept_back
 
 # How soon something that converges by itself is looked at again.
@@ -37,6 +38,8 @@ def made_by_attempt(hands: Hands, held: Held) -> list[ListedCredential]:
 def delete_marked(hands: Hands, held: Held, found: list[ListedCredential]) -> Stop | None:
     """Delete what carries this rotation's marker, each under an intent of its own."""
     for one in found:
+        if stop := held_back(hands, one.vendor_id):
+            return stop
         kept = intend(held, "revoke", {"vendor_id": one.vendor_id, "marker": one.name, "why": "nobody kept its value"})
         if kept is not None:
             return kept_back(kept)

@@ -14,6 +14,7 @@ from domain.names import Credential
 from domain.probes import Outcome, ProbeResult, Receipt
 from steps.agreement import not_agreed
 from steps.context import Context
+from steps.destruction_guard import goldens_holding, guarded_by, refuse_needed
 from steps.probing import Job, carry_out, repeat_until
 from steps.rotation_hands import Listing, Proof, Proven
 from steps.verifying import close_intents, open_intents
@@ -60,6 +61,12 @@ class LiveVendor:
         self._rotator().enable(vendor_id)
 
     def revoke(self, vendor_id: str) -> None:
+        """Let the vendor end it.
+
+        Raises:
+            Rejected: with rotation.still_needed, where a golden ciphertext needs it; nothing was sent.
+        """
+        refuse_needed(self._held_by_goldens(vendor_id), vendor_id)
         self._rotator().revoke(vendor_id)
 
     def held_open(self, vendor_id: str) -> tuple[str, ...]:
@@ -72,7 +79,7 @@ class LiveVendor:
             page = self._repeated(partial(self._rotator().held_open, vendor_id, cursor))
             items.extend(page.items)
             cursor = page.next_cursor
-        return tuple(items)
+        return (*items, *self._repeated(lambda: tuple(self._held_by_goldens(vendor_id))))
 
     def is_refused(self, value: str) -> bool:
         try:
@@ -149,6 +156,17 @@ class LiveVendor:
             return self.is_refused(value)
         except OpsError:
             return False
+
+    def _held_by_goldens(self, vendor_id: str) -> Iterator[str]:
+        provider = guarded_by(self.row)
+        if provider is None:
+            return
+        integration = self.context.integrations[self.credential.target.integration]
+        values = checked_values(integration, self.values())
+        key = provider.default_key(values)
+        yield from goldens_holding(
+            self.context.ledger, key, vendor_id, lambda: provider.connect(key, values, self._address, self._conduct)
+        )
 
     def _rotator(self) -> Rotator:
         """Return the key management, connected with the values in use: after a flip that is another credential."""

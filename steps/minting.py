@@ -16,6 +16,7 @@ from ledger.rotations import Held, hold_groups, intend, still_held, write
 from steps.attempts import SETTLE, created, delete_marked, made_by_attempt, settled_at, used_new
 from steps.choosing import choose, chosen
 from steps.containing import contain
+from steps.destruction_guard import held_back
 from steps.keeping import keep_old
 from steps.minting_by_hand import awaited_value, begin_by_hand
 from steps.rotation_hands import Hands, Listing, Proof, Proven, Stop, kept_back
@@ -109,6 +110,8 @@ def give_up(hands: Hands, held: Held, why: str) -> Stop | None:
     """
     record = held.record
     if not hands.manifest.by_hand and not hands.manifest.swaps:
+        if stop := held_back(hands, record.new_vendor_id):
+            return stop
         kept = intend(held, "revoke", {"vendor_id": record.new_vendor_id, "why": why})
         if kept is not None:
             return kept_back(kept)

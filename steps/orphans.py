@@ -15,6 +15,7 @@ from ledger.freezing import frozen
 from ledger.held_credentials import find_credential, held_credentials
 from ledger.rotation_rows import is_known, rotations
 from ledger.rotations import record_orphan
+from steps.destruction_guard import held_back
 from steps.rotation_hands import Hands
 
 _MARKED = re.compile(rf"{re.escape(MARKER_PREFIX)}(r[0-9a-f]{{11}})-([0-9]+)")
@@ -33,7 +34,7 @@ class SweptOrphans:
 def sweep_orphans(hands: Hands) -> SweptOrphans:
     """Look through the vendor's listing of one credential's kind, and through the documents of the credential.
 
-    `left` is what would be deleted, and is not because of a freeze.
+    `left` is what would be deleted, and is not: because of a freeze, or because something encrypted with it would be lost.
     """
     known = {record.id: record for record in rotations(hands.ledger, credential=hands.credential, limit=10_000)}
     _drop_stray_documents(hands, known.values())
@@ -49,6 +50,8 @@ def sweep_orphans(hands: Hands) -> SweptOrphans:
             foreign.append(_told(one))
         elif frozen(hands.ledger) is not None:
             left.append(_told(one))
+        elif stop := held_back(hands, one.vendor_id):
+            left.append(f"{_told(one)}: {stop.words}")
         else:
             record_orphan(hands.ledger, record, {"marker": one.name, "vendor_id": one.vendor_id, "verb": "revoke"})
             hands.vendor.revoke(one.vendor_id)

@@ -12,6 +12,7 @@ from domain.retiring import Evidence, Reading, clocks_disagree, why_it_stays, wh
 from domain.rotation import RotationRecord, State, Wait
 from ledger.rotations import Held, intend, still_held, write
 from steps.attempts import settled_at, used_new, used_old
+from steps.destruction_guard import foretold, held_back
 from steps.publishing import serve, withdraw
 from steps.rotation_hands import LOOK_AGAIN, Hands, Listing, Proven, Stop, kept_back
 from steps.rotation_people import asked
@@ -100,9 +101,13 @@ def _gate(hands: Hands, held: Held) -> Stop | None:
     waived = _is_waived(record)
     # An emergency that is rolled back takes the new one away from whoever has loaded it: that has its overlap.
     if not record.emergency or record.back:
-        kept = why_not_yet(Evidence(now, served, waived=waived), hands.policy, hands.manifest)
+        early = why_not_yet(Evidence(now, served, waived=waived), hands.policy, hands.manifest)
+        if early is not None:
+            return Stop(early.wait, early.words + foretold(hands, record.retiring_id), early.until)
         # Reads come before the probe, so that one that stays for days does not send an event at every look.
-        kept = kept or why_it_stays(_evidence(hands, held, served, waived=waived), hands.policy, hands.manifest)
+        if stop := held_back(hands, record.retiring_id):
+            return stop
+        kept = why_it_stays(_evidence(hands, held, served, waived=waived), hands.policy, hands.manifest)
         if kept is not None:
             return Stop(kept.wait, kept.words, kept.until)
     return _surviving_works(hands, held)
@@ -158,9 +163,14 @@ def _evidence(hands: Hands, held: Held, served: datetime, *, waived: bool) -> Ev
         own_uses=_moments(record.facts.get(own)),
         own_uses_of_new=_moments(record.facts.get(own_new)),
         acknowledged=frozenset(acknowledged) if isinstance(acknowledged, dict) else frozenset(),
-        held_open=hands.vendor.held_open(record.retiring_id) if record.retiring_id else (),
+        held_open=_held_open(hands, record.retiring_id),
         waived=waived,
     )
+
+
+def _held_open(hands: Hands, vendor_id: str) -> tuple[str, ...]:
+    """Return what only the credential itself can close; what it encrypted has held it before that (`held_back`)."""
+    return hands.vendor.held_open(vendor_id) if vendor_id and not hands.manifest.loses_data else ()
 
 
 def _switch_off(hands: Hands, held: Held) -> Stop | None:
@@ -181,7 +191,7 @@ def _disabled(hands: Hands, held: Held) -> None:
 
 def _delete(hands: Hands, held: Held) -> Stop | None:
     vendor_id = held.record.retiring_id
-    if stop := _data_needs_it(hands, vendor_id):
+    if stop := held_back(hands, vendor_id):
         return stop
     kept = intend(held, "revoke", {"vendor_id": vendor_id}, state=State.REVOKING)
     if kept is not None:
@@ -192,19 +202,6 @@ def _delete(hands: Hands, held: Held) -> Stop | None:
         hands.vendor.revoke(vendor_id)
     write(held, "outcome", {"verb": "revoke", "vendor_id": vendor_id}, facts=_revoked(hands))
     return None
-
-
-def _data_needs_it(hands: Hands, vendor_id: str) -> Stop | None:
-    """Return that something encrypted with it would be lost, which no emergency is worth; asked right before it is deleted."""
-    needed = hands.vendor.held_open(vendor_id) if hands.manifest.loses_data else ()
-    if not needed:
-        return None
-    told = ", ".join(needed[:5])
-    return Stop(
-        Wait.BLOCKED_HELD_OPEN,
-        f"{len(needed)} things need the retiring one, or it cannot be told that they do not: {told}.",
-        next_step="Encrypt them anew: where it is switched off, enable it at the vendor for that. It is looked at again by itself; do not roll back to an exposed one.",
-    )
 
 
 def _see_refused(hands: Hands, held: Held) -> Stop | None:

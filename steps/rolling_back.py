@@ -11,6 +11,7 @@ from domain.rotation import State, Wait
 from domain.values import StoredValue
 from ledger.rotations import Flip, Held, intend, still_held, write
 from steps.attempts import SETTLE, delete_marked, made_by_attempt, settled_at, used_old
+from steps.destruction_guard import held_back
 from steps.publishing import fill_sink
 from steps.rotation_hands import Hands, Proven, Stop, kept_back
 
@@ -101,6 +102,8 @@ def _give_up_unlisted(hands: Hands, held: Held) -> Stop | None:
     record = held.record
     stored = hands.store.read(hands.version(record, record.attempt)) if record.attempt else None
     if stored is not None and stored.vendor_id:
+        if stop := held_back(hands, stored.vendor_id):
+            return stop
         kept = intend(held, "revoke", {"vendor_id": stored.vendor_id, "why": "its rotation is given up"})
         if kept is not None:
             return kept_back(kept)

@@ -244,7 +244,7 @@ class Swept:
         kinds = (
             ("Orphans deleted", self.deleted),
             ("Foreign, left alone", self.foreign),
-            ("Orphans, kept by a freeze", self.kept),
+            ("Orphans, left for now", self.kept),
             ("Could not be looked at", self.failed),
         )
         return [
