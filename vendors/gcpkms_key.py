@@ -230,6 +230,8 @@ _FAULTS: Mapping[str, str] = MappingProxyType(
         "gcpkms.corrupted": "kms.corrupted",
         "gcpkms.forbidden": "kms.permission",
         "http.unauthorized": "kms.permission",
+        # The key works, as far as this tells: only the check cannot see its versions.
+        "gcpkms.look_forbidden": "kms.config",
         "gcpkms.unauthenticated": "kms.identity",
         "google.no_identity": "kms.identity",
         "gcpkms.version_pending": "kms.key_unusable",

@@ -9,7 +9,8 @@ from vendors.google_keys import key_rows
 _CHANGES = frozenset({
     "create_version", "enable_version", "disable_version", "destroy_version", "set_primary", "label_key",
 })  # fmt: skip
-_READS = frozenset({"encrypt", "decrypt", "get_crypto_key", "get_version", "list_versions"})
+_LOOKS = frozenset({"get_crypto_key", "get_version", "list_versions"})
+_READS = _LOOKS | {"encrypt", "decrypt"}
 _ENCRYPT = frozenset({"encrypt"})
 _PLAN_AGAIN = "Then plan the rotation again."
 _WHERE = "Security > Key Management"
@@ -31,6 +32,7 @@ SIGNATURES = (
     _row("version_scheduled", 400, "The key version waits to be destroyed, or was: it is not switched on by this.", f"Restore it under {_WHERE} before its hour; it is then disabled, and can be enabled.", marker="failed_precondition", verbs=frozenset({"enable_version"})),
     _row("change_unclear", 409, "Two changes of the key met; whether ours took effect is not known.", "Look at the key's versions before it is repeated; the rotation does so by itself.", verbs=_CHANGES, kind=Kind.OUTCOME_UNKNOWN),
     _row("unauthenticated", 401, "Google does not know who calls: GOOGLE_KMS_MANAGE_KEY was disabled or deleted, or the worker's identity was taken away.", f"Put a live key into GOOGLE_KMS_MANAGE_KEY, or leave it empty and run the worker under a service account. {_PLAN_AGAIN}"),
+    _row("look_forbidden", 403, "Who calls may not look at the key and its versions, or the key does not exist. Whether he may use it is another question.", "Grant Cloud KMS Viewer on the key, and for a rotation Cloud KMS Admin; compare GOOGLE_KMS_KEY.", verbs=_LOOKS),
     _row("forbidden", 403, "Who calls may not do this with the key, or the key does not exist.", f"Grant Cloud KMS Admin and Cloud KMS CryptoKey Encrypter/Decrypter on the key, and compare GOOGLE_KMS_KEY. {_PLAN_AGAIN}"),
     _row("key_unknown", 404, "GOOGLE_KMS_KEY names no key, or no such version of it.", f"Compare GOOGLE_KMS_KEY with {_WHERE}. {_PLAN_AGAIN}"),
     _row("quota", 429, "The project asks Cloud KMS more often than its quota allows. Nothing was taken.", "It is tried again after the time that Google names; if it lasts, look for what else asks.", kind=Kind.UNAVAILABLE),
