@@ -75,9 +75,15 @@ _COMMANDS = {
         "sample_events",
         "A month of events with planted faults, to see reconcile work.",
     ),
+    "kms": (
+        "entrypoints.kms",
+        "kms",
+        "Services that encrypt with a KMS: check, status, goldens, retire-golden, judge.",
+    ),
     "go-live": ("entrypoints.go_live", "go_live", "Record when an environment went live."),
     "deploy": ("entrypoints.deploy", "deploy", "Make Prefect hold what the catalog says; --check only looks."),
     "audit": ("entrypoints.audit", "audit", "Recompute the audit chain and every bundle."),
+    "metrics": ("entrypoints.metrics", "metrics", "Serve what KMS checks and health pages say to Prometheus."),
     "mocks": ("entrypoints.mocks", "mocks", "Run the stand-ins of all vendors on loopback."),
 }
 

@@ -1,0 +1,186 @@
+"""What the ledger knows of a target's KMS checks, as samples: where its parts stand, how long they took, what will be destroyed.
+
+Parts that the last check does not name any more are left out: an alert on what nobody checks would never end. From a part's facts
+are read: of `canary/<key>` the `version` that encrypted, of `versions/<key>` one `destroy_at/<version>` for each version that waits
+to be destroyed, of `rotation/<key>` the `age_days`.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.kms_checks import Part, PartKind, PartOutcome, part_name
+from domain.kms_faults import FaultClass
+from domain.kms_sections import KmsKeySection, KmsTarget
+from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN, PartStanding, Standing
+from ledger.kms_checks import KeptCheck, checks_since, fault_counts, last_check, standings
+from ledger.kms_goldens import Golden, goldens
+from ledger.opening import Ledger
+from steps.kms_families import Sample
+
+WINDOW = timedelta(hours=24)
+LEAST_MEASUREMENTS = 20
+QUANTILES = {"0.5": 0.5, "0.95": 0.95, "1": 1.0}
+# Two of the canary and two golden ciphertexts, and one for each replica, in each of the 48 runs of a day.
+RUNS_A_DAY = 48
+OPERATIONS_A_RUN = 4
+DESTROY_AT = "destroy_at/"
+_VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the ledger holds of one target at one moment. `latest` is each part as it last ran, within the window."""
+
+    name: str
+    target: KmsTarget
+    now: datetime
+    last: KeptCheck
+    checks: tuple[KeptCheck, ...]
+    latest: Mapping[str, Part]
+
+    def sample(self, metric: str, *labels: str, value: float) -> Sample:
+        return Sample(metric, (self.target.environment, self.name, *labels), value)
+
+    def part(self, kind: PartKind, key: str) -> Part | None:
+        return self.latest.get(part_name(kind, key))
+
+
+def ledger_samples(ledger: Ledger, name: str, target: KmsTarget) -> Iterator[Sample]:
+    """Yield what is known of a target, nothing but its policy where no check was made yet.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    yield from _of_policy(name, target)
+    now, last = ledger.now(), last_check(ledger, target.environment, name)
+    if last is None:
+        return
+    checks = tuple(checks_since(ledger, target.environment, name, now - WINDOW))
+    seen = Seen(name, target, now, last, checks, _latest((*checks, last), {part.name for part in last.checked.parts}))
+    yield seen.sample("kms_canary_last_run_timestamp_seconds", value=last.at.timestamp())
+    yield from _of_standings(seen, standings(ledger, target.environment, name))
+    yield from _of_errors(seen, fault_counts(ledger, target.environment, name))
+    yield from _of_latencies(seen)
+    yield from _of_keys(seen)
+    yield from _of_goldens(seen, goldens(ledger, target.environment, name))
+
+
+def operations_budget(key: KmsKeySection) -> int:
+    """Return how many cryptographic operations a day the scheduled checks of a key make at most, repeats and negative checks apart."""
+    return RUNS_A_DAY * (OPERATIONS_A_RUN + len(key.replicas))
+
+
+def shown_version(key: KmsKeySection, version: str) -> str:
+    """Return a version as metrics show it: Google's number, or the first digits of the SHA-256 of AWS's key material id."""
+    if key.provider == "gcp":
+        return version
+    return hashlib.sha256(version.encode()).hexdigest()[:_VERSION_DIGITS]
+
+
+def _of_policy(name: str, target: KmsTarget) -> Iterator[Sample]:
+    for key, section in target.keys.items():
+        labels = (target.environment, name, key)
+        yield Sample("kms_rotation_policy_days", labels, section.rotation_days)
+        yield Sample("kms_canary_operations_budget", labels, operations_budget(section))
+
+
+def _of_standings(seen: Seen, found: Mapping[str, PartStanding]) -> Iterator[Sample]:
+    named = {part.name for part in seen.last.checked.parts}
+    for part, standing in found.items():
+        if part in named:
+            yield from _of_standing(seen, part, standing)
+
+
+def _of_standing(seen: Seen, part: str, one: PartStanding) -> Iterator[Sample]:
+    is_up = one.standing is Standing.UP
+    passed_at = one.last_passed_at
+    changes = sum(at > seen.now - FLAPPING_WITHIN for at in one.changes)
+    since = 0.0 if is_up else (seen.now - (passed_at or one.since)).total_seconds()
+    yield seen.sample("kms_canary_up", part, value=is_up)
+    yield seen.sample("kms_canary_flapping", part, value=changes >= CHANGES_FOR_FLAPPING)
+    yield seen.sample("kms_unreachable_seconds", part, value=max(0.0, since))
+    if passed_at is not None:
+        yield seen.sample("kms_canary_last_success_timestamp_seconds", part, value=passed_at.timestamp())
+        if part == PartKind.HEALTH:
+            yield seen.sample("kms_health_last_success_timestamp_seconds", value=passed_at.timestamp())
+
+
+def _of_errors(seen: Seen, counts: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
+    for (part, fault_class), times in counts.items():
+        yield seen.sample("kms_canary_errors_total", part, fault_class, value=times)
+
+
+def _of_latencies(seen: Seen) -> Iterator[Sample]:
+    for part in seen.last.checked.parts:
+        for operation, milliseconds in part.milliseconds.items():
+            yield seen.sample("kms_canary_latency_seconds", part.name, operation, value=milliseconds / 1000)
+    for (name, operation), measured in _measured(seen).items():
+        if len(measured) >= LEAST_MEASUREMENTS:
+            for label, quantile in QUANTILES.items():
+                value = _quantile(measured, quantile) / 1000
+                yield seen.sample("kms_canary_latency_window_seconds", name, operation, label, value=value)
+
+
+def _measured(seen: Seen) -> dict[tuple[str, str], list[float]]:
+    found: dict[tuple[str, str], list[float]] = {}
+    for check in seen.checks:
+        for part in check.checked.parts:
+            for operation, milliseconds in part.milliseconds.items():
+                found.setdefault((part.name, operation), []).append(milliseconds)
+    return found
+
+
+def _quantile(measured: Iterable[float], quantile: float) -> float:
+    """Return the smallest measurement that this share of them does not exceed: one that was made, not one in between."""
+    ordered = sorted(measured)
+    return ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
+
+
+def _of_keys(seen: Seen) -> Iterator[Sample]:
+    for key, section in seen.target.keys.items():
+        drift, canary = seen.part(PartKind.DRIFT, key), seen.part(PartKind.CANARY, key)
+        if drift is not None:
+            has_drifted = drift.row is not None and drift.row.fault_class is FaultClass.DRIFT
+            yield seen.sample("kms_canary_drift", key, value=has_drifted)
+        version = canary.facts.get("version", canary.version) if canary else ""
+        if version:
+            yield seen.sample("kms_canary_key_version_info", key, shown_version(section, version), value=1)
+        yield from _of_versions(seen, key, section)
+        made = [
+            part.operations for check in seen.checks for part in check.checked.parts if part.name.endswith(f"/{key}")
+        ]
+        yield seen.sample("kms_canary_operations", key, value=sum(made))
+
+
+def _of_versions(seen: Seen, key: str, section: KmsKeySection) -> Iterator[Sample]:
+    versions, rotation = seen.part(PartKind.VERSIONS, key), seen.part(PartKind.ROTATION, key)
+    for fact, text in versions.facts.items() if versions else ():
+        if fact.startswith(DESTROY_AT):
+            labels = key, shown_version(section, fact.removeprefix(DESTROY_AT))
+            at = datetime.fromisoformat(text).timestamp()
+            yield seen.sample("kms_key_version_destroy_timestamp_seconds", *labels, value=at)
+    if rotation and "age_days" in rotation.facts:
+        yield seen.sample("kms_rotation_age_days", key, value=float(rotation.facts["age_days"]))
+
+
+def _of_goldens(seen: Seen, found: Iterable[Golden]) -> Iterator[Sample]:
+    """Yield one sample for each version and source: several wrapped keys of one version are as well as the worst of them."""
+    grouped: dict[tuple[str, str, str], list[Golden]] = {}
+    for one in found:
+        if one.key_name in seen.target.keys and one.tried_at is not None:
+            shown = shown_version(seen.target.keys[one.key_name], one.version)
+            grouped.setdefault((one.key_name, shown, one.source), []).append(one)
+    for labels, rows in grouped.items():
+        yield seen.sample("kms_golden_decrypt_ok", *labels, value=not any(one.fault for one in rows))
+        opened = [one.opened_at for one in rows if one.opened_at is not None]
+        if len(opened) == len(rows):
+            at = min(opened).timestamp()
+            yield seen.sample("kms_golden_last_decrypt_timestamp_seconds", *labels, value=at)
+
+
+def _latest(checks: Iterable[KeptCheck], named: set[str]) -> dict[str, Part]:
+    ran = (part for check in checks for part in check.checked.parts if part.outcome is not PartOutcome.NOT_RUN)
+    return {part.name: part for part in ran if part.name in named}
