@@ -118,6 +118,20 @@ def spells_since(ledger: Ledger, environment: str, since: datetime) -> list[Spel
         return [_spell(row) for row in connection.execute(query)]
 
 
+def find_spell(ledger: Ledger, spell: int) -> Spell | None:
+    with ledger.reading() as connection:
+        row = connection.execute(select(KMS_SPELLS).where(KMS_SPELLS.c.id == spell)).first()
+    return _spell(row) if row else None
+
+
+def first_checked_at(ledger: Ledger, environment: str, target: str) -> datetime | None:
+    """Return the moment of the oldest check that is kept."""
+    kept = KMS_CHECKS.c
+    query = select(kept.at).where(kept.environment == environment, kept.target == target).order_by(kept.at).limit(1)
+    with ledger.reading() as connection:
+        return connection.execute(query).scalar()
+
+
 def _taken_in(connection: Connection, checked: Checked, part: Part, at: datetime) -> Change:
     whose = {"environment": checked.environment, "target": checked.target, "part": part.name}
     kept = KMS_STANDINGS.c
