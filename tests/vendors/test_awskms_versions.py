@@ -19,7 +19,7 @@ def about(state: str = "Enabled", **more: Any) -> dict[str, Any]:
 
 
 def test_each_key_material_is_a_version_and_the_current_one_is_primary() -> None:
-    rotations = [
+    rotations: list[dict[str, Any]] = [
         {"KeyMaterialId": SECOND, "KeyMaterialState": "CURRENT", "RotationDate": MADE + YEAR},
         {"KeyMaterialId": FIRST, "KeyMaterialState": "NON_CURRENT"},
     ]
@@ -55,7 +55,7 @@ def test_what_the_description_calls_current_is_a_version_even_where_the_list_is_
 
 def test_imported_material_runs_out_one_by_one_and_waits_until_it_is_rotated_to() -> None:
     expires = MADE + timedelta(days=30)
-    rotations = [
+    rotations: list[dict[str, Any]] = [
         {"KeyMaterialId": FIRST, "KeyMaterialState": "CURRENT", "ImportState": "IMPORTED", "ValidTo": expires},
         {"KeyMaterialId": SECOND, "KeyMaterialState": "PENDING_ROTATION", "ImportState": "IMPORTED"},
     ]
