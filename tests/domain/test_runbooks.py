@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from domain.diagnosis import DELIVERED_UNSEEN, FALLBACK, NETWORK, NOT_DELIVERED, SUBSTRATE
 from domain.exchanges import Effect
@@ -21,6 +22,13 @@ ROTATION_SECTIONS = [
 ]
 ROTATION_PAGES = ("planned", "compromise", "rollback", "foreign", "break-glass")
 STUCK = "stuck"
+RULES = yaml.safe_load((RUNBOOKS.parents[1] / "deployments" / "prometheus" / "kms.yml").read_text())
+# KMSCryptoModeNotKMS: kms-crypto-mode-not-kms.
+KMS_PAGES = {
+    "-".join(re.findall("KMS|[A-Z][a-z0-9]+", rule["alert"])).lower(): rule["alert"]
+    for rule in RULES["groups"][0]["rules"]
+    if "alert" in rule
+}
 # Raised by procedures, which are no part of domain.
 OF_STEPS = ("probe.left_behind", "several.failed", "run.abandoned", "question.overdue", "reconciliation.breach")
 
@@ -52,6 +60,14 @@ def test_what_people_do_about_a_rotation_has_its_page(name: str) -> None:
     assert _sections(text) == ROTATION_SECTIONS
 
 
+@pytest.mark.parametrize("name", KMS_PAGES)
+def test_a_kms_alert_has_its_page(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text()
+
+    assert text.startswith(f"# {KMS_PAGES[name]}\n")
+    assert _sections(text) == SECTIONS
+
+
 def test_every_wait_of_a_rotation_has_a_section_in_the_order_of_the_waits() -> None:
     text = (RUNBOOKS / f"rotation-{STUCK}.md").read_text()
 
@@ -64,6 +80,7 @@ def test_every_wait_of_a_rotation_has_a_section_in_the_order_of_the_waits() -> N
 def test_no_page_speaks_of_a_symptom_that_is_gone() -> None:
     expected = {f"{symptom.replace('.', '-')}.md" for symptom in SYMPTOMS}
     expected |= {f"rotation-{name}.md" for name in (*ROTATION_PAGES, STUCK)}
+    expected |= {f"{name}.md" for name in KMS_PAGES}
 
     pages = {page.name for page in RUNBOOKS.glob("*.md")} - {"README.md"}
 
@@ -78,6 +95,7 @@ def test_the_index_lists_every_page() -> None:
 
     assert listed == list(SYMPTOMS)
     assert sorted(rotations) == sorted((*ROTATION_PAGES, STUCK))
+    assert sorted(re.findall(r"^\| \[(kms-[a-z-]+)\]", index, re.MULTILINE)) == sorted(KMS_PAGES)
 
 
 def _sections(text: str) -> list[str]:
