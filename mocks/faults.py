@@ -1,6 +1,7 @@
 """Queued misbehaviour: which of the next answers go wrong, and how each wrong answer leaves the machine."""
 
 import asyncio
+import random
 import re
 import socket
 import struct
@@ -30,7 +31,8 @@ class Fault:
     vendor; with it the vendor acts as usual and only the answer is lost. `swallow` is the opposite: answered as usual,
     without effect. `delay_s`, `drip_bytes_per_s` and `truncate_bytes` change how the answer arrives, whichever it is.
     `throttle_s` answers as the vendor does over its rate limit, naming that many seconds. `corrupt` changes the payload
-    of an answer and nothing else of it: a checksum beside it no longer fits.
+    of an answer and nothing else of it: a checksum beside it no longer fits. With a `share` below 1 it meets only so
+    many of the requests that fit, by the draws of `seed`: the same seed meets the same requests again.
     """
 
     times: int = 1
@@ -50,6 +52,8 @@ class Fault:
     throttle_s: int | None = None
     deliver: bool = False
     corrupt: bool = False
+    share: float = 1.0
+    seed: int = 0
 
     def fits(self, ask: Ask) -> bool:
         return (
@@ -90,7 +94,7 @@ class Fault:
     @property
     def name(self) -> str:
         """Return what it does, in words for the journal: the fields that differ from doing nothing."""
-        told = {"times", "method", "path", "rpc", "headers", "body"}
+        told = {"times", "method", "path", "rpc", "headers", "body", "share", "seed"}
         plain = Fault()
         chosen = [f.name for f in fields(self) if f.name not in told]
         return " ".join(f"{n}={getattr(self, n)}" for n in chosen if getattr(self, n) != getattr(plain, n))
@@ -104,6 +108,7 @@ class FaultQueue:
 
     def __init__(self) -> None:
         self._queued: list[Fault] = []
+        self._draws: dict[int, random.Random] = {}
 
     def add(self, order: dict[str, Any]) -> Fault:
         """Queue the fault that the control plane's JSON describes.
@@ -117,7 +122,7 @@ class FaultQueue:
 
     def take(self, ask: Ask) -> Fault:
         """Return the first fault that fits, used up once, or NO_FAULT."""
-        found = next((fault for fault in self._queued if fault.fits(ask)), NO_FAULT)
+        found = next((fault for fault in self._queued if fault.fits(ask) and self._is_drawn(fault)), NO_FAULT)
         if found is not NO_FAULT and found.times != FOR_EVER:
             found.times -= 1
             if not found.times:
@@ -129,6 +134,13 @@ class FaultQueue:
 
     def clear(self) -> None:
         self._queued.clear()
+        self._draws.clear()
+
+    def _is_drawn(self, fault: Fault) -> bool:
+        if fault.share >= 1:
+            return True
+        draws = self._draws.setdefault(fault.seed, random.Random(fault.seed))  # noqa: S311 (to be the same again)
+        return draws.random() < fault.share
 
 
 async def send_as(fault: Fault, response: Response | None, scope: Scope, receive: Receive, send: Send) -> None:
@@ -207,6 +219,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "times": int, "method": str, "path": re.compile, "status": int, "headers": dict, "body": str, "delay_s": float,
     "drip_bytes_per_s": float, "truncate_bytes": int, "drop": bool, "reset": bool, "swallow": bool, "garbage": bool,
     "throttle_s": int, "deliver": bool, "rpc": str, "corrupt": bool,
+    "share": float, "seed": int,
 }  # fmt: skip
 
 

@@ -104,8 +104,7 @@ class KmsProvider:
     `connect(key, values, address, conduct)`: `key` is the name that opsflows.toml gives (for AWS an ARN, id or alias), `values` the
     credentials of a target of `integration` by variable field (empty: the worker's own identity), `address` None for the provider
     itself. `faults` maps the symptoms that this provider's rows and the network's may raise to ids of domain/kms_faults.py.
-    `check` says what is wrong with a key's name in opsflows.toml, empty where nothing is. `default_key(values)` is the key that
-    those credentials speak of, empty where they name none.
+    `default_key(values)` is the key that those credentials speak of, empty where they name none.
     """
 
     name: str

@@ -258,3 +258,15 @@ def raw_answer(url: str) -> bytes:
 
 def read_to_the_end(receive: Callable[[int], bytes]) -> bytes:
     return b"".join(iter(lambda: receive(65_536), b""))
+
+
+def test_a_fault_meets_its_share_of_the_requests_and_the_same_ones_again(stand_ins: StandIns, webhook: str) -> None:
+    def met() -> list[bool]:
+        stand_ins.control("DELETE", "/slack/faults")
+        stand_ins.control("POST", "/slack/faults", {"times": -1, "status": 503, "share": 0.3, "seed": 7})
+        return [post(webhook).status_code == 503 for _ in range(60)]
+
+    first, again = met(), met()
+
+    assert first == again
+    assert 8 <= sum(first) <= 28
