@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from domain.config import Config
 from domain.kms_checks import Part
-from domain.kms_standing import PartStanding
 from domain.kms_names import shown_version
+from domain.kms_standing import PartStanding
 from ledger.kms_checks import Spell, last_check, spells_since, standings
 from ledger.kms_goldens import Golden, goldens
 from ledger.kms_judgements import SpellJudgement, judgements
