@@ -1,0 +1,268 @@
+"""One check of one target: its health page, its own canary and its keys side by side; what breaks off hides nothing else."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+
+from domain.errors import BadInput, OpsError
+from domain.kms_checks import Checked, Part, PartKind, PartOutcome
+from domain.kms_sections import AT_STAND_INS, ApplicationCanary, KmsKeySection, KmsTarget
+from domain.kms_standing import ASKED_AGAIN_AFTER, PartStanding, Standing
+from domain.names import Target
+from domain.verdicts import Judgement, Verdict, World
+from ledger.kms_checks import Change, KeptCheck, checks_since, last_check
+from ledger.kms_goldens import Golden, goldens, keep_golden, record_trial
+from steps.conduct import stand_ins_url
+from steps.context import Context
+from steps.kms_golden_turns import names_of
+from steps.kms_key_parts import check_key, kinds_of, not_reached
+from steps.kms_operations import Asking, FaultSeen, seen_in
+from steps.kms_question import KeyChecked, KeyQuestion, past_of
+from steps.kms_service_parts import Application, ReadHealth, Service, application_part, health_part
+from steps.side_by_side import side_by_side
+from vendors.capabilities import checked_values
+from vendors.healthz import read_health
+from vendors.http import Conduct
+from vendors.kms import KmsKey, KmsProvider
+from vendors.kms_application import APPLICATION_FAULTS, KmsApplication
+from vendors.kms_providers import KEY_PROVIDERS
+from vendors.object_stores import conduct_towards
+
+# What earlier checks tell is looked for among those of the last day.
+_LOOKED_BACK = timedelta(days=1)
+_WORKERS = 8
+
+ConnectApplication = Callable[[str, ApplicationCanary, str, Conduct], Application]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Whom a check speaks to; another set of them stands in where a test has no network. `ticks` counts seconds."""
+
+    read_health: ReadHealth = read_health
+    connect_application: ConnectApplication = KmsApplication
+    providers: Mapping[str, KmsProvider] = field(default_factory=lambda: MappingProxyType(dict(KEY_PROVIDERS)))
+    random: Callable[[int], bytes] = secrets.token_bytes
+    ticks: Callable[[], float] = time.monotonic
+
+
+def check_target(
+    context: Context,
+    name: str,
+    section: KmsTarget,
+    *,
+    token: str,
+    planned: Mapping[str, frozenset[str]],
+    lines: Lines | None = None,
+) -> Checked:
+    """Return what was seen of the target; new golden ciphertexts are kept, and what became of the tried ones is written down.
+
+    `token` is the application's, empty where it asks for none. `planned` are the versions that our own rotation made, by the key's
+    name in the section.
+
+    Raises:
+        Unavailable, OutcomeUnknown: the ledger does not answer; then nothing is known of what has to be opened.
+    """
+    check = _Check(context, name, section, token, planned, lines or Lines())
+    at = context.ledger.now()
+    kept = _kept_checks(context, name, at)
+    held = goldens(context.ledger, context.environment, name)
+    jobs: dict[str, Callable[[], KeyChecked]] = {one: partial(check.key, one, at, kept, held) for one in section.keys}
+    service, *keys = side_by_side(lambda job: job(), [check.service, *jobs.values()], _WORKERS)
+    for key_name, one in zip(jobs, keys, strict=True):
+        _write_down(context, name, key_name, one)
+    return Checked(context.environment, name, tuple(part for one in (service, *keys) for part in one.parts))
+
+
+def next_check_after(changes: Iterable[Change]) -> timedelta | None:
+    """Return after what time the target is asked again, None where its schedule is soon enough."""
+    return ASKED_AGAIN_AFTER if any(change.now.still_due > 0 for change in changes) else None
+
+
+def judge_check(
+    checked: Checked,
+    changes: Sequence[Change],
+    world: World,
+    standings: Mapping[str, PartStanding] = MappingProxyType({}),
+) -> Judgement:
+    """Return HOLD where a part is DOWN or cannot wait, WAITING where one failed and is asked again, else GREEN.
+
+    A part that is DOWN and was not run this time is DOWN still, where `standings` are given. A warning is shown and holds nothing up.
+    Where nothing was run, nothing is known, and that is HOLD.
+    """
+    ran = [part for part in checked.parts if part.outcome is not PartOutcome.NOT_RUN]
+    named = {part.name for part in checked.parts}
+    down = any(change.now.standing is Standing.DOWN for change in changes)
+    still = any(one.standing is Standing.DOWN for name, one in standings.items() if name in named)
+    at_once = any(part.row is not None and part.row.at_once for part in checked.failed)
+    if not ran or down or still or at_once:
+        return Judgement(Verdict.HOLD, world)
+    return Judgement(Verdict.WAITING if checked.failed else Verdict.GREEN, world)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    context: Context
+    name: str
+    section: KmsTarget
+    token: str
+    planned: Mapping[str, frozenset[str]]
+    lines: Lines
+
+    def service(self) -> KeyChecked:
+        """Return what was seen of the service itself: its page first, since a canary may wake what sleeps."""
+        return KeyChecked((self._health(), self._application()))
+
+    def key(self, name: str, at: datetime, kept: Sequence[KeptCheck], held: Sequence[Golden]) -> KeyChecked:
+        """Return what was seen of one key; one that cannot be connected to is a fault of its canary."""
+        section = self.section.keys[name]
+        provider = self.lines.providers[section.provider]
+        asking = self._asking(provider.faults)
+        try:
+            door = self._door(section)
+        except OpsError as error:
+            return not_reached(name, seen_in(error, provider.faults), kinds_of(section))
+        except FaultSeen as seen:
+            return not_reached(name, seen, kinds_of(section))
+        question = KeyQuestion(
+            environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=at,
+            connect=door.connect, asking=asking, random=self.lines.random, connect_other=self._other(name, door),
+            goldens=tuple(one for one in held if one.key_name == name),
+            planned=self.planned.get(name, frozenset()), past=past_of(kept, name, at),
+        )  # fmt: skip
+        return check_key(question)
+
+    def _health(self) -> Part:
+        try:
+            service = self._service(Asking(self.section.slow_ms, self.context.clock, {}, self.lines.ticks))
+        except OpsError as error:
+            return _unaddressed(PartKind.HEALTH, error)
+        return health_part(service, self.lines.read_health)
+
+    def _application(self) -> Part:
+        try:
+            service = self._service(self._asking(APPLICATION_FAULTS))
+        except OpsError as error:
+            return _unaddressed(PartKind.APPLICATION, error)
+
+        def connect() -> Application:
+            canary = self.section.application
+            if canary is None:
+                raise ValueError("connected to only where the section names one")
+            return self.lines.connect_application(service.base_url, canary, self.token, service.conduct)
+
+        return application_part(service, connect, self.lines.random)
+
+    def _service(self, asking: Asking) -> Service:
+        where = _resolved(self.context, self.section.base_url)
+        return Service(self.context.environment, self.name, self.section, where, self._conduct(), asking)
+
+    def _asking(self, faults: Mapping[str, str]) -> Asking:
+        return Asking(self.section.slow_ms, self.context.clock, faults, self.lines.ticks)
+
+    def _conduct(self) -> Conduct:
+        limit = timedelta(seconds=self.section.limit_seconds)
+        conduct = self.context.conduct
+        return replace(conduct, exchange_limit=limit, connect_limit=min(limit, conduct.connect_limit))
+
+    def _door(self, section: KmsKeySection) -> "_Door":
+        """Return how a section's key is connected to.
+
+        Raises:
+            OpsError, FaultSeen: its credentials are not there, or name no key.
+        """
+        provider = self.lines.providers[section.provider]
+        values = dict(self._values(section))
+        if section.region:
+            values["region"] = section.region
+        address = _resolved(self.context, section.address) or self.context.addresses.get(provider.integration)
+        key = section.key or provider.default_key(values)
+        if not key:
+            raise FaultSeen("kms.config", "neither the section nor its credentials name a key")
+        conduct = conduct_towards(address or "", self._conduct())
+        return _Door(key, lambda name: provider.connect(name, values, address, conduct))
+
+    def _values(self, section: KmsKeySection) -> Mapping[str, str]:
+        if not section.credentials:
+            return {}
+        target = Target.parse(section.credentials)
+        given = self.context.credentials(target)
+        if given is None:
+            raise FaultSeen("kms.identity", f"there are no credentials of {target} in {self.context.environment}")
+        return checked_values(self.context.integrations[target.integration], given)
+
+    def _other(self, name: str, door: "_Door") -> Callable[[], KmsKey] | None:
+        """Return how the key is connected to that must not open this one's ciphertexts: the named one, or another of the target's."""
+        section = self.section.keys[name]
+        if section.other_key:
+            return lambda: door.connect(section.other_key)
+        for other, one in self.section.keys.items():
+            if other == name or one.provider != section.provider:
+                continue
+            try:
+                theirs = self._door(one)
+            except (OpsError, FaultSeen):
+                # Said where that key itself is checked.
+                continue
+            if theirs.key != door.key:
+                return partial(theirs.connect, theirs.key)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """A key's name, and how a key is connected to with the same identity."""
+
+    key: str
+    connect: Callable[[str], KmsKey]
+
+
+def _resolved(context: Context, address: str) -> str:
+    """Return an address with the running stand-ins' own in place of `$STAND_INS/`.
+
+    Raises:
+        BadInput: nobody said where the stand-ins are.
+    """
+    if not address.startswith(AT_STAND_INS):
+        return address
+    if not context.is_rehearsal:
+        raise BadInput(
+            f"{AT_STAND_INS} stands in an address outside the rehearsal.",
+            "Nothing was sent.",
+            "Write the address itself.",
+        )
+    rest = address.removeprefix(AT_STAND_INS)
+    name, _, path = rest.partition("/")
+    known = context.addresses.get(name, "")
+    if known.startswith("http"):
+        return f"{known.rstrip('/')}/{path}".rstrip("/")
+    return f"{stand_ins_url().rstrip('/')}/{rest}".rstrip("/")
+
+
+def _unaddressed(kind: PartKind, error: OpsError) -> Part:
+    seen = seen_in(error, {})
+    return Part(kind.value, PartOutcome.FAIL, seen.fault, seen.detail)
+
+
+def _kept_checks(context: Context, name: str, at: datetime) -> list[KeptCheck]:
+    """Return the checks of the last day, or the last one before that."""
+    recent = list(checks_since(context.ledger, context.environment, name, at - _LOOKED_BACK))
+    last = None if recent else last_check(context.ledger, context.environment, name)
+    return [last] if last else recent
+
+
+def _write_down(context: Context, name: str, key_name: str, one: KeyChecked) -> None:
+    """Keep the new goldens, then what became of each that was tried."""
+    for new in one.kept:
+        keep_golden(context.ledger, context.run_id, context.environment, name, key_name, new)
+    if not one.trials:
+        return
+    held = goldens(context.ledger, context.environment, name)
+    by_names = {names_of(golden): golden for golden in held if golden.key_name == key_name}
+    for trial in one.trials:
+        if trial.names in by_names:
+            record_trial(context.ledger, by_names[trial.names], trial.fault)

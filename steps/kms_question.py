@@ -1,0 +1,118 @@
+"""What a smoke check is asked about one key, with all that is remembered of it; and the lines to keys that it holds meanwhile."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
+
+from domain.kms_checks import Part, PartKind, PartOutcome, part_name
+from domain.kms_sections import KmsKeySection
+from ledger.kms_checks import KeptCheck
+from ledger.kms_goldens import Golden, NewGolden
+from steps.kms_golden_turns import names_of
+from steps.kms_operations import Asking
+from vendors.kms import KmsKey
+
+# A daily check may come a little early, so that a day's jitter does not make it one of two days.
+NEGATIVE_CHECKS_EVERY = timedelta(hours=23)
+PLAINTEXT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier checks tell of a key. `rotations_told` are the moments at which the provider said that it would rotate it."""
+
+    negative_is_due: bool = True
+    rotations_told: frozenset[datetime] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyQuestion:
+    """One key of one target at one moment.
+
+    `key` is its name as it is connected to. `connect` opens a key by name with the same identity, `connect_other` the one that must
+    not open what this key encrypted; None where there is none. `planned` are the versions that our own rotation made.
+    """
+
+    environment: str
+    target: str
+    name: str
+    key: str
+    section: KmsKeySection
+    at: datetime
+    connect: Callable[[str], KmsKey]
+    asking: Asking
+    random: Callable[[int], bytes]
+    connect_other: Callable[[], KmsKey] | None = None
+    goldens: Sequence[Golden] = ()
+    planned: frozenset[str] = frozenset()
+    past: Past = field(default_factory=Past)
+
+    def part(self, kind: PartKind) -> str:
+        return part_name(kind, self.name)
+
+    def context(self, purpose: str) -> dict[str, str]:
+        """Return what a ciphertext of ours is bound to; `purpose` is `canary` or `golden`."""
+        ours = {"opsflows": purpose, "environment": self.environment, "service": self.target}
+        return {**ours, **self.section.context}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What decrypting one golden ciphertext came to; `fault` is empty where it opened."""
+
+    golden: NewGolden
+    fault: str = ""
+    detail: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return names_of(self.golden)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChecked:
+    """What a key's check came to; goldens to be kept and trials to be written down are the caller's."""
+
+    parts: tuple[Part, ...]
+    kept: tuple[NewGolden, ...] = ()
+    trials: tuple[Trial, ...] = ()
+
+
+class Ring:
+    """The keys that one check has open, each connected to once."""
+
+    def __init__(self, connect: Callable[[str], KmsKey]) -> None:
+        self._connect = connect
+        self._open: dict[str, KmsKey] = {}
+        self._lock = Lock()
+
+    def key(self, name: str) -> KmsKey:
+        """Return the key. Raises what `connect` raises."""
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = self._connect(name)
+            return self._open[name]
+
+    def called(self, name: str, key: KmsKey) -> None:
+        """Know an open key by another name of it: the one in its answers."""
+        self._open.setdefault(name, key)
+
+    def close(self) -> None:
+        for key in {id(key): key for key in self._open.values()}.values():
+            key.close()
+
+
+def past_of(kept: Iterable[KeptCheck], name: str, at: datetime) -> Past:
+    """Return what these checks, oldest first, tell of the key of that name."""
+    negative, rotation = part_name(PartKind.NEGATIVE, name), part_name(PartKind.ROTATION, name)
+    told, is_due = set(), True
+    for check in kept:
+        parts: Mapping[str, Part] = {part.name: part for part in check.checked.parts}
+        if rotation in parts and "rotates_at" in parts[rotation].facts:
+            told.add(datetime.fromisoformat(parts[rotation].facts["rotates_at"]))
+        if negative in parts and parts[negative].outcome is not PartOutcome.NOT_RUN:
+            # What failed is asked again in the next run, as any other part is.
+            failed = parts[negative].outcome is PartOutcome.FAIL
+            is_due = failed or check.at <= at - NEGATIVE_CHECKS_EVERY
+    return Past(is_due, frozenset(told))
