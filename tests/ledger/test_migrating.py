@@ -1,5 +1,7 @@
 """A ledger of an earlier schema becomes one of this code's, with all that it holds; the chain goes on where it was."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,19 +13,33 @@ from sqlalchemy import Connection, select
 from domain.verdicts import Verdict
 from domain.windows import Month
 from ledger.auditing import verify_audit
+from ledger.kms_goldens import MINTED, NewGolden, keep_golden
 from ledger.migrating import _name_ledger, alembic_config
 from ledger.opening import Ledger, _checked, _engine, open_ledger, schema_version
 from ledger.reconciliations import record_revision
 from ledger.runs import runs
 from ledger.schema import IDENTITY, METADATA, SCHEMA_VERSION, VERSION_TABLE
+from ledger.waivers import waive
 from tests.ledger.recording import complete_run
 from tests.ledger.rotating import closed, held
 
-EARLIER = ["0002"]
+
+def _nothing_more(ledger: Ledger) -> None:
+    """The schema had no facts yet."""
+    del ledger
 
 
-def _as_it_was(url: str, version: str, home: Path) -> str:
-    """Make a ledger of that schema with a run and a closed rotation in it, and return its id."""
+def _waived(ledger: Ledger) -> None:
+    day = ledger.now().date() + timedelta(days=9)
+    waive(ledger, "prod", "reconciliation slack", "ada", "known", day, "OPS-1", run_id="run-1")
+
+
+# What a ledger of that schema may hold beside a run and a rotation, and how many facts that is.
+EARLIER = [("0002", _nothing_more, 0), ("0003", _waived, 1)]
+
+
+def _as_it_was(url: str, version: str, home: Path, more: Callable[[Ledger], None]) -> str:
+    """Make a ledger of that schema with a run, a closed rotation and more in it, and return its id."""
     engine = _engine(_checked(url))
     with Ledger(engine, "").writing() as connection:
         command.upgrade(alembic_config(connection), version)
@@ -32,6 +48,7 @@ def _as_it_was(url: str, version: str, home: Path) -> str:
     ledger = Ledger(engine, ledger_id)
     complete_run(ledger, home, "run-1")
     closed(held(ledger))
+    more(ledger)
     ledger.close()
     return ledger_id
 
@@ -41,18 +58,21 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), METADATA))
 
 
-@pytest.mark.parametrize("version", EARLIER)
-def test_an_earlier_ledger_is_brought_up_and_keeps_what_it_holds(empty_url: str, tmp_path: Path, version: str) -> None:
-    ledger_id = _as_it_was(empty_url, version, tmp_path)
+@pytest.mark.parametrize(("version", "more", "facts"), EARLIER, ids=[version for version, *_ in EARLIER])
+def test_an_earlier_ledger_is_brought_up_and_keeps_what_it_holds(
+    empty_url: str, tmp_path: Path, version: str, more: Callable[[Ledger], None], facts: int
+) -> None:
+    ledger_id = _as_it_was(empty_url, version, tmp_path, more)
 
     ledger = open_ledger(empty_url)
     with ledger.reading() as connection:
         found, differences = schema_version(connection), _differences(connection)
     record_revision(ledger, "run-2", "prod", Month(2026, 10), "d1", "{}", {}, Verdict.GREEN, is_final=True)
+    keep_golden(ledger, "run-2", "prod", "pay", "main", NewGolden("a key", "3", MINTED, b"sealed", "", {}))
     report = verify_audit(ledger, tmp_path)
     kept = runs(ledger)
     ledger.close()
 
     assert (ledger.id, found, differences) == (ledger_id, SCHEMA_VERSION, [])
     assert [run.run_id for run in kept] == ["run-1"]
-    assert (report.breaks, report.rotations, report.facts, report.entries) == ((), 1, 1, 5)
+    assert (report.breaks, report.rotations, report.facts, report.entries) == ((), 1, 2 + facts, 6 + facts)
