@@ -5,15 +5,16 @@ are read: of `canary/<key>` the `version` that encrypted, of `versions/<key>` on
 to be destroyed, of `rotation/<key>` the `age_days`.
 """
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from domain.kms_budget import DAILY_BUDGET
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
 from domain.kms_faults import FaultClass
-from domain.kms_sections import KmsKeySection, KmsTarget
+from domain.kms_names import shown_version
+from domain.kms_sections import KmsTarget
 from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN, PartStanding, Standing
 from ledger.kms_checks import KeptCheck, checks_since, fault_counts, last_check, standings
 from ledger.kms_goldens import Golden, goldens
@@ -23,11 +24,7 @@ from steps.kms_families import Sample
 WINDOW = timedelta(hours=24)
 LEAST_MEASUREMENTS = 20
 QUANTILES = {"0.5": 0.5, "0.95": 0.95, "1": 1.0}
-# Two of the canary and two golden ciphertexts, and one for each replica, in each of the 48 runs of a day.
-RUNS_A_DAY = 48
-OPERATIONS_A_RUN = 4
 DESTROY_AT = "destroy_at/"
-_VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +65,11 @@ def ledger_samples(ledger: Ledger, name: str, target: KmsTarget) -> Iterator[Sam
     yield from _of_goldens(seen, goldens(ledger, target.environment, name))
 
 
-def operations_budget(key: KmsKeySection) -> int:
-    """Return how many cryptographic operations a day the scheduled checks of a key make at most, repeats and negative checks apart."""
-    return RUNS_A_DAY * (OPERATIONS_A_RUN + len(key.replicas))
-
-
-def shown_version(key: KmsKeySection, version: str) -> str:
-    """Return a version as metrics show it: Google's number, or the first digits of the SHA-256 of AWS's key material id."""
-    if key.provider == "gcp":
-        return version
-    return hashlib.sha256(version.encode()).hexdigest()[:_VERSION_DIGITS]
-
-
 def _of_policy(name: str, target: KmsTarget) -> Iterator[Sample]:
     for key, section in target.keys.items():
         labels = (target.environment, name, key)
         yield Sample("kms_rotation_policy_days", labels, section.rotation_days)
-        yield Sample("kms_canary_operations_budget", labels, operations_budget(section))
+        yield Sample("kms_canary_operations_budget", labels, DAILY_BUDGET)
 
 
 def _of_standings(seen: Seen, found: Mapping[str, PartStanding]) -> Iterator[Sample]:
@@ -140,26 +125,33 @@ def _quantile(measured: Iterable[float], quantile: float) -> float:
 
 
 def _of_keys(seen: Seen) -> Iterator[Sample]:
-    for key, section in seen.target.keys.items():
-        drift, canary = seen.part(PartKind.DRIFT, key), seen.part(PartKind.CANARY, key)
+    for key in seen.target.keys:
+        drift = seen.part(PartKind.DRIFT, key)
         if drift is not None:
             has_drifted = drift.row is not None and drift.row.fault_class is FaultClass.DRIFT
             yield seen.sample("kms_canary_drift", key, value=has_drifted)
-        version = canary.facts.get("version", canary.version) if canary else ""
+        version = _encrypted_last(seen, key)
         if version:
-            yield seen.sample("kms_canary_key_version_info", key, shown_version(section, version), value=1)
-        yield from _of_versions(seen, key, section)
-        made = [
-            part.operations for check in seen.checks for part in check.checked.parts if part.name.endswith(f"/{key}")
-        ]
+            yield seen.sample("kms_canary_key_version_info", key, shown_version(version), value=1)
+        yield from _of_versions(seen, key)
+        # A replica has a quota of its own, and so is not of this one's budget.
+        names = {part_name(kind, key) for kind in PartKind if kind is not PartKind.REPLICA}
+        made = [part.operations for check in seen.checks for part in check.checked.parts if part.name in names]
         yield seen.sample("kms_canary_operations", key, value=sum(made))
 
 
-def _of_versions(seen: Seen, key: str, section: KmsKeySection) -> Iterator[Sample]:
+def _encrypted_last(seen: Seen, key: str) -> str:
+    """Return the version of the newest canary that lived, empty where none did or nobody told."""
+    canary = part_name(PartKind.CANARY, key)
+    told = (part.facts for check in reversed(seen.checks) for part in check.checked.parts if part.name == canary)
+    return next((facts["version"] for facts in told if facts.get("version")), "")
+
+
+def _of_versions(seen: Seen, key: str) -> Iterator[Sample]:
     versions, rotation = seen.part(PartKind.VERSIONS, key), seen.part(PartKind.ROTATION, key)
     for fact, text in versions.facts.items() if versions else ():
         if fact.startswith(DESTROY_AT):
-            labels = key, shown_version(section, fact.removeprefix(DESTROY_AT))
+            labels = key, shown_version(fact.removeprefix(DESTROY_AT))
             at = datetime.fromisoformat(text).timestamp()
             yield seen.sample("kms_key_version_destroy_timestamp_seconds", *labels, value=at)
     if rotation and "age_days" in rotation.facts:
@@ -171,7 +163,7 @@ def _of_goldens(seen: Seen, found: Iterable[Golden]) -> Iterator[Sample]:
     grouped: dict[tuple[str, str, str], list[Golden]] = {}
     for one in found:
         if one.key_name in seen.target.keys and one.tried_at is not None:
-            shown = shown_version(seen.target.keys[one.key_name], one.version)
+            shown = shown_version(one.version)
             grouped.setdefault((one.key_name, shown, one.source), []).append(one)
     for labels, rows in grouped.items():
         yield seen.sample("kms_golden_decrypt_ok", *labels, value=not any(one.fault for one in rows))

@@ -69,11 +69,14 @@ class KmsMetrics(Collector):
         *,
         address_of: Callable[[str], str] = lambda base_url: base_url,
         tell: Callable[[str], None] = lambda _: None,
+        limit_seconds: float = SCRAPE_LIMIT_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._targets = {name: row for name, row in targets.items() if row.base_url}
+        self._limit_seconds = limit_seconds
         self._pages = {
-            name: KeptLooks(_reader(row, address_of), KEPT_SECONDS, monotonic) for name, row in self._targets.items()
+            name: KeptLooks(_reader(row, address_of, limit_seconds), KEPT_SECONDS, monotonic)
+            for name, row in self._targets.items()
         }
         self._ledger = KeptLooks(LedgerLook(targets, open_ledger, tell), KEPT_SECONDS, monotonic)
         self._last_well: dict[str, float] = {}
@@ -83,7 +86,7 @@ class KmsMetrics(Collector):
 
     def _samples(self) -> Iterator[Sample]:
         # The real time, whatever time looks are kept by: here somebody waits.
-        until = time.monotonic() + SCRAPE_LIMIT_SECONDS + _GRACE_SECONDS
+        until = time.monotonic() + self._limit_seconds + _GRACE_SECONDS
         pages, ledger = {name: page.begin() for name, page in self._pages.items()}, self._ledger.begin()
         for name, page in pages.items():
             reading = page.within(until - time.monotonic())
@@ -114,12 +117,12 @@ def page_samples(whose: tuple[str, str], reading: Reading) -> Iterator[Sample]:
     yield Sample("kms_health_read_seconds", whose, reading.milliseconds / 1000)
 
 
-def _reader(target: KmsTarget, address_of: Callable[[str], str]) -> Callable[[], Reading]:
-    limit_seconds = min(target.limit_seconds, SCRAPE_LIMIT_SECONDS)
+def _reader(target: KmsTarget, address_of: Callable[[str], str], limit_seconds: float) -> Callable[[], Reading]:
+    limit = min(target.limit_seconds, limit_seconds)
 
     def read() -> Reading:
         try:
-            return read_health(address_of(target.base_url), path=target.health_path, limit_seconds=limit_seconds)
+            return read_health(address_of(target.base_url), path=target.health_path, limit_seconds=limit)
         except (ValueError, OpsError) as error:
             # An address that cannot be asked is a page that cannot be reached: silence would look like nothing to check.
             return Reading("health.unreachable", str(error), None, None, None, 0.0, datetime.now(UTC))
