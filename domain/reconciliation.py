@@ -262,7 +262,7 @@ class TargetMonth:
 
     `low` and `high` bound the true residual share with the rule's confidence, None where nothing was compared.
     `raw_above` tells that the raw difference is above the rule and must be listed whatever the finding.
-    `loss_in_windows` is how many of the raw loss lie in known windows (incidents, failing verifications, rotations), whether
+    `loss_in_windows` is how many of the raw loss lie in known windows (incidents, failing verifications, rotations, KMS), whether
     they explain it or not; None where there is none of these, or nothing was compared.
     `days_missing` names days without data on either side. `trust` is where the emitted numbers come from.
     `before_waiver` is its finding without what someone accepts, None where that is the same.
@@ -315,7 +315,7 @@ class SourceFact:
 class Overlay:
     """A span in which losses may lie, of one target or of all (""). Only what somebody put down as an incident `explains` them.
 
-    That our own verifications failed, or that a credential was rotated, says where to look, and not what was lost.
+    That our own verifications failed, a credential was rotated, or a service's KMS check was DOWN says where to look, and not what was lost.
     """
 
     window: Window

@@ -284,7 +284,7 @@ def _listed_differences(ordered: Sequence[TargetMonth]) -> Iterator[str]:
 def _windows(ordered: Sequence[TargetMonth]) -> Iterator[str]:
     told = [(one, words) for one in ordered if (words := loss_in_windows(one))]
     if told:
-        yield "## Losses in known windows: incidents, failing verifications, rotations"
+        yield "## Losses in known windows: incidents, failing verifications, rotations, KMS checks that were DOWN"
         yield ""
         yield from (f"- {_text(one.target)}: {words}." for one, words in told[:_ROWS])
         yield from _more(len(told))

@@ -1,16 +1,18 @@
-"""Incidents, failing verifications and rotations are known windows; the first alone explain, and the report says what lies in them."""
+"""Incidents, failing verifications, rotations and KMS spells are known windows; the first alone explain, and the report says what lies in them."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from domain.kms_checks import Checked, faulty, passed
 from domain.names import Credential
 from domain.reconciliation import Bounds, Compared, Reconciliation
 from domain.reconciliation_sections import KnownIncident
 from domain.rotation import Kind, State, rotation_id
 from domain.windows import Window
 from ledger.held_credentials import see_credential
+from ledger.kms_checks import record_check
 from ledger.rotations import claim, open_rotation, write
 from steps.known_windows import known_windows
 from steps.reconciliation_document import target_rows
@@ -58,6 +60,20 @@ def test_a_rotation_of_another_month_is_no_window(prod: MonthScene) -> None:
     now = prod.scene.ledger.now()
 
     assert known_windows(prod.scene.context(), Window(now - timedelta(days=60), now - timedelta(days=30))) == ()
+
+
+def test_a_time_in_which_a_services_kms_was_down_is_one_window_of_all_integrations(prod: MonthScene) -> None:
+    ledger = prod.scene.ledger
+    lost, plain = faulty("golden/main", "kms.golden_lost", version="3"), faulty("application", "kms.plaintext")
+    for environment, parts in (("prod", (lost, plain)), ("staging", (lost,)), ("prod", (passed("application"),) * 2)):
+        record_check(ledger, "run-1", Checked(environment, "pay", parts))
+    now = ledger.now()
+
+    [found] = known_windows(prod.scene.context(), Window(now - timedelta(hours=1), now + timedelta(hours=1)))
+
+    assert (found.target, found.explains, found.window.end) == ("", False, now + timedelta(hours=1))
+    assert found.words.startswith("the KMS check of pay was DOWN from ")
+    assert found.words.endswith(" UTC: application, golden/main")
 
 
 def test_an_incident_that_somebody_named_explains(prod: MonthScene) -> None:
