@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from itertools import accumulate
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
@@ -57,7 +57,7 @@ def show_metrics(desk: Backend, ask: Ask) -> Response:
     del ask
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(desk))
-    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 class _Figures(Collector):
