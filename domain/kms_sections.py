@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from domain.names import Target
 
@@ -75,14 +76,14 @@ class KmsKeySection(BaseModel):
     context: Mapping[str, str] = Field(default_factory=dict)
 
 
-class KmsTarget(BaseModel):
+# No model: Prefect walks through what a task is given and calls dict() on each model it meets, and that calls a model's `keys`.
+@dataclass(config=ConfigDict(extra="forbid"), frozen=True, slots=True)
+class KmsTarget:
     """One service: its health page, its own canary, its keys; at least one of the three.
 
     `log_command` prints the service's last log lines, as a list of words (no shell); it is run where a check failed. `slow_ms` is the
     time of one operation from which on it is WARN, `limit_seconds` the time after which it failed.
     """
-
-    model_config = _STRICT
 
     environment: str
     base_url: BaseUrl = ""
