@@ -82,6 +82,11 @@ _COMMANDS = {
     ),
     "go-live": ("entrypoints.go_live", "go_live", "Record when an environment went live."),
     "deploy": ("entrypoints.deploy", "deploy", "Make Prefect hold what the catalog says; --check only looks."),
+    "kms-smoke": (
+        "entrypoints.kms_smoke",
+        "kms_smoke",
+        "One look at a service's health page: does it encrypt with the KMS? For CI, too.",
+    ),
     "audit": ("entrypoints.audit", "audit", "Recompute the audit chain and every bundle."),
     "metrics": ("entrypoints.metrics", "metrics", "Serve what KMS checks and health pages say to Prometheus."),
     "mocks": ("entrypoints.mocks", "mocks", "Run the stand-ins of all vendors on loopback."),

@@ -6,7 +6,6 @@ What the process's environment already says wins, so that a container needs neit
 
 import json
 import os
-import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +42,7 @@ def set_up() -> Path:
     folder.chmod(0o700)
     key_file = folder / FINGERPRINT_KEY_FILE
     if not key_file.exists():
-        write_private(key_file, secrets.token_hex(32) + "\n")
+        write_private(key_file, os.urandom(32).hex() + "\n")
     env_file = folder / ENV_FILE
     known = _read_env(env_file)
     missing = {name: value for name, value in _settings(folder, key_file).items() if name not in known}
@@ -94,7 +93,7 @@ def running_stand_ins() -> str:
 
 def write_private(file: Path, text: str) -> None:
     """Replace `file` at once by a copy that only its owner can read."""
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    draft = file.with_name(f"{file.name}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
