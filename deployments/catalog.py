@@ -10,6 +10,8 @@ from deployments.schedules import (
     AGES_DAILY,
     COLLECT_DAILY,
     DRILL_DAILY,
+    KMS_HALF_HOURLY,
+    KMS_QUARTERLY,
     RECONCILE_MONTHLY,
     ROTATE_DAILY,
     SWEEP_QUARTER_HOURLY,
@@ -24,6 +26,8 @@ from domain.names import (
     CREDENTIAL_AGES,
     DAY1_WIRING,
     DECIDE,
+    KMS_REVIEW,
+    KMS_SMOKE,
     RECONCILE,
     RESPOND,
     ROTATE,
@@ -41,8 +45,10 @@ from flows.decide_on_a_month import decide_on_a_month
 from flows.drill_rotations import drill_rotations
 from flows.reconcile_events import reconcile_events
 from flows.respond_to_a_compromise import respond_to_a_compromise
+from flows.review_kms import review_kms
 from flows.rotate_credentials import rotate_credentials
 from flows.rotate_what_is_due import rotate_what_is_due
+from flows.smoke_kms import smoke_kms
 from flows.step_a_rotation import step_a_rotation
 from flows.sweep_what_is_due import sweep_what_is_due
 from flows.verify_what_is_due import verify_what_is_due
@@ -83,5 +89,9 @@ CATALOG: tuple[Entry, ...] = (
     Entry(COLLECT_COUNTS, collect_counts, (COLLECT_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
     Entry(CHECK_YESTERDAY, check_yesterday, (YESTERDAY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
     Entry(DECIDE, decide_on_a_month, (), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "by-hand")),
+    # Not CANCEL_NEW: it would cancel the check that comes a minute after a failure when the half-hourly one runs, or that one. Nothing
+    # piles up: a run that starts late ends at once where its targets were checked since (steps/kms_choosing.py).
+    Entry(KMS_SMOKE, smoke_kms, (KMS_HALF_HOURLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand")),
+    Entry(KMS_REVIEW, review_kms, (KMS_QUARTERLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand")),
     Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled")),
 )  # fmt: skip

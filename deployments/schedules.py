@@ -29,3 +29,7 @@ COLLECT_DAILY = Tick("collect-counts-daily", "10 2 * * *")
 YESTERDAY_DAILY = Tick("check-yesterday-daily", "40 5 * * *")
 # Four days after the month, when late events have stopped coming; what is not settled then, the daily check makes up for.
 RECONCILE_MONTHLY = Tick("reconcile-monthly", "30 6 5 * *")
+# Off the full hour, and three minutes from the sweeps at the nearest.
+KMS_HALF_HOURLY = Tick("kms-smoke-half-hourly", "3,33 * * * *")
+# The second day of a quarter, when every check of the last one has ended.
+KMS_QUARTERLY = Tick("kms-review-quarterly", "0 7 2 1,4,7,10 *")

@@ -75,6 +75,11 @@ class TargetReview:
     destroyed_at: Mapping[str, datetime]
     operations: tuple[Operations, ...]
 
+    @property
+    def is_unseen(self) -> bool:
+        """Say whether checks were due and not one was made."""
+        return self.due > 0 and self.made == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Review:
@@ -127,7 +132,7 @@ def reviewed(ledger: Ledger, config: Config, environment: str, quarter: Quarter)
 def verdict_of(review: Review, world: World) -> Judgement:
     """Return HOLD for what is past its day, WAITING for what somebody has to look at by one, else GREEN."""
     overdue = any(age.is_overdue for target in review.targets for age in target.ages)
-    unseen = any(target.made == 0 for target in review.targets)
+    unseen = any(target.is_unseen for target in review.targets)
     if overdue or unseen or review.late or not review.targets:
         return Judgement(Verdict.HOLD, world)
     near = any(age.is_near for target in review.targets for age in target.ages)

@@ -37,11 +37,11 @@ def to_do(review: Review) -> list[str]:
     """Return what somebody has to do, the most urgent first, with its day."""
     by = f"{review.at + JUDGED_WITHIN:%Y-%m-%d}"
     return [
-        *(f"{one.target}: not one check was made. See that the deployment kms-smoke runs." for one in review.targets if not one.made),
+        *(f"{one.target}: not one check was made. See that the deployment kms-smoke runs." for one in review.targets if one.is_unseen),
         *(f"Spell {one.id} ({_whose(one)}) of an earlier quarter was never judged: opsflows kms judge {one.id} real, or false-alarm." for one in review.late),
         *(f"{name}: {words}" for name, words in _ages(review)),
         *(f"Spell {one.id} ({_whose(one)}): say by {by} what it was: opsflows kms judge {one.id} real, or false-alarm." for one in review.not_judged),
-        *(f"{one.target}: {len(one.missing)} spans without a check, {_hours(one.missing)} in all: find out by {by} why." for one in review.targets if one.made and one.missing),
+        *(f"{one.target}: {len(one.missing)} spans without a check, {_hours(one.missing)} in all: find out by {by} why." for one in review.targets if one.missing and not one.is_unseen),
     ]  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from domain.names import (
     CREDENTIAL_AGES,
     DAY1_WIRING,
     DECIDE,
+    KMS_REVIEW,
+    KMS_SMOKE,
     RECONCILE,
     RESPOND,
     ROTATE,
@@ -28,7 +30,7 @@ from tests.program import Standing, eventually
 
 ALL = {
     DAY1_WIRING, CONFIRM_STEP, VERIFY_DUE, SWEEPER, ROTATE, RESPOND, ROTATE_DUE, STEP_ROTATION, CREDENTIAL_AGES, ROTATION_DRILL,
-    RECONCILE, COLLECT_COUNTS, CHECK_YESTERDAY, DECIDE,
+    RECONCILE, COLLECT_COUNTS, CHECK_YESTERDAY, DECIDE, KMS_SMOKE, KMS_REVIEW,
 }  # fmt: skip
 
 
@@ -81,6 +83,7 @@ def test_every_schedule_ticks_as_the_catalog_says(standing: Standing) -> None:
         (entry.name, tick.slug, tick.cron, tick.timezone) for entry in CATALOG for tick in entry.schedules
     }
     assert {"reconcile-monthly", "collect-counts-daily", "check-yesterday-daily"} <= {slug for _, slug, _, _ in ticking}
+    assert ("kms-smoke", "kms-smoke-half-hourly", "3,33 * * * *", "UTC") in ticking
 
 
 def test_what_runs_on_a_schedule_needs_no_word_of_an_operator(standing: Standing) -> None:

@@ -1,0 +1,102 @@
+"""Every 30 minutes: whether services really encrypt with their KMS, and whether what was encrypted before still opens."""
+
+from datetime import datetime
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import Field
+
+from domain.config import Config, EnvironmentKind
+from domain.errors import OpsError
+from domain.names import KMS_SMOKE
+from domain.verdicts import World
+from ledger.opening import Ledger
+from steps.audited_run import AuditedRun, audited_run
+from steps.kms_alerting import clear_alerts_of_targets_gone
+from steps.kms_choosing import EVERY, chosen_targets, not_checked_since
+from steps.side_by_side import side_by_side
+from tasks.concluding import concluded, refused, together
+from tasks.kms import Looked, check_kms_target, environment_headline, kms_context, schedule_next, worst_judgement
+from tasks.preparing import own_ledger, read_own_config
+
+_NAME = KMS_SMOKE.partition("/")[0]
+_WORKERS = 8
+_NOTHING_DECLARED = "No [kms.<target>] outside the rehearsal is declared in opsflows.toml."
+
+
+@flow(name=_NAME, flow_run_name="kms smoke {targets} ({operator})", persist_result=False)
+def smoke_kms(
+    targets: Annotated[str, Field(min_length=1, max_length=2000)] = EVERY,
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY,
+    operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
+    reason: Annotated[str, Field(min_length=1, max_length=500)] = "scheduled check",
+) -> State[None]:
+    """Look at every declared service: its health page, its own canary, its keys, golden ciphertexts, versions, drift and age.
+
+    Nothing is changed at a provider. One answer is not a state: a part is DOWN after two failures of three, or at once where it
+    cannot be a hiccup; after a first failure the next check comes a minute later by itself.
+    When it fails: the state's message is the diagnosis, with what to do next. The artifact `kms-<environment>-<target>` has every
+    part, the golden ciphertexts and the service's last log lines; the runbooks are docs/runbooks/kms-*.md.
+
+    Args:
+        targets: "all" outside the rehearsal, or names of [kms.<target>] sections with commas between them.
+        environment: An environment of opsflows.toml, or "all". One that is named is checked whole, the rehearsal too.
+        operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
+        reason: Why it is run now, in your words.
+    """
+    try:
+        config = read_own_config()
+        chosen = chosen_targets(config, environment, targets)
+        if not chosen:
+            return Completed(message=_NOTHING_DECLARED, name="NothingDue")
+        states: dict[str, State[None]] = {}
+        with own_ledger() as ledger:
+            began: datetime = flow_run.scheduled_start_time or ledger.now()
+            for name, wanted in chosen.items():
+                due = not_checked_since(ledger, name, wanted, began)
+                if due:
+                    # What one environment lacks is no reason to leave the others unchecked.
+                    try:
+                        states[name] = _checked(ledger, config, name, due, operator, reason)
+                    except OpsError as error:
+                        states[name] = refused(error)
+                clear_alerts_of_targets_gone(ledger, config, name)
+    except OpsError as error:
+        return refused(error)
+    if not states:
+        return Completed(message=f"Everything was checked since {began:%H:%M} UTC, by another run.", name="NothingDue")
+    return together(states)
+
+
+def _checked(  # noqa: PLR0917 (what one environment's run works with)
+    ledger: Ledger, config: Config, environment: str, names: list[str], operator: str, reason: str
+) -> State[None]:
+    with audited_run(
+        ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason,
+        prefect_run_id=str(flow_run.id or ""), parameters={"targets": names},
+    ) as run:  # fmt: skip
+        looked = Looked()
+        with kms_context(run, config, environment) as context:
+            side_by_side(
+                lambda name: check_kms_target(run, context, name, looked, return_state=True), names, _WORKERS
+            )  # fmt: skip
+        return _concluded(run, config, environment, names, looked)
+
+
+def _concluded(
+    run: AuditedRun, config: Config, environment: str, names: list[str], looked: Looked
+) -> State[None]:  # fmt: skip
+    is_rehearsal = config.environment(environment).kind is EnvironmentKind.REHEARSAL
+    run.conclude(
+        worst_judgement(looked, names, World.REHEARSAL if is_rehearsal else World.REAL),
+        "\n".join(looked.targets[name].report for name in names if name in looked.targets),
+    )
+    again = {name: after for name in names if name in looked.targets and (after := looked.targets[name].again_after)}
+    if again:
+        # One run for all of them: of several the later ones would wait for each other.
+        at = run.ledger.now() + min(again.values())
+        schedule_next(run.ledger.id, environment, [*again], run.run_id, at)
+    return concluded(run, environment_headline(looked, names))

@@ -1,0 +1,189 @@
+"""Smoke checks through Prefect: green where a service encrypts with its KMS, a diagnosis and one page where it does not."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+
+from domain.kms_checks import Checked, faulty, passed
+from domain.quarters import Quarter
+from flows.review_kms import review_kms
+from flows.smoke_kms import smoke_kms
+from ledger.alerts import open_alerts
+from ledger.auditing import verify_audit
+from ledger.kms_checks import last_check, record_check, standings
+from ledger.kms_goldens import goldens
+from ledger.kms_judgements import Judged, judge_spell
+from ledger.runs import runs
+from tests.flows.conftest import Desk
+
+CONFIG = """
+[environments.rehearsal]
+kind = "rehearsal"
+in_scope = ["slack"]
+platforms = ["gcpkms"]
+
+[environments.rehearsal.alerts]
+page = "slack"
+ticket = "slack"
+
+[environments.staging]
+kind = "staging"
+in_scope = ["slack"]
+allowed_hosts = ["127.0.0.1"]
+
+[environments.staging.addresses]
+slack = "{url}/slack"
+
+[kms.sample]
+environment = "rehearsal"
+base_url = "$STAND_INS/backend"
+log_command = ["sh", "-c", "echo starting; echo $BACKEND said {long}; echo $OPSFLOWS_HOME; exit 3"]
+
+[kms.sample.application]
+encrypt = "/crypto/canary/encrypt"
+decrypt = "/crypto/canary/decrypt"
+envelope = "kms:v1:"
+token = "kms-sample-canary"
+
+[kms.sample.keys.main]
+provider = "gcp"
+credentials = "gcpkms"
+rotation_days = 3650
+"""
+LIVE = """
+[kms.pay]
+environment = "staging"
+base_url = "{url}/backend"
+
+[kms.pay.application]
+encrypt = "/crypto/canary/encrypt"
+decrypt = "/crypto/canary/decrypt"
+envelope = "kms:v1:"
+token = "kms-pay-canary"
+"""
+PLAINTEXT = "kms:rehearsal:sample:application"
+
+
+@pytest.fixture
+def kms_desk(desk: Desk, tmp_path: Path) -> Desk:
+    configure(desk, tmp_path)
+    return desk
+
+
+def configure(desk: Desk, folder: Path, more: str = "") -> None:
+    text = (CONFIG + more).format(url=desk.stand_ins.url, long="x" * 400)
+    (folder / "opsflows.toml").write_text(text)
+
+
+def check(targets: str = "sample") -> State[Any]:
+    state: State[Any] = smoke_kms(targets=targets, operator="ana", reason="test", return_state=True)
+    return state
+
+
+def told(desk: Desk) -> list[str]:
+    """Return the texts that arrived at Slack, where pages of this rehearsal go."""
+    return [str(one) for one in desk.stand_ins.control("GET", "/slack/requests") if "sample" in str(one)]
+
+
+def fall_back(desk: Desk) -> None:
+    desk.stand_ins.control("POST", "/backend/actions/fall_back", {"how": "plain"})
+
+
+def mend(desk: Desk) -> None:
+    desk.stand_ins.control("POST", "/backend/actions/fall_back", {"how": ""})
+
+
+def log_of(report: str) -> list[str]:
+    """Return the log lines that a report shows, without those that say nothing."""
+    shown = report.partition("## The service's last log lines")[2].partition("## ")[0]
+    return [line.strip() for line in shown.splitlines() if line.strip()]
+
+
+def artifacts() -> set[str]:
+    with get_client(sync_client=True) as client:
+        return {one.key or "" for one in client.read_artifacts()}
+
+
+def test_a_service_that_encrypts_with_its_kms_is_green_and_has_its_first_golden_ciphertext(kms_desk: Desk) -> None:
+    state = check()
+
+    [golden] = goldens(kms_desk.ledger, "rehearsal", "sample")
+    [run] = runs(kms_desk.ledger)
+    assert (state.name, state.message) == ("Completed", "GREEN (rehearsal): sample: 8 parts passed.")
+    assert (golden.key_name, golden.source, golden.fault) == ("main", "minted", "")
+    assert (run.flow, run.environment, run.actor, run.verdict) == ("kms-smoke", "rehearsal", "ana", "GREEN")
+    assert {"kms-rehearsal-sample", "kms-rehearsal-sample-parts"} <= artifacts()
+    assert told(kms_desk) == []
+    assert verify_audit(kms_desk.ledger, kms_desk.home).breaks == ()
+
+
+def test_plaintext_behind_a_well_health_page_is_a_hold_told_once_and_over_after_two_passes(kms_desk: Desk) -> None:
+    fall_back(kms_desk)
+    fallen, again = check(), check()
+    paged = told(kms_desk)
+    was_open = {alert.key for alert in open_alerts(kms_desk.ledger)}
+    mend(kms_desk)
+    once, twice = check(), check()
+
+    reports = [path.read_text() for path in sorted(kms_desk.home.glob("audit/kms-smoke/*/*/*/*/report.md"))]
+    assert [state.name for state in (fallen, again, once, twice)] == ["Hold", "Hold", "Hold", "Completed"]
+    assert (fallen.message or "").startswith(
+        "HOLD (rehearsal): sample application is DOWN. The application's encryption returned the text unencrypted"
+    )
+    assert (len(paged), was_open) == (1, {PLAINTEXT})
+    assert "Stop its writes" in paged[0]
+    assert "sample: application passed again" in (once.message or "")
+    assert (told(kms_desk), open_alerts(kms_desk.ledger)) == (paged, [])
+    assert [log_of(report) for report in reports[:2]] == [["starting", f"said {'x' * 292}..."]] * 2
+    assert [log_of(report) for report in reports[2:]] == [[], []]
+    assert verify_audit(kms_desk.ledger, kms_desk.home).breaks == ()
+
+
+def test_a_token_that_is_not_there_is_told_as_that_and_hides_no_other_part(kms_desk: Desk, tmp_path: Path) -> None:
+    configure(kms_desk, tmp_path, LIVE)
+    without = check("pay")
+    Secret(value=kms_desk.stand_ins.control("GET", "/backend/credentials")["BACKEND_TOKEN"]).save("kms-pay-canary")
+    given = check("pay")
+
+    kept = last_check(kms_desk.ledger, "staging", "pay")
+    assert without.name == "Waiting"
+    assert "The Prefect Secret block 'kms-pay-canary' is not there." in (without.message or "")
+    assert (given.name, given.message) == ("Completed", "GREEN: pay: 2 parts passed.")
+    assert kept is not None
+    assert set(standings(kms_desk.ledger, "staging", "pay")) == {"health", "application"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "name", "says"),
+    [
+        ("all", "NothingDue", "No [kms.<target>] outside the rehearsal is declared in opsflows.toml."),
+        ("moon", "BadInput", "moon is no [kms.<target>] of opsflows.toml."),
+    ],
+)
+def test_what_is_not_declared_is_not_checked(kms_desk: Desk, targets: str, name: str, says: str) -> None:
+    state = check(targets)
+
+    assert (state.name, (state.message or "")[: len(says)]) == (name, says)
+    assert runs(kms_desk.ledger) == []
+
+
+def test_a_quarter_is_on_hold_until_what_was_down_before_it_is_judged(kms_desk: Desk) -> None:
+    for _ in range(2):
+        record_check(kms_desk.ledger, "run", Checked("rehearsal", "sample", (passed("health"), faulty("canary/main", "kms.unreachable", "no answer"))))  # fmt: skip
+    this = Quarter.before(datetime.now(UTC) + timedelta(days=100))
+
+    waits = review_kms(quarter=str(this), environment="rehearsal", return_state=True)
+    judge_spell(kms_desk.ledger, "run", 1, Judged.FALSE_ALARM, who="ana", note="the VPN")
+    judged = review_kms(quarter=str(this), environment="rehearsal", return_state=True)
+
+    [first, second] = sorted(kms_desk.home.glob("audit/kms-review/*/*/*/*"))
+    assert (waits.name, judged.name) == ("Waiting", "Completed")
+    assert "opsflows kms judge 1" in (waits.message or "")
+    assert "not judged (1 spells" in (first / "report.md").read_text()
+    assert "1 of 1 judged spells (100 %)" in (second / "report.md").read_text()
+    assert (second / "review.json").exists()
