@@ -3,7 +3,7 @@
 A run makes two for the canary and at most two for golden ciphertexts. On top of that come the negative checks once a day, one
 operation for each replica and run (with the replica, which has a quota of its own), the first encryption of a new version's golden
 ciphertext, and what only a fault brings about: at most two repeats of an operation, runs a minute apart until three answers are
-in, the golden ciphertexts that failed, and once all of them.
+in, the golden ciphertexts that failed in each run, and all of them in the run that finds one lost.
 """
 
 RUNS_A_DAY = 48

@@ -50,6 +50,23 @@ class Lines:
     ticks: Callable[[], float] = time.monotonic
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of a target when it is checked at `at`: earlier checks, oldest first, and its goldens in force."""
+
+    at: datetime
+    kept: Sequence[KeptCheck]
+    goldens: Sequence[Golden]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One check, and by key what it leaves behind."""
+
+    checked: Checked
+    keys: Mapping[str, KeyChecked]
+
+
 def check_target(
     context: Context,
     name: str,
@@ -67,15 +84,30 @@ def check_target(
     Raises:
         Unavailable, OutcomeUnknown: the ledger does not answer; then nothing is known of what has to be opened.
     """
-    check = _Check(context, name, section, token, planned, lines or Lines())
     at = context.ledger.now()
-    kept = _kept_checks(context, name, at)
-    held = goldens(context.ledger, context.environment, name)
-    jobs: dict[str, Callable[[], KeyChecked]] = {one: partial(check.key, one, at, kept, held) for one in section.keys}
-    service, *keys = side_by_side(lambda job: job(), [check.service, *jobs.values()], _WORKERS)
-    for key_name, one in zip(jobs, keys, strict=True):
+    remembered = Remembered(at, _kept_checks(context, name, at), goldens(context.ledger, context.environment, name))
+    looked = look(context, name, section, remembered, token=token, planned=planned, lines=lines or Lines())
+    for key_name, one in looked.keys.items():
         _write_down(context, name, key_name, one)
-    return Checked(context.environment, name, tuple(part for one in (service, *keys) for part in one.parts))
+    return looked.checked
+
+
+def look(
+    context: Context,
+    name: str,
+    section: KmsTarget,
+    remembered: Remembered,
+    *,
+    token: str,
+    planned: Mapping[str, frozenset[str]],
+    lines: Lines,
+) -> Looked:
+    """Return what was seen of the target, and of each key what is to be kept; nothing is read from the ledger or written to it."""
+    check = _Check(context, name, section, token, planned, lines)
+    jobs: dict[str, Callable[[], KeyChecked]] = {one: partial(check.key, one, remembered) for one in section.keys}
+    service, *keys = side_by_side(lambda job: job(), [check.service, *jobs.values()], _WORKERS)
+    parts = tuple(part for one in (service, *keys) for part in one.parts)
+    return Looked(Checked(context.environment, name, parts), dict(zip(jobs, keys, strict=True)))
 
 
 def next_check_after(changes: Iterable[Change]) -> timedelta | None:
@@ -117,7 +149,7 @@ class _Check:
         """Return what was seen of the service itself: its page first, since a canary may wake what sleeps."""
         return KeyChecked((self._health(), self._application()))
 
-    def key(self, name: str, at: datetime, kept: Sequence[KeptCheck], held: Sequence[Golden]) -> KeyChecked:
+    def key(self, name: str, remembered: Remembered) -> KeyChecked:
         """Return what was seen of one key; one that cannot be connected to is a fault of its canary."""
         section = self.section.keys[name]
         provider = self.lines.providers[section.provider]
@@ -129,10 +161,10 @@ class _Check:
         except FaultSeen as seen:
             return not_reached(name, seen, kinds_of(section))
         question = KeyQuestion(
-            environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=at,
+            environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=remembered.at,
             connect=door.connect, asking=asking, random=self.lines.random, connect_other=self._other(name, door),
-            goldens=tuple(one for one in held if one.key_name == name),
-            planned=self.planned.get(name, frozenset()), past=past_of(kept, name, at),
+            goldens=tuple(one for one in remembered.goldens if one.key_name == name),
+            planned=self.planned.get(name, frozenset()), past=past_of(remembered.kept, name, remembered.at),
         )  # fmt: skip
         return check_key(question)
 

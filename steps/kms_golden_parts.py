@@ -47,15 +47,15 @@ def check_goldens(question: KeyQuestion, open_key: Callable[[str], KmsKey], chos
     """Return how the goldens whose turn it is opened, with those that are new.
 
     `chosen` is the key and version that encrypts now, None where nothing did or drift has something against it: then nothing new
-    is kept. A golden that is lost has all the others tried at once. What fails for another reason (network, permission) says
+    is kept. A golden that is found lost has all the others tried at once. What fails for another reason (network, permission) says
     nothing of a ciphertext; the rest then waits for the next run.
     """
     work = _Work([held(one) for one in question.goldens])
     _read_wrapped(question, chosen, work)
     if chosen is not None and chosen.version:
         _mint(question, open_key, chosen, work)
-    if _any_is_lost(question, open_key, work.untried(turns(work.every)), work):
-        _any_is_lost(question, open_key, work.untried(work.every), work)
+    if _finds_a_loss(question, open_key, work.untried(turns(work.every)), work):
+        _finds_a_loss(question, open_key, work.untried(work.every), work)
     return KeyChecked((_judged(question, work),), tuple(work.kept), tuple(work.trials))
 
 
@@ -115,11 +115,11 @@ def _mint(question: KeyQuestion, open_key: Callable[[str], KmsKey], chosen: Encr
     work.trials.append(Trial(golden))
 
 
-def _any_is_lost(
+def _finds_a_loss(
     question: KeyQuestion, open_key: Callable[[str], KmsKey], wanted: Iterable[Held], work: _Work
 ) -> bool:  # fmt: skip
-    """Try them in order, and say whether one is lost; what fails for another reason ends the trials."""
-    lost = False
+    """Try them in order, and say whether one is lost that was not known to be; what fails for another reason ends the trials."""
+    found = False
     for one in wanted:
         try:
             _try(question, open_key(one.golden.key), one.golden, work)
@@ -127,11 +127,11 @@ def _any_is_lost(
             work.troubles.append(seen)
             work.trials.append(Trial(one.golden, seen.fault, seen.detail))
             if FAULTS[seen.fault].fault_class is not FaultClass.GOLDEN:
-                return lost
-            lost = True
+                return found
+            found = found or not one.is_known_lost
         else:
             work.trials.append(Trial(one.golden))
-    return lost
+    return found
 
 
 def _try(question: KeyQuestion, key: KmsKey, golden: NewGolden, work: _Work) -> None:

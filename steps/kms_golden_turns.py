@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from domain.kms_budget import GOLDENS_A_RUN, GOLDENS_OPENED_DAILY, RUNS_A_DAY
+from domain.kms_faults import FAULTS, FaultClass
 from ledger.kms_goldens import MINTED, Golden, NewGolden
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -12,23 +13,30 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One golden as a run finds or makes it. A greater `order` is newer; `tried_at` is None where it never was."""
+    """One golden as a run finds or makes it. A greater `order` is newer; `tried_at` is None where it never was.
+
+    `fault` is what the last trial came to, empty where it opened.
+    """
 
     golden: NewGolden
     order: int
     tried_at: datetime | None = None
-    has_failed: bool = False
+    fault: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         return names_of(self.golden)
+
+    @property
+    def is_known_lost(self) -> bool:
+        return bool(self.fault) and FAULTS[self.fault].fault_class is FaultClass.GOLDEN
 
 
 def held(golden: Golden) -> Held:
     new = NewGolden(
         golden.key, golden.version, golden.source, golden.ciphertext, golden.plaintext_sha256, golden.context, golden.slot
     )  # fmt: skip
-    return Held(new, golden.id, golden.tried_at, bool(golden.fault))
+    return Held(new, golden.id, golden.tried_at, golden.fault)
 
 
 def names_of(golden: NewGolden | Golden) -> tuple[str, ...]:
@@ -37,16 +45,16 @@ def names_of(golden: NewGolden | Golden) -> tuple[str, ...]:
 
 
 def turns(every: Sequence[Held]) -> list[Held]:
-    """Return the newest, then those that failed last time, then the longest untried as far as there is room.
+    """Return the newest, those that failed last time, and of the others the longest untried.
 
-    What failed is always asked again: else a run that asks others would take the part for UP.
+    What failed is always asked again, on top of the others' turn: else a run that asks others would take the part for UP, and
+    one that is lost for good would keep the others from ever being opened.
     """
     first = newest(every)
     rest = [one for one in every if one is not first]
-    failed = [one for one in rest if one.has_failed]
-    others = sorted((one for one in rest if not one.has_failed), key=lambda one: (one.tried_at or _NEVER, one.order))
-    room = max(0, GOLDENS_A_RUN - 1 - len(failed))
-    return [*([first] if first else []), *failed, *others[:room]]
+    failed = [one for one in rest if one.fault]
+    others = sorted((one for one in rest if not one.fault), key=lambda one: (one.tried_at or _NEVER, one.order))
+    return [*([first] if first else []), *failed, *others[: GOLDENS_A_RUN - 1]]
 
 
 def newest(every: Sequence[Held]) -> Held | None:
