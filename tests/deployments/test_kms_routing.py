@@ -49,6 +49,12 @@ def test_the_dead_man_has_a_receiver_of_its_own() -> None:
     assert receiver_of(alertname="KMSCanaryDeadMan", **labels) == "kms-dead-man"
 
 
+def test_the_rehearsal_wakes_nobody() -> None:
+    labels = alerts()["KMSCanaryDown"]["labels"]
+
+    assert receiver_of(alertname="KMSCanaryDown", environment="rehearsal", **labels) == "nobody"
+
+
 def test_a_severity_that_nobody_thought_of_is_a_ticket_and_what_is_not_ours_is_left_alone() -> None:
     assert receiver_of(service="kms", severity="urgent") == "kms-ticket"
     assert receiver_of(alertname="Watchdog", severity="critical") == "nobody"

@@ -131,6 +131,7 @@ def test_each_alert_and_its_severity_is_in_the_table_for_people() -> None:
         name: rule["labels"]["severity"] for name, rule in alerts().items()
     }
     assert {name for name, _, _, grace in listed if grace != "no"} == WITH_GRACE
+    assert set(re.findall(r"^\| `(kms:\w+)` \|", page, re.MULTILINE)) == recordings()
 
 
 def failing_alerts(folder: Path, text: str, changed: dict[str, str], only: str = "") -> set[str]:
