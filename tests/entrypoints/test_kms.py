@@ -1,0 +1,166 @@
+"""`opsflows kms`: where everything stands, and what people decide, each decision an audited run; refusals in three sentences."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from domain.kms_checks import Checked, faulty, passed
+from domain.kms_names import shown_version
+from ledger.auditing import verify_audit
+from ledger.kms_checks import record_check
+from ledger.kms_goldens import MINTED, NewGolden, goldens, keep_golden
+from ledger.kms_judgements import Judged, judgements
+from ledger.opening import Ledger, open_ledger
+from ledger.runs import runs
+from tests.entrypoints.conftest import Cli, Said
+
+CONFIG = """
+[environments.prod]
+kind = "prod"
+in_scope = ["slack"]
+
+[kms.pay]
+environment = "prod"
+base_url = "https://pay.example.org"
+
+[kms.mail]
+environment = "prod"
+base_url = "https://mail.example.org"
+"""
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+MATERIAL = "9f" * 32
+SHOWN = shown_version(MATERIAL)
+
+
+@pytest.fixture
+def ledger(opsflows: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """The ledger of the home that the commands work in, with a configuration of two services beside it."""
+    config = tmp_path / "opsflows.toml"
+    config.write_text(CONFIG)
+    monkeypatch.setenv("OPSFLOWS_CONFIG", str(config))
+    opened = open_ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}")
+    yield opened
+    opened.close()
+
+
+def down(ledger: Ledger) -> None:
+    lost = faulty("golden/main", "kms.golden_lost", "destroyed", "1")
+    record_check(ledger, "run", Checked("prod", "pay", (passed("health", "it says KMS and ready"), lost)))
+
+
+def kept(ledger: Ledger, version: str = MATERIAL, source: str = MINTED) -> None:
+    keep_golden(
+        ledger, "run", "prod", "pay", "main", NewGolden(KEY, version, source, b"sealed", "ab" * 32, {}, slot=source)
+    )
+
+
+def refused(said: Said) -> str:
+    """The first of the three sentences with which nothing was done."""
+    assert (said.code, len(said.sentences), said.out) == (2, 3, "")
+    return said.sentences[0]
+
+
+def test_status_shows_where_parts_stand_and_the_numbers_of_spells(opsflows: Cli, ledger: Ledger) -> None:
+    down(ledger)
+
+    said = opsflows("kms", "status")
+
+    lines = said.out.splitlines()
+    assert said.code == 0
+    assert any("pay" in line and "health" in line and "UP" in line for line in lines)
+    assert any(
+        "golden/main" in line and "DOWN" in line and "does not open any more: destroyed." in line for line in lines
+    )
+    assert any(line.startswith("1 ") and "still DOWN" in line and "not judged" in line for line in lines)
+    assert "prod mail: never checked." in lines
+
+
+def test_status_for_machines_is_one_document(opsflows: Cli, ledger: Ledger) -> None:
+    down(ledger)
+
+    found = json.loads(opsflows("kms", "status", "--json", "--environment", "prod").out)
+
+    assert [(one["part"], one["standing"], one["fault"]) for one in found["parts"]] == [
+        ("health", "UP", ""),
+        ("golden/main", "DOWN", "kms.golden_lost"),
+    ]
+    assert found["never_checked"] == [{"environment": "prod", "target": "mail"}]
+    assert [(one["spell"], one["ended_at"], one["judged"]) for one in found["spells"]] == [(1, None, None)]
+
+
+def test_goldens_are_listed_without_a_key_id_or_a_ciphertext(opsflows: Cli, ledger: Ledger) -> None:
+    kept(ledger)
+    kept(ledger, "", "wrapped")
+
+    said = opsflows("kms", "goldens")
+
+    assert said.code == 0
+    assert {"main", "minted", "wrapped", "''"} <= set(said.out.split())
+    assert not [secret for secret in (MATERIAL, KEY, "sealed", "c2VhbGVk", "ab" * 32) if secret in said.out]
+
+
+@pytest.mark.parametrize("version", [MATERIAL, SHOWN], ids=["as it is kept", "as it is shown"])
+def test_a_golden_is_retired_as_a_run_that_says_who_and_why(
+    opsflows: Cli, ledger: Ledger, tmp_path: Path, version: str
+) -> None:
+    kept(ledger)
+
+    said = opsflows("kms", "retire-golden", "pay", "main", version, "--environment", "prod", "--by", "ada", "--reason", "re-encrypted")  # fmt: skip
+
+    [run] = runs(ledger)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("1 golden ciphertext of version ")
+    assert "may let the version be destroyed" in said.out
+    assert goldens(ledger) == []
+    assert (run.flow, run.actor, run.reason, run.verdict) == ("retire-golden", "ada", "re-encrypted", "GREEN")
+    assert verify_audit(ledger, tmp_path / "home").breaks == ()
+
+
+def test_a_wrapped_key_of_no_known_version_is_retired_by_an_empty_word(opsflows: Cli, ledger: Ledger) -> None:
+    kept(ledger, "", "wrapped")
+
+    said = opsflows("kms", "retire-golden", "pay", "main", "", "--environment", "prod", "--by", "ada", "--reason", "wrapped anew")  # fmt: skip
+
+    assert (said.code, goldens(ledger)) == (0, [])
+
+
+def test_what_has_no_golden_is_not_retired_and_the_try_is_kept(opsflows: Cli, ledger: Ledger) -> None:
+    said = opsflows("kms", "retire-golden", "pay", "main", "7", "--environment", "prod", "--by", "ada", "--reason", "no use")  # fmt: skip
+
+    assert refused(said) == "Version 7 of main in pay (prod) has no golden ciphertext."
+    assert [run.verdict for run in runs(ledger)] == ["BAD INPUT"]
+
+
+def test_a_spell_is_judged_and_the_last_word_stands(opsflows: Cli, ledger: Ledger) -> None:
+    down(ledger)
+
+    first = opsflows("kms", "judge", "1", "false-alarm", "--by", "ada", "--note", "a drill")
+    second = opsflows("kms", "judge", "1", "real", "--by", "bob")
+
+    assert (first.code, second.code) == (0, 0)
+    assert "was false alarm, says ada: a drill." in first.out
+    assert (judgements(ledger)[1].judged, judgements(ledger)[1].who) == (Judged.REAL, "bob")
+    assert {(run.flow, run.environment) for run in runs(ledger)} == {("judge-spell", "prod")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("judge", "9", "real"), "There is no spell 9."),
+        (("check", "moon"), "moon is no [kms.<target>] of opsflows.toml."),
+        (("check", "--environment", "moon"), "'moon' is not an environment."),
+        (("status", "--environment", "moon"), "'moon' is not an environment."),
+        (("retire-golden", "pay", "main", "1", "--environment", "prod", "--reason", " "), "No reason was given."),
+    ],
+)
+def test_what_cannot_be_is_refused(opsflows: Cli, ledger: Ledger, arguments: tuple[str, ...], sentence: str) -> None:
+    assert refused(opsflows("kms", *arguments)) == sentence
+
+
+def test_a_check_needs_a_running_server(opsflows: Cli, ledger: Ledger) -> None:
+    said = opsflows("kms", "check", "pay")
+
+    assert (said.code, said.out) == (2, "")
+    assert "Prefect" in said.err
