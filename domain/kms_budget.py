@@ -10,8 +10,8 @@ RUNS_A_DAY = 48
 CANARY_OPERATIONS = 2
 GOLDENS_A_RUN = 2
 REPEATS = 2
-# A changed byte, another context, another key, and one more for a day whose check falls into 23 hours.
-NEGATIVES_A_DAY = 4
+# A changed byte, another context, another key; made every 23 hours, so that a day may see two rounds of them.
+NEGATIVES_A_DAY = 2 * 3
 
 # Of one key, without repeats and negative checks: what kms_canary_operations_budget shows.
 DAILY_BUDGET = RUNS_A_DAY * (CANARY_OPERATIONS + GOLDENS_A_RUN)
