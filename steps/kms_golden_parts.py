@@ -56,7 +56,13 @@ def check_goldens(question: KeyQuestion, open_key: Callable[[str], KmsKey], chos
         _mint(question, open_key, chosen, work)
     if _finds_a_loss(question, open_key, work.untried(turns(work.every)), work):
         _finds_a_loss(question, open_key, work.untried(work.every), work)
-    return KeyChecked((_judged(question, work),), tuple(work.kept), tuple(work.trials))
+    told = tuple(trial for trial in work.trials if _says_something(trial))
+    return KeyChecked((_judged(question, work),), tuple(work.kept), told)
+
+
+def _says_something(trial: Trial) -> bool:
+    """Say whether the trial is one of the ciphertext. What the network, a quota or a permission failed leaves it untried."""
+    return not trial.fault or FAULTS[trial.fault].fault_class is FaultClass.GOLDEN
 
 
 def _read_wrapped(question: KeyQuestion, chosen: Encrypted | None, work: _Work) -> None:

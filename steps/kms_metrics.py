@@ -1,7 +1,7 @@
 """The metrics of the KMS smoke checks, gathered at scrape time: each health page as it is now, and what the ledger knows.
 
 All targets and the ledger are asked side by side, and none for longer than the scrape's limit. What does not answer in time is
-absent, or said to be down; it never holds up the others.
+said to be down; it never holds up the others.
 """
 
 import time
@@ -90,8 +90,7 @@ class KmsMetrics(Collector):
         pages, ledger = {name: page.begin() for name, page in self._pages.items()}, self._ledger.begin()
         for name, page in pages.items():
             reading = page.within(until - time.monotonic())
-            if reading is not None:
-                yield from self._of_page(name, reading)
+            yield from self._of_page(name, reading or _not_in_time(self._limit_seconds))
         samples = ledger.within(until - time.monotonic())
         yield Sample(LEDGER_UP, (), samples is not None)
         yield from samples or ()
@@ -115,6 +114,13 @@ def page_samples(whose: tuple[str, str], reading: Reading) -> Iterator[Sample]:
     if reading.ready is not None:
         yield Sample("kms_crypto_ready", whose, reading.ready)
     yield Sample("kms_health_read_seconds", whose, reading.milliseconds / 1000)
+
+
+def _not_in_time(limit_seconds: float) -> Reading:
+    """Return what a page is whose reading is not over: down, since an absent series would alert nobody."""
+    return Reading(
+        "health.timeout", "reading it is not over", None, None, None, limit_seconds * 1000, datetime.now(UTC)
+    )
 
 
 def _reader(target: KmsTarget, address_of: Callable[[str], str], limit_seconds: float) -> Callable[[], Reading]:
