@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
 
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
 from domain.kms_sections import KmsKeySection
@@ -80,19 +79,17 @@ class KeyChecked:
 
 
 class Ring:
-    """The keys that one check has open, each connected to once."""
+    """The keys that the check of one key has open, each connected to once; used by one thread."""
 
     def __init__(self, connect: Callable[[str], KmsKey]) -> None:
         self._connect = connect
         self._open: dict[str, KmsKey] = {}
-        self._lock = Lock()
 
     def key(self, name: str) -> KmsKey:
         """Return the key. Raises what `connect` raises."""
-        with self._lock:
-            if name not in self._open:
-                self._open[name] = self._connect(name)
-            return self._open[name]
+        if name not in self._open:
+            self._open[name] = self._connect(name)
+        return self._open[name]
 
     def called(self, name: str, key: KmsKey) -> None:
         """Know an open key by another name of it: the one in its answers."""
