@@ -2,10 +2,16 @@
 
 import importlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from prefect.blocks.core import Block
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
+from prefect.exceptions import ObjectAlreadyExists
 from pydantic import SecretStr
 
+from blocks.answering import answering
+from blocks.connection import documents, prefect_client, registered
 from domain.errors import BadInput
 from domain.names import Purpose, Target, block_name
 from vendors.capabilities import Integration, Variable, checked_values
@@ -44,46 +50,66 @@ def save_values(
     stored = _load_values(integration, target, environment, block_types(integration.name))
     merged = {**stored, **{k: v for k, v in given.items() if v}}
     fields = checked_values(integration, merged)
-    saved = []
-    for purpose, block_type in block_types(integration.name).items():
-        own = {row.field: fields[row.field] for row in _rows(integration, purpose) if row.field in fields}
-        if not own:
-            continue
-        name = block_name(target, environment, purpose)
-        block_type(**own).save(name, overwrite=True)
-        saved.append(name)
-    return tuple(saved)
+    blocks = {
+        block_name(target, environment, purpose): block_type(**own)
+        for purpose, block_type in block_types(integration.name).items()
+        if (own := {row.field: fields[row.field] for row in _rows(integration, purpose) if row.field in fields})
+    }
+    with prefect_client() as client:
+        for name, block in blocks.items():
+            _save(client, name, block)
+    return tuple(blocks)
 
 
 def _load_values(
     integration: Integration, target: Target, environment: str, purposes: Iterable[Purpose]
 ) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for purpose in purposes:
-        block = _load(block_types(integration.name)[purpose], block_name(target, environment, purpose))
-        if block is None:
-            continue
-        for row in _rows(integration, purpose):
-            value = getattr(block, row.field)
-            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
-            if text:
-                values[row.name] = text
-    return values
+    kinds = block_types(integration.name)
+    named = {block_name(target, environment, purpose): purpose for purpose in purposes}
+    with prefect_client() as client:
+        rows = documents(
+            client,
+            {"name": {"any_": sorted(named)}},
+            [kinds[purpose].get_block_type_slug() for purpose in named.values()],
+        )
+    data = {named[str(row["name"])]: _fitting(kinds[named[str(row["name"])]], row) for row in rows}
+    return {
+        row.name: text
+        for purpose in named.values()
+        for row in _rows(integration, purpose)
+        if purpose in data and (text := _text(getattr(data[purpose], row.field)))
+    }
 
 
 def _rows(integration: Integration, purpose: Purpose) -> list[Variable]:
     return [row for row in integration.variables if row.purpose is purpose]
 
 
-def _load(block_type: type[Block], name: str) -> Block | None:
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+
+
+def _fitting(kind: type[Block], row: Mapping[str, Any]) -> Block:
     try:
-        loaded = block_type.load(name)
-        return loaded if isinstance(loaded, Block) else None
-    except ValueError as error:
-        if "Unable to find block document" in str(error):
-            return None
+        return kind(**row["data"])
+    except ValueError:
         raise BadInput(
-            f"Block {name} is there, but does not fit its type any more.",
+            f"Block {row['name']} is there, but does not fit its type any more.",
             "It was written by another version, or edited by hand.",
             "Enter its values again with opsflows connect.",
         ) from None
+
+
+def _save(client: SyncPrefectClient, name: str, block: Block) -> None:
+    """Write the block's values in place of those that are there under its name."""
+    type_id, schema_id = registered(type(block))
+    data = {field: _text(value) if isinstance(value, SecretStr) else value for field, value in block}
+    made = BlockDocumentCreate(name=name, data=data, block_type_id=type_id, block_schema_id=schema_id)
+    with answering(changes=True):
+        try:
+            client.create_block_document(made)
+        except ObjectAlreadyExists:
+            there = client.read_block_document_by_name(name, type(block).get_block_type_slug())
+            client.update_block_document(
+                there.id, BlockDocumentUpdate(block_schema_id=schema_id, data=data, merge_existing_data=False)
+            )

@@ -4,32 +4,24 @@ Saving over a taken name fails at the server, so that a late worker cannot overw
 Prefect's client, without registering their types anew at each: a rotation writes few, a fleet of them thousands.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from threading import Lock
 from typing import Any, ClassVar
 
-import httpx
 from prefect.blocks.core import Block
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 from pydantic import Field, SecretStr
 
 from blocks.answering import answering
+from blocks.connection import documents, registered
 from blocks.store import block_types
 from domain.errors import BadInput, Rejected
 from domain.names import Credential, block_name
 from domain.values import TAKEN, StoredValue
 from vendors.capabilities import Integration
 from vendors.rotation import Rotation
-
-_REGISTERING = Lock()
-_TURN = Lock()
-_LONGEST_TURN_S = 30.0
 
 
 class CredentialVersion(Block):
@@ -64,7 +56,7 @@ class BlockStore:
             Rejected: the name is taken; what stands there stays.
             Unavailable, OutcomeUnknown: the Prefect server did not answer.
         """
-        type_id, schema_id = _registered(CredentialVersion, PREFECT_API_URL.value() or "")
+        type_id, schema_id = registered(CredentialVersion)
         data = {"value": stored.value, "vendor_id": stored.vendor_id, "marker": stored.marker}
         document = BlockDocumentCreate(name=name, data=data, block_type_id=type_id, block_schema_id=schema_id)
         with answering(changes=True):
@@ -98,7 +90,7 @@ class BlockStore:
         kind, data = self._kind, {self.rotation.field: value}
         row = self._by_name(str(credential), kind)
         if row is None:
-            type_id, schema_id = _registered(kind, PREFECT_API_URL.value() or "")
+            type_id, schema_id = registered(kind)
             document = BlockDocumentCreate(
                 name=str(credential), data=data, block_type_id=type_id, block_schema_id=schema_id
             )
@@ -150,54 +142,8 @@ class BlockStore:
         rows = self._filtered({"name": {"any_": [name]}}, [kind.get_block_type_slug()])
         return rows[0] if rows else None
 
-    def _filtered(self, documents: Mapping[str, object], slugs: list[str]) -> list[Mapping[str, Any]]:
-        asked = {"block_documents": documents, "block_types": {"slug": {"any_": slugs}}, "include_secrets": True}
-        with answering(changes=False):
-            answer = self.client.request("POST", "/block_documents/filter", json=asked)
-            rows: list[Mapping[str, Any]] = answer.json()
-        return rows
-
-
-@contextmanager
-def prefect_client() -> Iterator[SyncPrefectClient]:
-    """Give one connection to this process's Prefect server, for any number of stores."""
-    api = PREFECT_API_URL.value() or ""
-    in_turn = {"mounts": {f"http://{httpx.URL(api).host}": _InTurn()}} if api.startswith("http://") else {}
-    with get_client(httpx_settings=in_turn, sync_client=True) as client:
-        yield client
-
-
-class _InTurn(httpx.HTTPTransport):
-    """The line to a server that may be on SQLite, which turns a write away that meets another one.
-
-    Prefect's client asks again, but seconds later; so the threads of this process take turns at writing.
-    """
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if request.method == "GET" or request.url.path.endswith("/filter"):
-            return super().handle_request(request)
-        if not _TURN.acquire(timeout=_LONGEST_TURN_S):
-            raise httpx.ConnectTimeout("Other threads take too long over their writes; nothing was sent.")
-        try:
-            return super().handle_request(request)
-        finally:
-            _TURN.release()
-
-
-def _registered(kind: type[Block], server: str) -> tuple[Any, Any]:
-    """Return the ids of a block's type and schema; registered once per process and server."""
-    # Of two threads that register one type at the same time, each would find the other's half of it.
-    with _REGISTERING:
-        return _registered_once(kind, server)
-
-
-@cache
-def _registered_once(kind: type[Block], server: str) -> tuple[Any, Any]:
-    del server
-    # Registering is no change of ours: repeated, it comes to the same.
-    with answering(changes=False):
-        kind.register_type_and_schema()
-    return kind._block_type_id, kind._block_schema_id  # noqa: SLF001 (Prefect keeps them nowhere else)
+    def _filtered(self, wanted: Mapping[str, object], slugs: list[str]) -> list[Mapping[str, Any]]:
+        return documents(self.client, wanted, slugs)
 
 
 def _taken(name: str) -> Rejected:

@@ -139,8 +139,9 @@ def _order(rotation_id: str, done: str, act: Callable[[Ledger], RotationRecord])
 def _acknowledged(ledger: Ledger, rotation_id: str, consumer: str, by: str, proof: str) -> RotationRecord:
     require_server()
     quiet_prefect()
+    from blocks.connection import prefect_client  # noqa: PLC0415 (as above)
     from blocks.ledger_identity import claim  # noqa: PLC0415 (Prefect costs a second, an operator's word none)
-    from blocks.versions import BlockStore, prefect_client  # noqa: PLC0415 (as above)
+    from blocks.versions import BlockStore  # noqa: PLC0415 (as above)
 
     claim(ledger.id)
     credential = find_rotation(ledger, rotation_id).credential
@@ -151,8 +152,9 @@ def _acknowledged(ledger: Ledger, rotation_id: str, consumer: str, by: str, proo
 
 def _enter(ledger: Ledger, record: RotationRecord, value: str, by: str) -> None:
     quiet_prefect()
+    from blocks.connection import prefect_client  # noqa: PLC0415 (as above)
     from blocks.ledger_identity import claim  # noqa: PLC0415 (Prefect costs a second; a wrong id should not)
-    from blocks.versions import BlockStore, prefect_client  # noqa: PLC0415 (as above)
+    from blocks.versions import BlockStore  # noqa: PLC0415 (as above)
     from ledger.fingerprints import fingerprinter  # noqa: PLC0415 (as above)
     from tasks.preparing import fingerprint_key_file  # noqa: PLC0415 (as above)
 

@@ -10,8 +10,9 @@ from threading import RLock
 
 from prefect.client.orchestration import SyncPrefectClient
 
+from blocks.connection import prefect_client
 from blocks.store import values_with_manage
-from blocks.versions import BlockStore, prefect_client
+from blocks.versions import BlockStore
 from domain.config import Config
 from domain.drill import DRILL_STATE, drill_manifest, is_drill
 from domain.errors import BadInput

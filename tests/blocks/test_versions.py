@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from blocks.connection import prefect_client
 from blocks.store import load_values, save_values
-from blocks.versions import BlockStore, prefect_client
+from blocks.versions import BlockStore
 from domain.errors import OpsError, OutcomeUnknown, Rejected, Unavailable
 from domain.names import Credential, Target
 from domain.values import TAKEN, StoredValue
