@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from domain.kms_checks import Checked, faulty, passed
 from domain.kms_names import shown_version
+from domain.names import KMS_SMOKE
 from ledger.auditing import verify_audit
 from ledger.kms_checks import record_check
 from ledger.kms_goldens import MINTED, NewGolden, goldens, keep_golden
@@ -15,6 +17,7 @@ from ledger.kms_judgements import Judged, judgements
 from ledger.opening import Ledger, open_ledger
 from ledger.runs import runs
 from tests.entrypoints.conftest import Cli, Said
+from tests.program import Standing
 
 CONFIG = """
 [environments.prod]
@@ -164,3 +167,28 @@ def test_a_check_needs_a_running_server(opsflows: Cli, ledger: Ledger) -> None:
 
     assert (said.code, said.out) == (2, "")
     assert "Prefect" in said.err
+
+
+def test_the_rehearsals_service_is_checked_and_a_failure_is_asked_again_by_a_run_of_its_own(standing: Standing) -> None:
+    green = standing.run("kms", "check", "--environment", "rehearsal")
+    _let_page_answer(standing, 503)
+    once = standing.run("kms", "check", "sample", "--environment", "rehearsal", "--by", "ada")
+    coming = [run for run in standing.runs_of(KMS_SMOKE, "SCHEDULED") if "asked again" in run["name"]]
+    _let_page_answer(standing, 200)
+    status = standing.run("kms", "status", "--environment", "rehearsal", "--json")
+
+    assert (green.code, once.code, status.code) == (0, 0, 0), green.err + once.err + status.err
+    assert green.out.splitlines()[0] == "# GREEN (rehearsal): KMS of sample (rehearsal)"
+    assert green.out.splitlines()[-1] == "GREEN (rehearsal)"
+    assert once.out.splitlines()[-1] == "WAITING (rehearsal)"
+    assert "The health endpoint answered with status 503." in once.out
+    assert [(run["name"], run["parameters"]["targets"], run["parameters"]["environment"]) for run in coming] == [
+        ("kms smoke sample (asked again)", "sample", "rehearsal")
+    ]
+    assert {one["standing"] for one in json.loads(status.out)["parts"]} == {"UP"}
+
+
+def _let_page_answer(standing: Standing, status: int) -> None:
+    port = json.loads((standing.home.path / "ports.json").read_text())["stand_ins"]
+    url = f"http://127.0.0.1:{port}/_control/backend/actions/set_status"
+    httpx.post(url, json={"status": status}, trust_env=False).raise_for_status()
