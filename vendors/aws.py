@@ -113,6 +113,10 @@ class AwsLine:
                 _NO_IDENTITY,
             )
 
+    def open(self, service: str) -> None:
+        """Make the service's client now, so that the first request is not the one that pays for its import; nothing is sent."""
+        self._client(service)
+
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Make one request, named as botocore names it (`iam`, `list_access_keys`), and return what it answers.
 

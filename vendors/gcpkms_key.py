@@ -184,7 +184,8 @@ def connect_key(key: str, values: Mapping[str, str], address: str | None, conduc
     """Return the key, spoken to as the manage key among the values says (none: the worker itself).
 
     Raises:
-        BadInput: it is no name of a key, or the host is not allowed in this environment; nothing was sent.
+        BadInput: it is no name of a key, the host is not allowed in this environment, or the worker has no identity; nothing
+            was sent.
     """
     if not re.fullmatch(KEY_NAME, key):
         raise BadInput(
@@ -193,7 +194,10 @@ def connect_key(key: str, values: Mapping[str, str], address: str | None, conduc
             "Copy its resource name: projects/.../locations/.../keyRings/.../cryptoKeys/NAME, without a version.",
             "kms.config",
         )
-    return GoogleKey(connect_versions(key, values.get("manage_key", ""), address, conduct))
+    versions = connect_versions(key, values.get("manage_key", ""), address, conduct)
+    # What is measured is how long Google takes, not how long its client takes to be imported.
+    versions.line.open()
+    return GoogleKey(versions)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -69,6 +69,14 @@ class GoogleLine:
         self._bearer: Any = None
         conduct.hosts.check(self._url, PUBLISHED_HOSTS)
 
+    def open(self) -> None:
+        """Make the client now, so that the first request is not the one that pays for its import; nothing is sent.
+
+        Raises:
+            BadInput: the address has no such transport, or the worker has no identity.
+        """
+        self._opened()
+
     def exchange(
         self,
         verb: str,
