@@ -32,10 +32,23 @@ from steps.audited_run import audited_run, open_own_ledger
 from steps.conduct import stand_ins_url
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tests.leaks.canaries import from_file, malformed, secrets_in
+from tests.leaks.checking import ENVIRONMENT, TARGET, WRAPPED, check_everything, check_under, moments_secrets
+from tests.leaks.checking import sections_of as kms_sections_of
 from tests.leaks.reconciling import reconcile_everything, reconcile_under, reconciled_month, sections_of
 from tests.leaks.rotating import fail_everywhere, minted, rotate_everything
 from tests.leaks.sinks import KUBECONFIG, sink_sections
-from tests.leaks.world import FAULTS, LEAKED, LIVE, LIVE_PLATFORMS, PASSWORD, Control, Kept, Place, write_configurations
+from tests.leaks.world import (
+    BACKEND_TOKEN,
+    FAULTS,
+    LEAKED,
+    LIVE,
+    LIVE_PLATFORMS,
+    PASSWORD,
+    Control,
+    Kept,
+    Place,
+    write_configurations,
+)
 from vendors.capabilities import checked_values
 from vendors.registry import EVERY, INTEGRATIONS
 
@@ -48,7 +61,8 @@ def main() -> None:
     """Live through all of it, and keep what each part came to and which secrets there were."""
     place = Place(Path(sys.argv[1]))
     control = Control(stand_ins_url())
-    patient, short = write_configurations(place, control, sink_sections(place, control) + sections_of(place))
+    sections = sink_sections(place, control) + sections_of(place) + kms_sections_of(place, control)
+    patient, short = write_configurations(place, control, sections)
     # A heartbeat makes each run wait a second for its thread.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         os.environ[_CONFIG] = str(patient)
@@ -63,6 +77,7 @@ def main() -> None:
         outcomes |= _day_one_for_real()
         outcomes["sweep"] = _named(sweep_what_is_due(return_state=True))
         outcomes |= reconcile_everything()
+        outcomes |= check_everything(control)
         # Before a rotation revokes what it is verified with, and with time to confirm: the stand-ins index with a delay.
         outcomes["cli mock"] = str(_opsflows(["verify", "--mode", "mock", "--json"], {}))
         outcomes |= rotate_everything(control)
@@ -70,14 +85,17 @@ def main() -> None:
         os.environ[_CONFIG] = str(short)
         outcomes |= _failing(control)
         outcomes |= fail_everywhere(control)
+        # One of them is retired by a command.
+        moments = moments_secrets(control)
         outcomes |= _from_the_command_line(place)
         outcomes["a bug of ours"] = _named(_a_bug_of_ours(return_state=True))
         _leak_on_purpose(LEAKED, return_state=True)
         made |= minted()
+        moments |= moments_secrets(control)
     canaries = {**_canaries(control, given, saved), **made}
     # What has two names is looked for once.
     once = {value: name for name, value in canaries.items()}
-    place.keep(Kept(outcomes, {name: value for value, name in once.items()}, given, made, control.asked()))
+    place.keep(Kept(outcomes, {name: value for value, name in once.items()}, given, made, control.asked(), moments))
 
 
 def _canaries(control: Control, given: Mapping[str, Mapping[str, str]], saved: Mapping[str, str]) -> dict[str, str]:
@@ -86,6 +104,8 @@ def _canaries(control: Control, given: Mapping[str, Mapping[str, str]], saved: M
         **{f"{name} minted in step 27": text for name, text in saved.items()},
         **{f"{name} from a file": text for name, text in secrets_in(from_file()).items()},
         **{f"{name} malformed": text for name, text in secrets_in(malformed()).items()},
+        "token of the service": control.backend()[BACKEND_TOKEN],
+        "text of the wrapped key": WRAPPED,
         "token of the cluster": json.loads(control.cluster()[KUBECONFIG])["users"][0]["user"]["token"],
         "password of proxy and database": PASSWORD,
         "login of the Prefect API": os.environ["PREFECT_API_AUTH_STRING"],
@@ -126,6 +146,7 @@ def _failing(control: Control) -> dict[str, str]:
         control.break_with(fault)
         outcomes[f"due {fault.name}"] = _named(verify_what_is_due(return_state=True))
         outcomes |= reconcile_under(fault.name)
+        outcomes |= check_under(fault.name)
         if fault.name in {"echo401", "reset"}:
             real: dict[str, Any] = {**_WHO, "environment": LIVE, "wiring_mode": "real_all"}
             outcomes[f"real {fault.name}"] = _named(wire_day_one(**real, return_state=True))
@@ -161,15 +182,41 @@ def _from_the_command_line(place: Place) -> dict[str, str]:
         ("cli far", ["verify", "--environment", "far"], far),
         ("cli broken proxy", ["verify", "--environment", "far"], broken),
         ("cli lost ledger", ["verify", "--mode", "mock"], lost),
-        ("cli rotations", ["rotations"], {}),
-        ("cli rotate", ["rotate", "datadog", "--environment", "far", "--apply", "--no-follow"], {}),
         ("cli adopt", ["adopt", "datadog-default-far-send"], far),
-        ("cli freeze", ["freeze", "a test"], {}),
-        ("cli reconcile", ["reconcile", "--month", str(reconciled_month()), "--environment", "staging", "--json"], {}),
-        ("cli waivers", ["waivers"], {}),
-        ("cli audit", ["audit", "verify"], {}),
     ]
-    return {name: str(_opsflows(arguments, extra)) for name, arguments, extra in commands}
+    told = {name: str(_opsflows(arguments, extra)) for name, arguments, extra in commands}
+    return told | _one_after_the_other(place)
+
+
+def _one_after_the_other(place: Place) -> dict[str, str]:
+    """Run what needs no process of its own in one; the audit last, of all that was left."""
+    month = ["--month", str(reconciled_month()), "--environment", "staging"]
+    soon = f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
+    by, golden = ["--by", "a test"], ["1", "--environment", ENVIRONMENT, "--reason", "a test"]
+    commands = {
+        "cli rotations": ["rotations"],
+        "cli rotate": ["rotate", "datadog", "--environment", "far", "--apply", "--no-follow"],
+        "cli freeze": ["freeze", "a test"],
+        "cli reconcile": ["reconcile", *month, "--json"],
+        "cli waive": ["waive", "reconciliation", "sentry", *month, "--until", soon, "--reason", "a test", *by],
+        "cli waivers": ["waivers"],
+        "cli investigate": ["investigate", *month, "--integration", "datadog", "--due", soon, "--note", "why?", *by],
+        "cli sign-off": ["sign-off", *month, "--note", "read", *by],
+        "cli kms check": ["kms", "check", "--environment", ENVIRONMENT, *by],
+        "cli kms check again": ["kms", "check", TARGET, "--environment", ENVIRONMENT, *by],
+        "cli kms status": ["kms", "status"],
+        "cli kms goldens": ["kms", "goldens"],
+        "cli kms judge": ["kms", "judge", "1", "false-alarm", *by],
+        "cli kms retire-golden": ["kms", "retire-golden", TARGET, "main", *golden, *by],
+        "cli kms-smoke": ["kms-smoke", "--base-url", f"{stand_ins_url()}/backend", "--verbose"],
+        "cli metrics": ["metrics", "--textfile", str(place.root / "out" / "kms.prom")],
+        "cli sample-events": ["sample-events", "--month", str(reconciled_month())],
+        "cli audit": ["audit", "verify"],
+    }
+    file = place.root / "commands.json"
+    file.write_text(json.dumps(commands))
+    subprocess.run([sys.executable, "-m", "tests.leaks.commanding", str(file)], cwd=_ROOT, check=True, timeout=240)
+    return {name: str(code) for name, code in json.loads(file.read_text()).items()}
 
 
 def _opsflows(arguments: list[str], extra: Mapping[str, str]) -> int:

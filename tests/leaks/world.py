@@ -20,6 +20,9 @@ PASSWORD = "pr0xy+Pa%ss/w=ord&Kq7"
 _KEPT = "kept.json"
 # A place and no integration: nothing of its own is rotated.
 _CLUSTER = "kubernetes"
+# A service that is checked, and no integration either.
+BACKEND, BACKEND_TOKEN = "backend", "BACKEND_TOKEN"
+_OTHERS = (_CLUSTER, BACKEND)
 LIVE = "live"
 # Those that its places are opened with; staging has all. Each stored one costs Prefect half a second.
 LIVE_PLATFORMS = ("github", "gcpsecret", "awssecret")
@@ -95,7 +98,8 @@ class Place:
 class Kept:
     """What a life came to: each part's outcome, the secrets there were, and what each stand-in was asked.
 
-    `given` are the stand-ins' own credentials, by vendor; `minted` what rotations made and kept, by document.
+    `given` are the stand-ins' own credentials, by vendor; `minted` what rotations made and kept, by document; `moments` in base64
+    what was encrypted to see it decrypted.
     """
 
     outcomes: Mapping[str, str]
@@ -103,6 +107,7 @@ class Kept:
     given: Mapping[str, Mapping[str, str]]
     minted: Mapping[str, str]
     asked: Mapping[str, str]
+    moments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,10 @@ class Control:
         found: dict[str, str] = self._ask("GET", f"/{_CLUSTER}/credentials")
         return found
 
+    def backend(self) -> dict[str, str]:
+        found: dict[str, str] = self._ask("GET", f"/{BACKEND}/credentials")
+        return found
+
     def addresses(self) -> dict[str, str]:
         """Return where each integration's client is to go, to the gRPC port where the vendor speaks that."""
         found: dict[str, str] = self._ask("GET", "/addresses")
@@ -127,11 +136,16 @@ class Control:
 
     def asked(self) -> dict[str, str]:
         """Return, per vendor, every request that arrived there, as text."""
-        return {vendor: json.dumps(self._ask("GET", f"/{vendor}/requests")) for vendor in (*EVERY, _CLUSTER)}
+        return {vendor: json.dumps(self.requests(vendor)) for vendor in (*EVERY, *_OTHERS)}
+
+    def requests(self, vendor: str) -> list[dict[str, Any]]:
+        """Return every request that arrived at one stand-in."""
+        found: list[dict[str, Any]] = self._ask("GET", f"/{vendor}/requests")
+        return found
 
     def break_with(self, fault: Fault) -> None:
         """Let every stand-in answer so, with its own credentials as the echo."""
-        for vendor, values in {**self.credentials(), _CLUSTER: self.cluster()}.items():
+        for vendor, values in {**self.credentials(), _CLUSTER: self.cluster(), BACKEND: self.backend()}.items():
             self.break_one(vendor, fault, values)
 
     def break_one(
@@ -149,7 +163,7 @@ class Control:
         return told
 
     def mend(self, *vendors: str) -> None:
-        for vendor in vendors or (*EVERY, _CLUSTER):
+        for vendor in vendors or (*EVERY, *_OTHERS):
             self._ask("DELETE", f"/{vendor}/faults")
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
