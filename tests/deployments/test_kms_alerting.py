@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from domain.kms_checks import Checked, passed
+from domain.kms_sections import KmsTarget
+from ledger.kms_checks import record_check
+from ledger.opening import open_ledger
+from steps.kms_metrics import KmsMetrics
+from tests.conftest import StandIns
 from tests.deployments.alerting_line import BASE, SPEED, Inbox, alerting_line, divided
 from tests.program import eventually
 from tests.stores.loopback import Asked, Told, serving
@@ -107,6 +114,37 @@ def test_a_service_turns_bad_and_those_who_must_hear_of_it_until_it_is_well_agai
     }
     with capsys.disabled():
         sys.stdout.write("".join(f"\n{what}: {s:.1f} s, unscaled about {s * SPEED:.0f} s" for what, s in took.items()))
+
+
+@pytest.mark.prove
+def test_a_backend_that_turns_bad_is_paged_through_the_exporter_itself(
+    tmp_path: Path, stand_ins: StandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = f"{stand_ins.url}/backend"
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    record_check(ledger, "run", Checked("prod", "payments", (passed("health"),)))
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(KmsMetrics({"payments": KmsTarget("prod", base_url=backend)}, lambda: ledger))
+
+    def exported(_: Asked) -> Told:
+        return Told(200, generate_latest(registry), _PLAIN)
+
+    with serving(exported) as exporter:
+        scraped = f"{exporter.url.removeprefix('http://')}/metrics"
+        with alerting_line(tmp_path, scraped, f"{backend.removeprefix('http://')}/metrics") as line:
+            eventually(lambda: len(exporter.asked) > 8)
+            quiet = list(line.inbox.sent)
+
+            began = time.monotonic()
+            stand_ins.control("POST", "/backend/actions/set_mode", {"mode": "local"})
+            page = told(line.inbox, "kms-page", "KMSCryptoModeNotKMS", "firing") - began
+            stand_ins.control("POST", "/backend/actions/set_mode", {"mode": "kms"})
+            told(line.inbox, "kms-page", "KMSCryptoModeNotKMS", "resolved")
+    ledger.close()
+
+    assert quiet == []
+    with capsys.disabled():
+        sys.stdout.write(f"\nbackend to webhook, exporter's cache of 10 s and five minutes in 5 s: {page:.1f} s")
 
 
 def told(inbox: Inbox, receiver: str, alert: str, status: str) -> float:
