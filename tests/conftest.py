@@ -81,16 +81,22 @@ def stand_ins(served_stand_ins: StandIns) -> StandIns:
 
 
 @pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Prefect server of this process's own (SQLite), for flows and blocks that run in the tests' process."""
     # Imported here, because most tests need no Prefect, and its import takes a second.
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415 (as above)
+    from prefect.settings import (  # noqa: PLC0415 (as above)
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
     from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 (as above)
 
+    # Prefect's clients read it anew for every connection: the machine's authorities would cost 40 ms each time.
+    ca_file = ThrowAwayAuthority().write_ca(tmp_path_factory.mktemp("prefect") / "ca.pem")
     # Without a heartbeat a flow run takes a quarter of a second instead of one; nothing here is about heartbeats.
     with (
         prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_API_SSL_CERT_FILE: str(ca_file)}),
     ):
         yield
 
