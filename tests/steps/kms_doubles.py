@@ -46,6 +46,8 @@ class Cloud:
     told_primary: str = ""
     rotates_at: datetime | None = None
     opens_anything: bool = False
+    # What a ciphertext that does not fit is answered with.
+    refuses_with: OpsError = field(default_factory=lambda: refused("kms.not_opened"))
     swaps_text: bool = False
     tells_version: bool = True
     share: float = 0.0
@@ -108,7 +110,7 @@ class CloudKey:
         self.cloud.meet("decrypt")
         key, version, plaintext = self._key, str(ciphertext[0]), ciphertext[1:-_MAC]
         if not self.cloud.opens_anything and ciphertext[-_MAC:] != _mac(key, version, context, plaintext):
-            raise refused("kms.not_opened")
+            raise self.cloud.refuses_with
         self._require_enabled(key, version)
         return Unsealed(plaintext[::-1] if self.cloud.swaps_text else plaintext)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import OpsError
 from domain.kms_checks import Part, PartOutcome
 from domain.kms_faults import FAULTS, FaultClass
 from domain.kms_standing import Standing
@@ -398,6 +399,18 @@ def test_negative_checks_are_made_daily_and_again_at_once_after_a_failure(bench:
     assert (soon.outcome, daily.outcome) == (PartOutcome.NOT_RUN, PartOutcome.PASS)
     assert daily.operations == 3
     assert (accepted.fault, again.fault) == ("kms.tampered_accepted", "kms.tampered_accepted")
+
+
+@pytest.mark.parametrize("answer", [unavailable("kms.unreachable"), refused("kms.permission")])
+def test_what_is_refused_for_another_reason_is_no_passed_negative_check(bench: Bench, answer: OpsError) -> None:
+    bench.cloud.refuses_with = answer
+
+    failing = bench.parts(DAY)["negative/main"]
+    bench.cloud.refuses_with = refused("kms.not_opened")
+    again = bench.parts()["negative/main"]
+
+    assert (failing.outcome, failing.fault) == (PartOutcome.FAIL, answer.symptom)
+    assert again.outcome is PartOutcome.PASS
 
 
 def test_without_another_key_the_negative_check_says_what_it_left_out(ledger: Ledger) -> None:
