@@ -10,7 +10,7 @@ def test_the_last_lines_are_shown_and_empty_ones_are_not() -> None:
 
 
 def test_a_secret_of_ours_is_taken_out_even_where_the_line_is_cut_within_it() -> None:
-    secret = "tok-1234567890"  # noqa: S105 (a made one)
+    secret = "tok-1234567890"
     line = "x" * (LONGEST_LINE - 8) + secret
 
     [shown] = shown_lines([line], [secret, "abc", ""])
