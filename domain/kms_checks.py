@@ -111,7 +111,8 @@ def faulty(name: str, fault: str, detail: str = "", version: str = "") -> Part:
 
 
 def worst(parts: Iterable[Part]) -> Part | None:
-    """Return the part that an on-call reads first: a page before a ticket before a warning, else in the order given."""
+    """Return the part that an on-call reads first: a page before a ticket before a warning, of those what waits for no second answer."""
     order = (Severity.PAGE, Severity.TICKET, Severity.WARN)
-    wrong = [part for part in parts if part.row is not None]
-    return min(wrong, key=lambda part: order.index(part.row.severity) if part.row else 0, default=None)
+    wrong = [(part, row) for part in parts if (row := part.row) is not None]
+    first = min(wrong, key=lambda one: (order.index(one[1].severity), not one[1].at_once), default=None)
+    return first[0] if first else None
