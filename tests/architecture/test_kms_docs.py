@@ -25,7 +25,6 @@ _TARGET: dict[str, FieldInfo | object] = {
     ],
     # The default names hold where the rows are in memory, and so are others in each process.
     ids=["target", "application", "key"],
-    ids=str,
 )
 def test_every_key_of_a_service_is_explained_in_its_section(section: str, rows: dict[str, FieldInfo | object]) -> None:
     [part] = [part for part in re.split(r"\n###? ", CONFIGURATION) if part.startswith(f"`{section}`\n")]
