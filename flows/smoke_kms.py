@@ -42,7 +42,7 @@ def smoke_kms(
     part, the golden ciphertexts and the service's last log lines; the runbooks are docs/runbooks/kms-*.md.
 
     Args:
-        targets: "all" outside the rehearsal, or names of [kms.<target>] sections with commas between them.
+        targets: "all" outside the rehearsal, or names of [kms.NAME] sections with commas between them.
         environment: An environment of opsflows.toml, or "all". One that is named is checked whole, the rehearsal too.
         operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
         reason: Why it is run now, in your words.
