@@ -13,12 +13,12 @@ change. What the key does not open cannot be told, and holds as well; where the 
 Source: docs/adr/0016-kms-checks.md
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from types import MappingProxyType
 
 from domain.errors import OpsError, Rejected
+from domain.kms_names import is_same_key
 from domain.rotation import Wait
 from ledger.kms_goldens import WRAPPED, Golden, goldens
 from ledger.opening import Ledger
@@ -29,7 +29,6 @@ from vendors.rotation import Rotation
 
 _TOLD = 5
 _NO_VERSION = "''"
-_PROJECT = re.compile(r"projects/([^/]+)(/.+)")
 _BY_INTEGRATION: Mapping[str, KmsProvider] = MappingProxyType({row.integration: row for row in KEY_PROVIDERS.values()})
 _NEXT_STEP = (
     "Encrypt anew what needs it: where it is switched off, enable it at the vendor for that. Where nothing needs the version of a "
@@ -91,16 +90,6 @@ def goldens_holding(ledger: Ledger, key: str, version: str, connect: Callable[[]
             for one in unknown:
                 if why := _why_it_may_need(opened, inventory, one, version):
                     yield _words(one, why)
-
-
-def is_same_key(one: str, other: str) -> bool:
-    """Say whether both names are of one key; a project by its number may be any project, since Google takes both names."""
-    if one == other:
-        return True
-    mine, theirs = _PROJECT.fullmatch(one), _PROJECT.fullmatch(other)
-    if mine is None or theirs is None or mine[2] != theirs[2]:
-        return False
-    return mine[1].isdecimal() != theirs[1].isdecimal()
 
 
 def _why_it_may_need(key: KmsKey, inventory: Inventory, golden: Golden, version: str) -> str:

@@ -15,7 +15,7 @@ from domain.rotation import RotationRecord, State, Wait
 from ledger.kms_goldens import MINTED, WRAPPED, NewGolden, keep_golden, retire_goldens
 from ledger.rotations import Held, claim, note
 from steps.attempts import delete_marked
-from steps.destruction_guard import guarded_by, is_same_key
+from steps.destruction_guard import guarded_by
 from steps.minting import give_up
 from steps.orphans import sweep_orphans
 from steps.rolling_back import roll_back
@@ -206,21 +206,6 @@ def test_whoever_lets_a_vendor_end_something_asks_the_guard_first() -> None:
         "rolling_back._give_up_unlisted",
     }  # fmt: skip
     assert [name for name, calls in asks.items() if not calls & {"held_back", "refuse_needed"}] == []
-
-
-@pytest.mark.parametrize(
-    ("other", "same"),
-    [
-        (_KEY, True),
-        (_KEY.replace("projects/p/", "projects/123456/"), True),
-        (_KEY.replace("projects/p/", "projects/q/"), False),
-        (_KEY.replace("cryptoKeys/k", "cryptoKeys/k2"), False),
-        ("arn:aws:kms:eu-west-1:1:key/k", False),
-    ],
-)
-def test_a_key_is_known_by_its_projects_name_or_number(other: str, *, same: bool) -> None:
-    assert is_same_key(_KEY, other) is same
-    assert is_same_key(other, _KEY) is same
 
 
 def encrypted(stage: Stage) -> bytes:
