@@ -28,9 +28,15 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 def prefect_client() -> Iterator[SyncPrefectClient]:
     """Give one connection to this process's Prefect server, for any number of stores."""
     api = PREFECT_API_URL.value() or ""
-    plain = {"verify": _NO_TLS, "mounts": {f"http://{httpx.URL(api).host}": _InTurn(verify=_NO_TLS)}}
+    plain = {"verify": _NO_TLS, "mounts": {f"http://{_host(api)}": _InTurn(verify=_NO_TLS)}}
     with get_client(httpx_settings=plain if api.startswith("http://") else {}, sync_client=True) as client:
         yield client
+
+
+def _host(api: str) -> str:
+    """Return the address's host as a mount takes it: httpx gives an IPv6 address without the brackets that it then wants."""
+    host = httpx.URL(api).host
+    return f"[{host}]" if ":" in host else host
 
 
 class _InTurn(httpx.HTTPTransport):

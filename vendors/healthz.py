@@ -373,12 +373,19 @@ def _judged_head(head: _Head) -> str:
     return note
 
 
+def _says_stored(name: str, text: str) -> bool:
+    if name == "cache-status":
+        # Of its words only `hit` is an answer from the store; `fwd=stale` went to the service. Source: RFC 9211
+        return re.search(r";\s*hit\b(?!\s*=\s*\?0)", text) is not None
+    return any(_STORED.fullmatch(word) for word in re.findall(r"[a-z]+", text))
+
+
 def _judged_age(head: _Head) -> str:
     # An age that is no number is written by a cache as well.
     if any(text.strip("0") for text in head.all("age")):
         raise _Finding("cached", "its Age is not 0")
     for name, text in head.fields:
-        if name in _CACHE_FIELDS and any(_STORED.fullmatch(word) for word in re.findall(r"[a-z]+", text.lower())):
+        if name in _CACHE_FIELDS and _says_stored(name, text.lower()):
             raise _Finding("cached", f"{name} says so")
     # What is missing or malformed says nothing; no cache takes a Date away.
     ahead = [date - _now() for text in head.all("date") if (date := _date(text)) is not None]

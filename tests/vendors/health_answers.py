@@ -39,6 +39,7 @@ GREEN: Mapping[str, Callable[[], bytes]] = {
     "no length, but an end": lambda: without_length(HEALTHY),
     "an interim answer first": lambda: b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + told(),
     "not compressed": lambda: told(headers={"Content-Encoding": "identity"}),
+    "a cache that had it too old and asked": lambda: told(headers={"Cache-Status": "Edge; fwd=stale; fwd-status=200; stored"}),
     "a cache that missed": lambda: told(headers={"X-Cache": "MISS from WHITELISTED", "CF-Cache-Status": "DYNAMIC", "Age": "0"}),
     "no Date": lambda: told(headers={"Date": ""}),
     "a Date that cannot be read": lambda: told(headers={"Date": "Sun, 99 Foo 2026 10:00:00 GMT"}),
