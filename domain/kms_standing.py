@@ -1,8 +1,9 @@
 """When a part counts as DOWN and when as UP again: one answer is not a state.
 
-DOWN after two failures among three answers, or at once where the fault's row says so; UP after two passes in a row. An answer
-against the standing is asked again a minute later until three answers are in. Four changes within an hour are flapping. Answers
-older than two hours say nothing about now. All of it is a value, so that the ledger can keep it and a restart forgets nothing.
+DOWN after two failures among three answers, or at once where the fault's row says so; UP after two passes in a row. After an
+answer against the standing two more are asked for, a minute apart; one that leaves the standing as it was begins anew, and a part
+that came UP is asked no more. Four changes within an hour are flapping. Answers older than two hours say nothing about now. All of
+it is a value, so that the ledger can keep it and a restart forgets nothing.
 Source: HashiCorp Vault (10 minutes healthy, 1 minute unhealthy), Kubernetes KMS v2 (1 minute, 10 seconds)
 """
 
@@ -64,20 +65,30 @@ def after(before: PartStanding, answer: Answer) -> PartStanding:
     """Return where the part stands with one more answer."""
     told = (*before.recent, answer)
     recent = tuple(one for one in told if one.at > answer.at - COUNTS_FOR)[-ANSWERS:]
-    against = answer.passed != (before.standing is Standing.UP)
     standing = _decided(before.standing, recent)
     changed = standing is not before.standing
-    came_up = changed and standing is Standing.UP
     changes = tuple(at for at in before.changes if at > answer.at - FLAPPING_WITHIN)
     return replace(
         before,
         standing=standing,
         since=answer.at if changed else before.since,
         recent=recent,
-        still_due=before.still_due - 1 if before.still_due else (ANSWERS - 1 if against and not came_up else 0),
+        still_due=_still_due(before, answer, standing),
         changes=(*changes, answer.at) if changed else changes,
         last_passed_at=answer.at if answer.passed else before.last_passed_at,
     )
+
+
+def _still_due(before: PartStanding, answer: Answer, standing: Standing) -> int:
+    """Return how many answers are asked for a minute apart: none of a part that came UP, two after one that changed nothing."""
+    is_against = answer.passed != (before.standing is Standing.UP)
+    changed = standing is not before.standing
+    if changed and standing is Standing.UP:
+        return 0
+    # What is DOWN at once has its three answers as well: it is the first of them.
+    if is_against and not (changed and before.still_due):
+        return ANSWERS - 1
+    return max(before.still_due - 1, 0)
 
 
 def _decided(standing: Standing, recent: tuple[Answer, ...]) -> Standing:
