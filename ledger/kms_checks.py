@@ -1,17 +1,17 @@
 """What KMS checks saw, and where each part stands by it: kept in one transaction, so that a restart forgets and doubles nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, insert, select, tuple_, update
 
 from domain.kms_checks import Checked, Part, PartOutcome
 from domain.kms_standing import Answer, PartStanding, Standing, after, beginning
 from ledger import chain
-from ledger.inserting import insert_new, insert_or_replace
+from ledger.inserting import insert_new
 from ledger.kms_schema import KMS_CHECKS, KMS_FAULT_COUNTS, KMS_SPELLS, KMS_STANDINGS
 from ledger.opening import Ledger
 
@@ -59,27 +59,47 @@ class Spell:
 
 
 def record_check(ledger: Ledger, run_id: str, checked: Checked) -> list[Change]:
-    """Keep the check, take each part's answer into its standing, and return what each came to; NOT RUN is no answer."""
+    """Keep the check, take each part's answer into its standing, and return what each came to; NOT RUN is no answer.
+
+    A part that the check does not name is declared no more: where it stood is forgotten, and its spell is over.
+    """
     with ledger.writing() as connection:
         # Of two checks at once the second waits here, and sees the standing that the first one left.
         chain.hold(connection)
         at = ledger.now_in(connection)
         connection.execute(insert(KMS_CHECKS).values(run_id=run_id, at=at, **_row(checked)))
+        stood = _standings(connection, checked.environment, checked.target)
         counted = [part for part in checked.parts if part.outcome is not PartOutcome.NOT_RUN]
-        changes = [_taken_in(connection, checked, part, at) for part in counted]
+        changes = [_taken_in(part, stood.get(part.name), at) for part in counted]
+        named = {part.name for part in checked.parts}
+        stands = {part: one for part, one in stood.items() if part in named} | {
+            one.part.name: one.now for one in changes
+        }
+        _keep_standings(connection, checked, stands)
         for change in changes:
+            _count(connection, checked, change.part)
             _keep_spell(connection, checked, change, run_id, at)
+        _end_spells(connection, and_(_spells_of(checked), KMS_SPELLS.c.part.not_in(named)), at)
         old = KMS_CHECKS.c.at < at - KEPT_FOR
         connection.execute(delete(KMS_CHECKS).where(KMS_CHECKS.c.environment == checked.environment, old))
     return changes
 
 
+def forget_all_but(ledger: Ledger, declared: Collection[tuple[str, str]]) -> None:
+    """End the spells of targets that are not among these (environment and name), and forget where their parts stood.
+
+    What their checks saw is kept as long as any other's.
+    """
+    with ledger.writing() as connection:
+        chain.hold(connection)
+        connection.execute(delete(KMS_STANDINGS).where(_of_none(KMS_STANDINGS, declared)))
+        _end_spells(connection, _of_none(KMS_SPELLS, declared), ledger.now_in(connection))
+
+
 def standings(ledger: Ledger, environment: str, target: str) -> dict[str, PartStanding]:
     """Return where each part of a target stands, by its name."""
-    kept = KMS_STANDINGS.c
-    query = select(KMS_STANDINGS).where(kept.environment == environment, kept.target == target).order_by(kept.part)
     with ledger.reading() as connection:
-        return {row.part: _standing(row) for row in connection.execute(query)}
+        return _standings(connection, environment, target)
 
 
 def checks_since(ledger: Ledger, environment: str, target: str, since: datetime) -> Iterator[KeptCheck]:
@@ -132,22 +152,37 @@ def first_checked_at(ledger: Ledger, environment: str, target: str) -> datetime 
         return connection.execute(query).scalar()
 
 
-def _taken_in(connection: Connection, checked: Checked, part: Part, at: datetime) -> Change:
-    whose = {"environment": checked.environment, "target": checked.target, "part": part.name}
+def _standings(connection: Connection, environment: str, target: str) -> dict[str, PartStanding]:
     kept = KMS_STANDINGS.c
-    query = select(KMS_STANDINGS).where(*(kept[name] == value for name, value in whose.items()))
-    row = connection.execute(query).first()
-    before = _standing(row) if row else None
+    query = select(KMS_STANDINGS).where(kept.environment == environment, kept.target == target).order_by(kept.part)
+    return {row.part: _standing(row) for row in connection.execute(query)}
+
+
+def _taken_in(part: Part, before: PartStanding | None, at: datetime) -> Change:
     passes = part.outcome is not PartOutcome.FAIL
     at_once = part.row is not None and part.row.at_once
-    now = after(before or beginning(at), Answer(at, passes, at_once))
-    insert_or_replace(connection, KMS_STANDINGS, {**whose, **_columns(now)})
-    if not passes and part.row is not None:
-        _count(connection, {**whose, "fault_class": part.row.fault_class.value})
-    return Change(part, before, now)
+    return Change(part, before, after(before or beginning(at), Answer(at, passes, at_once)))
 
 
-def _count(connection: Connection, whose: Mapping[str, str]) -> None:
+def _keep_standings(connection: Connection, checked: Checked, stands: Mapping[str, PartStanding]) -> None:
+    """Let the target's standings be these and no others. All at once: one statement for each part took most of a check's time."""
+    kept = KMS_STANDINGS.c
+    of_target = and_(kept.environment == checked.environment, kept.target == checked.target)
+    connection.execute(delete(KMS_STANDINGS).where(of_target))
+    whose = {"environment": checked.environment, "target": checked.target}
+    rows = [{**whose, "part": part, **_columns(one)} for part, one in stands.items()]
+    if rows:
+        connection.execute(insert(KMS_STANDINGS), rows)
+
+
+def _count(connection: Connection, checked: Checked, part: Part) -> None:
+    """Count one more failure of the part with its class; one that passes or only warns counts for nothing."""
+    if part.outcome is not PartOutcome.FAIL or part.row is None:
+        return
+    whose = {
+        "environment": checked.environment, "target": checked.target, "part": part.name,
+        "fault_class": part.row.fault_class.value,
+    }  # fmt: skip
     if not insert_new(connection, KMS_FAULT_COUNTS, {**whose, "count": 1}):
         kept = KMS_FAULT_COUNTS.c
         one_more = update(KMS_FAULT_COUNTS).where(*(kept[name] == value for name, value in whose.items()))
@@ -155,13 +190,23 @@ def _count(connection: Connection, whose: Mapping[str, str]) -> None:
 
 
 def _keep_spell(connection: Connection, checked: Checked, change: Change, run_id: str, at: datetime) -> None:
-    whose = {"environment": checked.environment, "target": checked.target, "part": change.part.name}
     if change.went_down:
+        whose = {"environment": checked.environment, "target": checked.target, "part": change.part.name}
         insert_new(connection, KMS_SPELLS, {**whose, "fault": change.part.fault, "began_at": at, "run_id": run_id})
     if change.came_up:
-        kept = KMS_SPELLS.c
-        is_open = update(KMS_SPELLS).where(*(kept[name] == value for name, value in whose.items()))
-        connection.execute(is_open.where(kept.ended_at.is_(None)).values(ended_at=at))
+        _end_spells(connection, and_(_spells_of(checked), KMS_SPELLS.c.part == change.part.name), at)
+
+
+def _spells_of(checked: Checked) -> ColumnElement[bool]:
+    return and_(KMS_SPELLS.c.environment == checked.environment, KMS_SPELLS.c.target == checked.target)
+
+
+def _of_none(table: Table, declared: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    return tuple_(table.c.environment, table.c.target).not_in(declared)
+
+
+def _end_spells(connection: Connection, which: ColumnElement[bool], at: datetime) -> None:
+    connection.execute(update(KMS_SPELLS).where(which, KMS_SPELLS.c.ended_at.is_(None)).values(ended_at=at))
 
 
 def _row(checked: Checked) -> dict[str, object]:

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC
 
+from domain.kms_checks import PartKind
 from domain.reconciliation import Overlay
 from domain.windows import Window
 from ledger.kms_checks import Spell, spells_since
 from ledger.rotation_rows import rotation_spans
 from ledger.verifications import failing_spans
 from steps.context import Context
+
+# Whose being DOWN keeps a service from sending: a lost golden ciphertext or a rotation that is overdue does not.
+_ENCRYPTS = frozenset({PartKind.HEALTH, PartKind.APPLICATION, PartKind.CANARY})
 
 
 def known_windows(context: Context, window: Window) -> tuple[Overlay, ...]:
@@ -34,7 +38,7 @@ def known_windows(context: Context, window: Window) -> tuple[Overlay, ...]:
 
 
 def _degraded(spells: list[Spell], window: Window) -> Iterator[Overlay]:
-    """Yield when parts of a service's KMS check were DOWN, as one span where they were so together.
+    """Yield when the service, its own canary or its keys' were DOWN, as one span where they were so together.
 
     They are of all integrations: what a service cannot encrypt it may send to none of them.
     """
@@ -42,7 +46,9 @@ def _degraded(spells: list[Spell], window: Window) -> Iterator[Overlay]:
         of_service = [
             (span, one.part)
             for one in spells
-            if one.target == service and (span := Window(one.began_at, one.ended_at or window.end).overlap(window))
+            if one.target == service
+            and one.part.partition("/")[0] in _ENCRYPTS
+            and (span := Window(one.began_at, one.ended_at or window.end).overlap(window))
         ]
         for span, parts in _together(of_service):
             words = f"the KMS check of {service} was DOWN {_from_to(span)}: {', '.join(sorted(parts))}"

@@ -11,6 +11,7 @@ from ledger.kms_checks import (
     Change,
     checks_since,
     fault_counts,
+    forget_all_but,
     last_check,
     record_check,
     spells_since,
@@ -119,7 +120,7 @@ def test_checks_older_than_a_review_looks_back_go_and_their_standing_stays(
     began = ledger.now() - _MINUTE
     then = later(KEPT_FOR + timedelta(days=1))
 
-    record(then, _PASSES)
+    record(then, _PASSES, not_run("golden/main", "not due"))
 
     assert len(list(checks_since(then, "prod", "pay", began))) == 1
     assert len(list(checks_since(then, "staging", "pay", began))) == 1
@@ -134,3 +135,40 @@ def test_a_hostile_text_is_kept_as_it_is(ledger: Ledger) -> None:
     kept = last_check(ledger, "prod", "pay")
     assert kept is not None
     assert kept.checked.parts == (part,)
+
+
+def test_a_part_that_is_declared_no_more_stands_nowhere_and_its_spell_is_over(
+    ledger: Ledger, later: Callable[[timedelta], Ledger]
+) -> None:
+    record(ledger, _LOST, _PASSES)
+    record(ledger, not_run("golden/main", "not due"), _PASSES)
+    kept = standings(ledger, "prod", "pay")["golden/main"].standing
+    record(later(_MINUTE), _PASSES)
+
+    [spell] = spells_since(ledger, "prod", ledger.now() - _MINUTE)
+    assert (kept, set(standings(ledger, "prod", "pay"))) == (Standing.DOWN, {"canary/main"})
+    newest = last_check(ledger, "prod", "pay")
+    assert newest is not None
+    assert spell.ended_at == newest.at
+
+
+def test_a_target_that_is_declared_no_more_stands_nowhere_and_its_spells_are_over(ledger: Ledger) -> None:
+    for environment, target in (("prod", "pay"), ("prod", "gone"), ("staging", "pay")):
+        record_check(ledger, "run-1", checked(_LOST, environment=environment, target=target))
+
+    forget_all_but(ledger, [("prod", "pay"), ("prod", "new")])
+
+    spells = [one for where in ("prod", "staging") for one in spells_since(ledger, where, ledger.now() - _MINUTE)]
+    assert [bool(standings(ledger, *whose)) for whose in (("prod", "pay"), ("prod", "gone"), ("staging", "pay"))] == [True, False, False]  # fmt: skip
+    assert {(one.environment, one.target): one.ended_at is None for one in spells} == {
+        ("prod", "pay"): True, ("prod", "gone"): False, ("staging", "pay"): False,
+    }  # fmt: skip
+
+
+def test_where_no_target_is_declared_any_more_nothing_stands_anywhere(ledger: Ledger) -> None:
+    record(ledger, _LOST)
+
+    forget_all_but(ledger, [])
+
+    assert standings(ledger, "prod", "pay") == {}
+    assert [one.ended_at is None for one in spells_since(ledger, "prod", ledger.now() - _MINUTE)] == [False]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.kms_checks import Checked, faulty, passed
+from domain.kms_checks import Checked, faulty, not_run, passed
 from domain.names import Credential
 from domain.reconciliation import Bounds, Compared, Reconciliation
 from domain.reconciliation_sections import KnownIncident
@@ -64,8 +64,9 @@ def test_a_rotation_of_another_month_is_no_window(prod: MonthScene) -> None:
 
 def test_a_time_in_which_a_services_kms_was_down_is_one_window_of_all_integrations(prod: MonthScene) -> None:
     ledger = prod.scene.ledger
-    lost, plain = faulty("golden/main", "kms.golden_lost", version="3"), faulty("application", "kms.plaintext")
-    for environment, parts in (("prod", (lost, plain)), ("staging", (lost,)), ("prod", (passed("application"),) * 2)):
+    refused, plain = faulty("canary/main", "kms.no_primary"), faulty("application", "kms.plaintext")
+    again = (passed("application"), not_run("canary/main", "not due"))
+    for environment, parts in (("prod", (refused, plain)), ("staging", (refused,)), ("prod", again), ("prod", again)):
         record_check(ledger, "run-1", Checked(environment, "pay", parts))
     now = ledger.now()
 
@@ -73,7 +74,18 @@ def test_a_time_in_which_a_services_kms_was_down_is_one_window_of_all_integratio
 
     assert (found.target, found.explains, found.window.end) == ("", False, now + timedelta(hours=1))
     assert found.words.startswith("the KMS check of pay was DOWN from ")
-    assert found.words.endswith(" UTC: application, golden/main")
+    assert found.words.endswith(" UTC: application, canary/main")
+
+
+def test_what_keeps_no_service_from_encrypting_is_no_window(prod: MonthScene) -> None:
+    lost = (
+        faulty("golden/main", "kms.golden_lost", version="3"),
+        faulty("drift/main", "kms.version_drift", version="4"),
+    )
+    record_check(prod.scene.ledger, "run-1", Checked("prod", "pay", lost))
+    now = prod.scene.ledger.now()
+
+    assert known_windows(prod.scene.context(), Window(now - timedelta(hours=1), now + timedelta(hours=1))) == ()
 
 
 def test_an_incident_that_somebody_named_explains(prod: MonthScene) -> None:
