@@ -11,11 +11,13 @@ from ledger.schema import ALERTS
 
 SENT_AGAIN_AFTER = timedelta(days=1)
 SENDING_TAKES = timedelta(minutes=5)
+# How urgent what nobody calls urgent is; the words of vendors/capabilities.py.
+TICKET = "ticket"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One state that someone must know of. `sent_at` is None until it was sent for the first time."""
+    """One state that someone must know of. `sent_at` is None until it was sent for the first time; `urgency` is how it is sent."""
 
     key: str
     environment: str
@@ -25,14 +27,17 @@ class Alert:
     raised_at: datetime
     sent_at: datetime | None
     times_sent: int
+    urgency: str
 
 
-def raise_alert(ledger: Ledger, key: str, *, environment: str, target: str, text: str, runbook: str) -> bool:
-    """Record that the state holds, and return whether it must be sent now.
+def raise_alert(
+    ledger: Ledger, key: str, *, environment: str, target: str, text: str, runbook: str, urgency: str = TICKET
+) -> bool:
+    """Record that the state holds and how urgent it is, and return whether it must be sent now.
 
     Of several callers at once one is told to send. Where no mark_sent follows, the next call is told again.
     """
-    told = {"environment": environment, "target": target, "text": text, "runbook": runbook}
+    told = {"environment": environment, "target": target, "text": text, "runbook": runbook, "urgency": urgency}
     with ledger.writing() as connection:
         now = ledger.now_in(connection)
         if insert_new(connection, ALERTS, {"key": key, "raised_at": now, **told}):

@@ -292,6 +292,7 @@ ALERTS = Table(
     Column("sent_at", Moment, nullable=True),
     Column("times_sent", Integer, nullable=False, server_default="0"),
     Column("cleared_at", Moment, nullable=True),
+    Column("urgency", Text, nullable=False, server_default="ticket"),
     Index(
         "uq_alerts_open",
         "key",

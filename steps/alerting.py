@@ -54,10 +54,13 @@ def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) ->
     return [_raise(context, one, urgency) for one in found]
 
 
-def send_open_alerts(context: Context, environment: str, urgency: Urgency) -> list[str]:
-    """Send what is open in an environment and due again: not sent yet, or lasting another day; a sentence each."""
+def send_open_alerts(context: Context, environment: str) -> list[str]:
+    """Send what is open in an environment and due again, as urgently as it was raised: not sent yet, or lasting another day.
+
+    Return a sentence each.
+    """
     return [
-        _raise(context, Escalation(alert.key, alert.target, title, text, alert.runbook), urgency)
+        _raise(context, Escalation(alert.key, alert.target, title, text, alert.runbook), Urgency(alert.urgency))
         for alert in open_alerts(context.ledger, environment)
         for title, _, text in [alert.text.partition(". ")]
     ]
@@ -80,8 +83,9 @@ def urgency_at(cadence: Cadence) -> Urgency:
 def _raise(context: Context, one: Escalation, urgency: Urgency) -> str:
     text = f"{one.title}. {one.text}"
     due = raise_alert(
-        context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook
-    )
+        context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook,
+        urgency=urgency.value,
+    )  # fmt: skip
     told = f"{one.whom} was told within the last day, or is being told now: {one.title}."
     return _send(context, one, urgency) if due else told
 

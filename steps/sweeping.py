@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from domain.errors import Unavailable
-from domain.names import Target
+from domain.names import REHEARSAL, Target
 from domain.probes import CleanUp
 from ledger import due, probes
 from ledger.alerts import clear_alert, open_alerts, raise_alert
@@ -35,15 +35,16 @@ def seal_dead_runs(ledger: Ledger) -> list[Run]:
 
 
 def send_alerts(ledger: Ledger, contexts: Mapping[str, Context]) -> list[str]:
-    """Clear what holds no more, and send every open alert that is due: unsent, or lasting another day."""
+    """Clear what holds no more, and send every open alert that is due, as it was raised: unsent, or lasting another day."""
     for alert in open_alerts(ledger):
         if alert.key.startswith(_RUN) and _went_on(ledger, alert.key.removeprefix(_RUN)):
             clear_alert(ledger, alert.key)
     said: list[str] = []
     for environment in dict.fromkeys(alert.environment for alert in open_alerts(ledger)):
-        context = contexts.get(environment) or _anyone(contexts)
+        # The rehearsal's alerts are for whoever rehearses: told where they were raised, and nowhere else.
+        context = None if environment == REHEARSAL else contexts.get(environment) or _anyone(contexts)
         if context is not None:
-            said.extend(send_open_alerts(context, environment, Urgency.TICKET))
+            said.extend(send_open_alerts(context, environment))
     return said
 
 

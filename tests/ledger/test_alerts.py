@@ -84,3 +84,13 @@ def test_an_open_alert_tells_the_newest_text(ledger: Ledger) -> None:
     assert (alert.text, alert.target, alert.sent_at) == ("Slack fails since 12:00, three times.", "slack", None)
     assert alert.runbook == "docs/runbooks/verify.md"
     assert open_alerts(ledger, "prod") == []
+
+
+def test_an_alert_is_as_urgent_as_it_was_raised_last(ledger: Ledger) -> None:
+    raised(ledger)
+    (unsaid,) = open_alerts(ledger)
+    raise_alert(
+        ledger, unsaid.key, environment="staging", target="slack", text="It fails.", runbook="-", urgency="page"
+    )
+
+    assert [unsaid.urgency, *(one.urgency for one in open_alerts(ledger))] == ["ticket", "page"]

@@ -8,10 +8,11 @@ from domain.errors import Unavailable
 from domain.names import Target
 from domain.verdicts import Verdict, World
 from ledger import probes as intents
-from ledger.alerts import open_alerts
+from ledger.alerts import open_alerts, raise_alert
 from ledger.due import schedule, upcoming
 from ledger.questions import Question, Seen, answer
 from ledger.runs import ABANDONED, RUN_LEASE, find_run, seal_run
+from steps.alerting import Escalation, escalate
 from steps.people import QUESTION_DEADLINE, ask_person
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from steps.verifying import bound_of
@@ -19,6 +20,7 @@ from tests.ledger.recording import opened
 from tests.steps.conftest import OpenScene
 from tests.steps.crashing import killed_after_sending
 from tests.steps.rehearsal_context import HASTY, SLACK, Scene
+from vendors.capabilities import Urgency
 
 PAST_THE_DEADLINE = timedelta(hours=25)
 
@@ -172,3 +174,25 @@ def test_the_death_of_a_run_is_told_and_forgotten_when_a_later_one_ends_well(pla
         send_alerts(later.ledger, {"staging": later.context()})
 
     assert open_alerts(place.ledger) == []
+
+
+def test_a_page_that_could_not_be_sent_is_a_page_when_a_later_sweep_sends_it(open_in: OpenScene) -> None:
+    place = open_in("staging", alerts={"page": "pagerduty", "ticket": "slack"}, owners={})
+    lost = Escalation("kms:staging:pay:golden/main", "on-call", "staging: pay golden/main DOWN", "It is lost.", "-")
+    for vendor in ("pagerduty", "slack"):
+        place.fail(vendor, path="", status=404)
+    escalate(place.context(), [lost], Urgency.PAGE)
+    for vendor in ("pagerduty", "slack"):
+        place.heal(vendor)
+
+    with place.later(timedelta(minutes=6)) as then:
+        said = send_alerts(then.ledger, {"staging": then.context()})
+
+    assert said == ["on-call told through pagerduty: staging: pay golden/main DOWN."]
+
+
+def test_what_the_rehearsal_raised_is_told_through_no_real_environment(place: Scene) -> None:
+    raise_alert(place.ledger, "kms:rehearsal:sample:application", environment="rehearsal", target="on-call", text="rehearsal: sample DOWN. It is.", runbook="-")  # fmt: skip
+
+    assert send_alerts(place.ledger, {"staging": place.context()}) == []
+    assert [alert.environment for alert in open_alerts(place.ledger)] == ["rehearsal"]

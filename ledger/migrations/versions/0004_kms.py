@@ -1,4 +1,4 @@
-"""KMS checks, standings of their parts, spells of being DOWN and what people judged, golden ciphertexts and their trials."""
+"""KMS checks, standings of their parts, spells and judgements, golden ciphertexts and their trials; how urgent an alert is."""
 
 from typing import Any
 
@@ -17,6 +17,8 @@ def upgrade() -> None:
     _checks()
     _spells()
     _goldens()
+    # Until now whatever was open was sent as a ticket.
+    op.add_column("alerts", sa.Column("urgency", sa.Text(), nullable=False, server_default="ticket"))
 
 
 def _checks() -> None:
