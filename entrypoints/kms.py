@@ -19,18 +19,18 @@ from entrypoints.prefect_api import require_server
 from entrypoints.project import running_stand_ins
 from entrypoints.reconcile import Progress
 from ledger.kms_checks import find_spell
+from ledger.kms_goldens import SHOWN_SIGNS, retire_goldens
 from ledger.kms_goldens import goldens as golden_ciphertexts
-from ledger.kms_goldens import retire_goldens
 from ledger.kms_judgements import Judged, judge_spell
 from ledger.opening import Ledger
 from steps.audited_run import AuditedRun, audited_run, open_own_ledger
 from steps.conduct import STAND_INS_URL
 from steps.kms_choosing import EVERY, chosen_targets
-from steps.kms_status import as_document, golden_rows, part_rows, spell_rows, status_of, stored_version
+from steps.kms_status import as_document, golden_rows, part_rows, spell_rows, status_of, stored_slot, stored_version
 
 _PARTS = ("environment", "target", "part", "standing", "since", "last passed", "last answer")
 _SPELLS = ("spell", "environment", "target", "part", "fault", "from", "to", "judged")
-_GOLDENS = ("environment", "target", "key", "version", "source", "kept", "last opened", "last trial")
+_GOLDENS = ("environment", "target", "key", "version or file", "source", "kept", "last opened", "last trial")
 _JUDGED = {"real": Judged.REAL, "false-alarm": Judged.FALSE_ALARM}
 _by = click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
 _where = click.option("--environment", default="", help="Only those of this environment.")
@@ -99,27 +99,26 @@ def goldens(environment: str) -> None:
 @kms.command(name="retire-golden")
 @click.argument("target")
 @click.argument("key")
-@click.argument("version")
+@click.argument("version", default="")
+@click.option("--file", "digits", default="", metavar="SHA", help="Of a wrapped key, in place of VERSION: the first digits of its SHA-256.")  # fmt: skip
 @click.option("--environment", required=True, help="The target's environment.")
-@click.option("--reason", required=True, help="Why nothing needs the version any more; kept in the ledger.")
+@click.option("--reason", required=True, help="Why nothing needs it any more; kept in the ledger.")
 @_by
-def retire_golden(target: str, key: str, version: str, environment: str, reason: str, by: str) -> None:  # noqa: PLR0917 (click passes each of them by name)
-    """Say that nothing needs VERSION of KEY any more: its golden ciphertexts are decrypted no more, and hold it no longer.
+def retire_golden(target: str, key: str, version: str, digits: str, environment: str, reason: str, by: str) -> None:  # noqa: PLR0917 (click passes each of them by name)
+    """Say that nothing needs VERSION of KEY any more, or the wrapped key --file: it is decrypted no more, and holds no version.
 
     From then on a rotation may let the version be destroyed, and nothing that it encrypted can be read again. KEY is the name in
-    opsflows.toml, VERSION what `opsflows kms goldens` shows ('' where it shows two quotes).
+    opsflows.toml, VERSION or SHA what `opsflows kms goldens` shows. A wrapped key is retired for good: it is not taken in again.
     """
     _require_reason(reason)
-    words = {"target": target, "key": key, "version": version}
+    words = {"target": target, "key": key, "version": version, "file": digits}
     with _decision("retire-golden", environment, by, reason, words) as run:
-        stored = stored_version(
-            [one for one in golden_ciphertexts(run.ledger, environment, target) if one.key_name == key], version
+        found = [one for one in golden_ciphertexts(run.ledger, environment, target) if one.key_name == key]
+        stored, slot = stored_version(found, version), stored_slot(found, digits) if digits else ""
+        ended = retire_goldens(
+            run.ledger, run.run_id, environment, target, key, stored, slot=slot, who=by, reason=reason
         )
-        ended = retire_goldens(run.ledger, run.run_id, environment, target, key, stored, who=by, reason=reason)
-        said = (
-            f"{ended} golden ciphertext{'s' if ended > 1 else ''} of version {version or 'unknown'} of {key} in {target} "
-            f"({environment}) retired by {by}: {reason}.\nA rotation may let the version be destroyed from now on."
-        )
+        said = _retired(ended, version, slot, f"{key} in {target} ({environment})", f"{by}: {reason}")
         _conclude(run, environment, "retire-golden", said)
 
 
@@ -184,8 +183,15 @@ def _conclude(run: AuditedRun, environment: str, command: str, words: str) -> No
     click.echo(words)
 
 
+def _retired(ended: int, version: str, slot: str, whose: str, by: str) -> str:
+    if slot:
+        return f"The wrapped key {slot[:SHOWN_SIGNS]} of {whose} retired by {by}.\nIt holds no version any longer."
+    what = f"{ended} golden ciphertext{'s' if ended > 1 else ''} of version {version}"
+    return f"{what} of {whose} retired by {by}.\nA rotation may let the version be destroyed from now on, unless a wrapped key needs it."
+
+
 def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise BadInput(
-            "No reason was given.", "Nothing was changed.", "Say why nothing needs the version any more: --reason WHY."
+            "No reason was given.", "Nothing was changed.", "Say why nothing needs it any more: --reason WHY."
         )

@@ -74,8 +74,8 @@ GOLDEN_KEPT = FactKind(
     hashed="ciphertext",
 )
 GOLDEN_RETIRED = FactKind(
-    "golden retired", KMS_GOLDEN_RETIREMENTS, "retirement of golden", ("environment", "target", "key_name", "version"),
-    ends=KMS_GOLDENS,
+    "golden retired", KMS_GOLDEN_RETIREMENTS, "retirement of golden",
+    ("environment", "target", "key_name", "version", "slot"), ends=KMS_GOLDENS,
 )  # fmt: skip
 SPELL_JUDGED = FactKind("spell judged", KMS_JUDGEMENTS, "judgement of spell", ("spell",), ends=KMS_JUDGEMENTS)
 

@@ -1,4 +1,4 @@
-"""Golden ciphertexts: one per key version and per wrapped data key, kept until somebody says that nothing needs the version.
+"""Golden ciphertexts: one per key version and per wrapped data key, kept until somebody says that nothing needs it any more.
 
 The ciphertext is kept, its text only as a SHA-256: it was 32 random bytes. Of a wrapped key nothing is kept of what is inside.
 """
@@ -10,21 +10,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from domain.errors import BadInput
 from ledger import chain
 from ledger.facts import GOLDEN_KEPT, GOLDEN_RETIRED, record_fact
 from ledger.inserting import insert_or_replace
-from ledger.kms_schema import KMS_GOLDEN_TRIALS, KMS_GOLDENS
+from ledger.kms_schema import KMS_GOLDEN_RETIREMENTS, KMS_GOLDEN_TRIALS, KMS_GOLDENS
 from ledger.opening import Ledger
 
 MINTED, WRAPPED = "minted", "wrapped"
+# As many digits of a wrapped key's SHA-256 as people are shown.
+SHOWN_SIGNS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class NewGolden:
-    """What is to be kept. `key` is the key's full name or ARN; `slot` is empty where it was minted, else tells wrapped keys apart."""
+    """What is to be kept. `key` is the key's full name or ARN.
+
+    `slot` is empty where it was minted; of a wrapped key it is the SHA-256 of its file's content, in hex.
+    """
 
     key: str
     version: str
@@ -33,6 +38,16 @@ class NewGolden:
     plaintext_sha256: str
     context: Mapping[str, str]
     slot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One wrapped key of one target's key."""
+
+    environment: str
+    target: str
+    key_name: str
+    slot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,10 @@ class Golden:
 def keep_golden(  # noqa: PLR0917 (the parts of one row, in its order)
     ledger: Ledger, run_id: str, environment: str, target: str, key_name: str, new: NewGolden
 ) -> bool:
-    """Keep the golden; False, with nothing changed, where this version (and slot) has one in force."""
+    """Keep the golden; False, with nothing changed, where it is in force, or is a wrapped key that somebody retired.
+
+    A version that was retired may encrypt again, and then has something to keep; what a file holds stays as it was retired.
+    """
     named = {
         "environment": environment, "target": target, "key_name": key_name, "key": new.key, "version": new.version,
         "source": new.source, "slot": new.slot,
@@ -69,6 +87,8 @@ def keep_golden(  # noqa: PLR0917 (the parts of one row, in its order)
         chain.hold(connection)
         query = select(kept.seq).where(*(kept[name] == value for name, value in named.items()))
         if connection.execute(query.where(kept.ended_seq.is_(None))).first():
+            return False
+        if new.slot and Slot(environment, target, key_name, new.slot) in _retired_slots(connection):
             return False
         values = {
             **named, "ciphertext": base64.b64encode(new.ciphertext).decode(), "plaintext_sha256": new.plaintext_sha256,
@@ -89,9 +109,10 @@ def goldens(ledger: Ledger, environment: str = "", target: str = "") -> list[Gol
         return [_golden(row) for row in connection.execute(query.order_by(kept.seq))]
 
 
-def goldens_of_version(ledger: Ledger, key: str, version: str) -> list[Golden]:
-    """Return the goldens in force that need this version of this key, whichever target they belong to."""
-    return [one for one in goldens(ledger) if (one.key, one.version) == (key, version)]
+def retired_slots(ledger: Ledger) -> frozenset[Slot]:
+    """Return every wrapped key of which somebody said that nothing needs it any more."""
+    with ledger.reading() as connection:
+        return _retired_slots(connection)
 
 
 def record_trial(ledger: Ledger, golden: Golden, fault: str) -> None:
@@ -105,26 +126,37 @@ def record_trial(ledger: Ledger, golden: Golden, fault: str) -> None:
 
 
 def retire_goldens(  # noqa: PLR0917 (the parts of one row, in its order)
-    ledger: Ledger, run_id: str, environment: str, target: str, key_name: str, version: str, *, who: str, reason: str
-) -> int:
-    """End every golden of the version, and return how many; the version may be destroyed from then on.
+    ledger: Ledger, run_id: str, environment: str, target: str, key_name: str, version: str, *, who: str, reason: str, slot: str = ""
+) -> int:  # fmt: skip
+    """End what was minted of the version, or the one wrapped key of the slot, and return how many that were.
+
+    A version's end leaves wrapped keys alone, and one wrapped key's end the others: one that needs the version may be in use beside
+    one that is gone. What is ended holds no version any longer.
 
     Raises:
-        BadInput: the version has none in force.
+        BadInput: neither or both are named, or nothing of it is in force.
     """
+    if bool(version) is bool(slot):
+        raise BadInput(
+            "A version or a wrapped key's file has to be named, and not both.",
+            "A wrapped key has no version; nothing was changed.",
+            f"Name VERSION, or the file: --file SHA, the first {SHOWN_SIGNS} digits that opsflows kms goldens shows.",
+        )
     kept = KMS_GOLDENS.c
-    named = {"environment": environment, "target": target, "key_name": key_name, "version": version}
+    named = {"environment": environment, "target": target, "key_name": key_name}
+    which = {"slot": slot, "source": WRAPPED} if slot else {"version": version, "source": MINTED}
     with ledger.writing() as connection:
         chain.hold(connection)
-        query = select(kept.seq).where(*(kept[name] == value for name, value in named.items()))
+        query = select(kept.seq).where(*(kept[name] == value for name, value in (named | which).items()))
         ends = list(connection.execute(query.where(kept.ended_seq.is_(None))).scalars())
         if not ends:
+            what = f"The wrapped key {slot[:SHOWN_SIGNS]}" if slot else f"Version {version}"
             raise BadInput(
-                f"Version {version} of {key_name} in {target} ({environment}) has no golden ciphertext.",
+                f"{what} of {key_name} in {target} ({environment}) has no golden ciphertext.",
                 "It was retired already, or there never was one; nothing was changed.",
                 "opsflows kms goldens lists those in force.",
             )
-        values = {**named, "who": who, "reason": reason, "run_id": run_id}
+        values = {**named, "version": version, "slot": slot, "who": who, "reason": reason, "run_id": run_id}
         record_fact(ledger, connection, GOLDEN_RETIRED, values, ends=ends)
     return len(ends)
 
@@ -135,3 +167,9 @@ def _golden(row: Row[Any]) -> Golden:
         base64.b64decode(row.ciphertext), row.plaintext_sha256, json.loads(row.context), row.at,
         row.tried_at, row.opened_at, row.fault or "",
     )  # fmt: skip
+
+
+def _retired_slots(connection: Connection) -> frozenset[Slot]:
+    told = KMS_GOLDEN_RETIREMENTS.c
+    query = select(told.environment, told.target, told.key_name, told.slot).where(told.slot != "")
+    return frozenset(Slot(*row) for row in connection.execute(query))

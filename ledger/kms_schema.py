@@ -111,7 +111,7 @@ KMS_GOLDENS = Table(
     ),
 )  # fmt: skip
 
-# Somebody said that nothing needs the golden's version any more.
+# Somebody said that nothing needs a version any more, or a wrapped key: then `slot` names it, and `version` is empty.
 KMS_GOLDEN_RETIREMENTS = Table(
     "kms_golden_retirements",
     METADATA,
@@ -120,6 +120,7 @@ KMS_GOLDEN_RETIREMENTS = Table(
     Column("target", Text, nullable=False),
     Column("key_name", Text, nullable=False),
     Column("version", Text, nullable=False),
+    Column("slot", Text, nullable=False),
     Column("who", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("run_id", Text, nullable=False),

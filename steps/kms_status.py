@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.config import Config
+from domain.errors import BadInput
 from domain.kms_checks import Part
 from domain.kms_names import shown_version
 from domain.kms_standing import PartStanding
 from ledger.kms_checks import Spell, last_check, spells_since, standings
-from ledger.kms_goldens import Golden, goldens
+from ledger.kms_goldens import SHOWN_SIGNS, WRAPPED, Golden, goldens
 from ledger.kms_judgements import SpellJudgement, judgements
 from ledger.opening import Ledger
 
 SPELLS_OF = timedelta(days=92)
 _SPELLS_SHOWN = 20
+# So few digits of a SHA-256 are enough to tell one file from another.
+_FEWEST_DIGITS = 8
 NOT_JUDGED = "not judged"
 
 
@@ -92,10 +95,10 @@ def spell_rows(status: Status) -> list[tuple[str, ...]]:
 
 
 def golden_rows(ledger: Ledger, environment: str) -> list[tuple[str, ...]]:
-    """Return a row per golden in force: environment, target, key, version, source, kept, last opened, the last trial's fault."""
+    """Return a row per golden in force: environment, target, key, version or file, source, kept, last opened, the last trial's fault."""
     return [
         (
-            one.environment, one.target, one.key_name, version_word(one), one.source, _moment(one.kept_at), _moment(one.opened_at),
+            one.environment, one.target, one.key_name, named_by(one), one.source, _moment(one.kept_at), _moment(one.opened_at),
             one.fault or ("opened" if one.tried_at else "not tried yet"),
         )
         for one in goldens(ledger, environment)
@@ -132,14 +135,32 @@ def judged_words(judged: SpellJudgement | None) -> str:
     return f"{judged.judged.value}, by {judged.who}" + (f": {judged.note}" if judged.note else "")
 
 
-def version_word(golden: Golden) -> str:
-    """Return the version as a command takes it; two quotes, as a shell takes an empty word, where nobody knows it."""
-    return shown_version(golden.version) or "''"
+def named_by(golden: Golden) -> str:
+    """Return what names the golden to a command: its version, of a wrapped key the first digits of its file's SHA-256."""
+    return golden.slot[:SHOWN_SIGNS] if golden.source == WRAPPED else shown_version(golden.version)
 
 
 def stored_version(found: Iterable[Golden], shown: str) -> str:
     """Return the version as the ledger has it, of what a person typed: the same, or what lists show of it."""
     return next((one.version for one in found if shown_version(one.version) == shown), shown)
+
+
+def stored_slot(found: Iterable[Golden], digits: str) -> str:
+    """Return the wrapped key whose SHA-256 begins with these digits.
+
+    Raises:
+        BadInput: it is none of them, or not one alone; it lists them.
+    """
+    wrapped = sorted({one.slot for one in found if one.source == WRAPPED})
+    fitting = [slot for slot in wrapped if slot.startswith(digits.lower())]
+    if len(digits) >= _FEWEST_DIGITS and len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(slot[:SHOWN_SIGNS] for slot in fitting or wrapped) or "none"
+    raise BadInput(
+        f"{digits} does not name one wrapped key.",
+        f"In force there are: {known}. Nothing was changed.",
+        f"Name it by at least {_FEWEST_DIGITS} digits of its SHA-256, as opsflows kms goldens shows them.",
+    )
 
 
 def _moment(at: datetime | None) -> str:

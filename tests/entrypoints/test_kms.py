@@ -12,7 +12,7 @@ from domain.kms_names import shown_version
 from domain.names import KMS_SMOKE
 from ledger.auditing import verify_audit
 from ledger.kms_checks import record_check
-from ledger.kms_goldens import MINTED, NewGolden, goldens, keep_golden
+from ledger.kms_goldens import MINTED, WRAPPED, NewGolden, goldens, keep_golden
 from ledger.kms_judgements import Judged, judgements
 from ledger.opening import Ledger, open_ledger
 from ledger.runs import runs
@@ -35,6 +35,8 @@ base_url = "https://mail.example.org"
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 MATERIAL = "9f" * 32
 SHOWN = shown_version(MATERIAL)
+# Two wrapped keys whose digests begin alike.
+OLD, LIVE = "12345678" + "0" * 56, "12345678f" + "0" * 55
 
 
 @pytest.fixture
@@ -53,10 +55,14 @@ def down(ledger: Ledger) -> None:
     record_check(ledger, "run", Checked("prod", "pay", (passed("health", "it says KMS and ready"), lost)))
 
 
-def kept(ledger: Ledger, version: str = MATERIAL, source: str = MINTED) -> None:
-    keep_golden(
-        ledger, "run", "prod", "pay", "main", NewGolden(KEY, version, source, b"sealed", "ab" * 32, {}, slot=source)
-    )
+def kept(ledger: Ledger, version: str = MATERIAL, slot: str = "") -> None:
+    source = WRAPPED if slot else MINTED
+    new = NewGolden(KEY, "" if slot else version, source, b"sealed", "ab" * 32, {}, slot)
+    assert keep_golden(ledger, "run", "prod", "pay", "main", new)
+
+
+def retire(opsflows: Cli, *which: str) -> Said:
+    return opsflows("kms", "retire-golden", "pay", "main", *which, "--environment", "prod", "--by", "ada", "--reason", "re-encrypted")  # fmt: skip
 
 
 def refused(said: Said) -> str:
@@ -95,12 +101,12 @@ def test_status_for_machines_is_one_document(opsflows: Cli, ledger: Ledger) -> N
 
 def test_goldens_are_listed_without_a_key_id_or_a_ciphertext(opsflows: Cli, ledger: Ledger) -> None:
     kept(ledger)
-    kept(ledger, "", "wrapped")
+    kept(ledger, slot=LIVE)
 
     said = opsflows("kms", "goldens")
 
     assert said.code == 0
-    assert {"main", "minted", "wrapped", "''"} <= set(said.out.split())
+    assert {"main", "minted", "wrapped", SHOWN, LIVE[:12]} <= set(said.out.split())
     assert not [secret for secret in (MATERIAL, KEY, "sealed", "c2VhbGVk", "ab" * 32) if secret in said.out]
 
 
@@ -110,7 +116,7 @@ def test_a_golden_is_retired_as_a_run_that_says_who_and_why(
 ) -> None:
     kept(ledger)
 
-    said = opsflows("kms", "retire-golden", "pay", "main", version, "--environment", "prod", "--by", "ada", "--reason", "re-encrypted")  # fmt: skip
+    said = retire(opsflows, version)
 
     [run] = runs(ledger)
     assert (said.code, said.err) == (0, "")
@@ -121,12 +127,47 @@ def test_a_golden_is_retired_as_a_run_that_says_who_and_why(
     assert verify_audit(ledger, tmp_path / "home").breaks == ()
 
 
-def test_a_wrapped_key_of_no_known_version_is_retired_by_an_empty_word(opsflows: Cli, ledger: Ledger) -> None:
-    kept(ledger, "", "wrapped")
+@pytest.mark.parametrize("digits", [OLD, OLD[:12], OLD[:9]], ids=["whole", "as it is shown", "as few as tell it"])
+def test_one_wrapped_key_is_retired_by_its_digits_and_the_other_stays(
+    opsflows: Cli, ledger: Ledger, digits: str
+) -> None:
+    for slot in (OLD, LIVE):
+        kept(ledger, slot=slot)
 
-    said = opsflows("kms", "retire-golden", "pay", "main", "", "--environment", "prod", "--by", "ada", "--reason", "wrapped anew")  # fmt: skip
+    said = retire(opsflows, "--file", digits)
 
-    assert (said.code, goldens(ledger)) == (0, [])
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("The wrapped key 123456780000 of main in pay (prod) retired by ada: re-encrypted.")
+    assert [one.slot for one in goldens(ledger)] == [LIVE]
+
+
+@pytest.mark.parametrize("digits", [OLD[:8], OLD[:7], "ab" * 6], ids=["of both", "too few", "of none"])
+def test_digits_that_do_not_name_one_wrapped_key_are_refused_with_a_list(
+    opsflows: Cli, ledger: Ledger, digits: str
+) -> None:
+    for slot in (OLD, LIVE):
+        kept(ledger, slot=slot)
+
+    said = retire(opsflows, "--file", digits)
+
+    assert refused(said) == f"{digits} does not name one wrapped key."
+    assert "In force there are: 123456780000, 12345678f000." in said.sentences[1]
+    assert len(goldens(ledger)) == 2
+
+
+@pytest.mark.parametrize("which", [(), ("",), (SHOWN, "--file", OLD)], ids=["nothing", "an empty version", "both"])
+def test_a_version_or_a_file_is_named_and_an_empty_word_is_neither(
+    opsflows: Cli, ledger: Ledger, which: tuple[str, ...]
+) -> None:
+    kept(ledger)
+    for slot in (OLD, LIVE):
+        kept(ledger, slot=slot)
+
+    said = retire(opsflows, *which)
+
+    assert refused(said) == "A version or a wrapped key's file has to be named, and not both."
+    assert "--file SHA" in said.sentences[2]
+    assert len(goldens(ledger)) == 3
 
 
 def test_what_has_no_golden_is_not_retired_and_the_try_is_kept(opsflows: Cli, ledger: Ledger) -> None:

@@ -16,11 +16,12 @@ from ledger.kms_goldens import (
     WRAPPED,
     Golden,
     NewGolden,
+    Slot,
     goldens,
-    goldens_of_version,
     keep_golden,
     record_trial,
     retire_goldens,
+    retired_slots,
 )
 from ledger.opening import Ledger
 from tests.ledger.tampering import tamper
@@ -28,6 +29,7 @@ from tests.ledger.tampering import tamper
 _KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 _NEW = NewGolden(_KEY, "3", MINTED, b"\x00\xff sealed", hashlib.sha256(b"text").hexdigest(), {"opsflows": "golden"})
 _WRAPPED = replace(_NEW, version="", source=WRAPPED, slot="a" * 64)
+_ANOTHER = replace(_WRAPPED, slot="b" * 64)
 _EDITS = (
     "ciphertext = 'AAAA'",
     "plaintext_sha256 = ''",
@@ -42,9 +44,9 @@ def keep(ledger: Ledger, new: NewGolden = _NEW, target: str = "pay", key_name: s
     return keep_golden(ledger, "run-1", "prod", target, key_name, new)
 
 
-def retire(ledger: Ledger, version: str = "3", target: str = "pay") -> int:
+def retire(ledger: Ledger, version: str = "3", slot: str = "", target: str = "pay") -> int:
     return retire_goldens(
-        ledger, "run-2", "prod", target, "main", version, who="ada", reason="everything was re-encrypted"
+        ledger, "run-2", "prod", target, "main", version, slot=slot, who="ada", reason="everything was re-encrypted"
     )
 
 
@@ -75,7 +77,7 @@ def test_a_golden_is_read_back_as_it_was_kept(ledger: Ledger) -> None:
 
 
 def test_a_version_has_one_golden_for_each_of_its_slots(ledger: Ledger) -> None:
-    kept = [keep(ledger, new) for new in (_NEW, _NEW, _WRAPPED, _WRAPPED, replace(_WRAPPED, slot="b" * 64))]
+    kept = [keep(ledger, new) for new in (_NEW, _NEW, _WRAPPED, _WRAPPED, _ANOTHER)]
 
     assert kept == [True, False, True, False, True]
     assert [golden.source for golden in goldens(ledger)] == [MINTED, WRAPPED, WRAPPED]
@@ -94,7 +96,7 @@ def test_of_many_runs_that_keep_the_same_at_once_one_does(ledger: Ledger) -> Non
     assert len(goldens(ledger)) == 1
 
 
-def test_goldens_are_found_by_target_and_by_what_needs_a_version_wherever_it_is_declared(ledger: Ledger) -> None:
+def test_goldens_are_found_by_target_or_wherever_they_are_declared(ledger: Ledger) -> None:
     keep(ledger)
     keep(ledger, target="mail")
     keep(ledger, replace(_NEW, version="4"))
@@ -102,8 +104,6 @@ def test_goldens_are_found_by_target_and_by_what_needs_a_version_wherever_it_is_
 
     assert len(goldens(ledger)) == 4
     assert [golden.version for golden in goldens(ledger, "prod", "pay")] == ["3", "4"]
-    needing = [(golden.environment, golden.target) for golden in goldens_of_version(ledger, _KEY, "3")]
-    assert needing == [("prod", "pay"), ("prod", "mail"), ("staging", "pay")]
 
 
 def test_a_trial_that_fails_keeps_when_the_golden_last_opened(
@@ -125,8 +125,8 @@ def test_a_trial_that_fails_keeps_when_the_golden_last_opened(
     assert (opened.fault, failed.fault, one(then).fault) == ("", "kms.golden_lost", "")
 
 
-def test_retiring_ends_all_goldens_of_the_version_and_no_other(ledger: Ledger) -> None:
-    for new in (_NEW, replace(_NEW, source=WRAPPED, slot="a"), replace(_NEW, version="4"), _WRAPPED):
+def test_retiring_ends_what_was_minted_of_the_version_and_nothing_else(ledger: Ledger) -> None:
+    for new in (_NEW, replace(_NEW, key="its name by number"), replace(_NEW, version="4"), _WRAPPED):
         keep(ledger, new)
     keep(ledger, target="mail")
 
@@ -134,7 +134,38 @@ def test_retiring_ends_all_goldens_of_the_version_and_no_other(ledger: Ledger) -
 
     assert ended == 2
     assert [(golden.target, golden.version) for golden in goldens(ledger)] == [("pay", "4"), ("pay", ""), ("mail", "3")]
-    assert (retire(ledger, version=""), len(goldens(ledger))) == (1, 2)
+
+
+def test_of_two_wrapped_keys_one_is_retired_and_the_other_holds_on(ledger: Ledger, tmp_path: Path) -> None:
+    for new in (_WRAPPED, _ANOTHER):
+        keep(ledger, new)
+
+    ended = retire(ledger, "", slot=_WRAPPED.slot)
+
+    assert (ended, one(ledger).slot) == (1, _ANOTHER.slot)
+    assert retired_slots(ledger) == {Slot("prod", "pay", "main", _WRAPPED.slot)}
+    assert verify_audit(ledger, tmp_path).breaks == ()
+
+
+def test_a_wrapped_key_that_was_retired_is_not_taken_in_again(ledger: Ledger) -> None:
+    keep(ledger, _WRAPPED)
+    retire(ledger, "", slot=_WRAPPED.slot)
+
+    kept = [keep(ledger, _WRAPPED), keep(ledger, _ANOTHER), keep(ledger, _WRAPPED, key_name="second")]
+
+    assert kept == [False, True, True]
+
+
+@pytest.mark.parametrize(("version", "slot"), [("", ""), ("3", _WRAPPED.slot)], ids=["neither", "both"])
+def test_either_a_version_or_a_file_is_retired(ledger: Ledger, version: str, slot: str) -> None:
+    for new in (_NEW, _WRAPPED):
+        keep(ledger, new)
+
+    with pytest.raises(BadInput, match="A version or a wrapped key's file has to be named") as refused:
+        retire(ledger, version, slot=slot)
+
+    assert "--file SHA" in refused.value.next_step
+    assert len(goldens(ledger)) == 2
 
 
 def test_a_version_that_was_retired_may_get_a_golden_again(ledger: Ledger) -> None:
@@ -150,6 +181,8 @@ def test_what_has_no_golden_cannot_be_retired(ledger: Ledger) -> None:
 
     with pytest.raises(BadInput, match="Version 9 of main in pay"):
         retire(ledger, version="9")
+    with pytest.raises(BadInput, match="The wrapped key aaaaaaaaaaaa of main in pay"):
+        retire(ledger, "", slot=_WRAPPED.slot)
 
     assert len(goldens(ledger)) == 1
 

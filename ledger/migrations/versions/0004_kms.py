@@ -74,7 +74,7 @@ def _goldens() -> None:
     named = ("environment", "target", "key_name", "key", "version", "source", "slot")
     _fact("kms_goldens", *_texts(*named, "ciphertext", "plaintext_sha256", "context"), *_ended("kms_goldens"))
     op.create_index("uq_kms_goldens_in_force", "kms_goldens", [*named], unique=True, **_where("ended_seq"))
-    _fact("kms_golden_retirements", *_texts("environment", "target", "key_name", "version", "who", "reason"))
+    _fact("kms_golden_retirements", *_texts("environment", "target", "key_name", "version", "slot", "who", "reason"))
     op.create_table(
         "kms_golden_trials",
         sa.Column("golden", _NUMBER, autoincrement=False, nullable=False),
