@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
@@ -48,22 +48,23 @@ def test_anything_else_is_a_fault_with_a_name(service: Backend, case: str) -> No
     assert seen.detail
 
 
-NEVER_WHOLE = {
-    "nothing is read": (b"", Ending.DEAF),
-    "nothing is sent": (b"", Ending.STALL),
-    "the headers drip": (b"HTTP/1.1 200 OK\r\nX-Slow: ", Ending.DRIP),
-    "the headers stall": (b"HTTP/1.1 200 OK\r\nX-Slow: a\r\n", Ending.STALL),
-    "the body drips": (told(headers={"Content-Length": "60000"}), Ending.DRIP),
-    "the body stalls": (told()[:-1], Ending.STALL),
-    "a body without a length drips": (without_length(HEALTHY), Ending.DRIP),
-    "the last chunk does not come": (in_chunks(chunked(HEALTHY, end=b"")), Ending.STALL),
+# Made when they are sent: their Date must not be older than a minute.
+NEVER_WHOLE: dict[str, tuple[Callable[[], bytes], Ending]] = {
+    "nothing is read": (lambda: b"", Ending.DEAF),
+    "nothing is sent": (lambda: b"", Ending.STALL),
+    "the headers drip": (lambda: b"HTTP/1.1 200 OK\r\nX-Slow: ", Ending.DRIP),
+    "the headers stall": (lambda: b"HTTP/1.1 200 OK\r\nX-Slow: a\r\n", Ending.STALL),
+    "the body drips": (lambda: told(headers={"Content-Length": "60000"}), Ending.DRIP),
+    "the body stalls": (lambda: told()[:-1], Ending.STALL),
+    "a body without a length drips": (lambda: without_length(HEALTHY), Ending.DRIP),
+    "the last chunk does not come": (lambda: in_chunks(chunked(HEALTHY, end=b"")), Ending.STALL),
 }
 
 
 @pytest.mark.parametrize("case", NEVER_WHOLE)
 def test_what_never_becomes_whole_ends_with_the_limit(service: Backend, case: str) -> None:
     answer, ending = NEVER_WHOLE[case]
-    url = service.says(answer, ending)
+    url = service.says(answer(), ending)
 
     seen = read_health(url, limit_seconds=A_MOMENT_S)
 
