@@ -1,8 +1,8 @@
 """Tells people once that a part went DOWN, and once of one cause: what the key's own trouble explains is named in its alert.
 
-An alert is kept per part. It is raised where the part is DOWN and nothing else explains it, stays as long as the part is DOWN, and
-is cleared when the part is UP. A part that flaps keeps its alert until it has held still for an hour, so that it is not told at
-each change. What still works and needs somebody (a rotation that is overdue) is a ticket, raised at the first answer.
+An alert is kept per part. It is raised where the part is DOWN and nothing that went DOWN with it explains it, stays as long as the
+part is DOWN, and is cleared when the part is UP. A part that flaps keeps its alert until it has held still for an hour, so that it
+is not told at each change. What still works and needs somebody (a rotation that is overdue) is a ticket, raised at the first answer.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -49,18 +49,18 @@ _PAGE_OF_FAULT: Mapping[str, str] = MappingProxyType(
     }
 )
 _FLAPPING_PAGE = "kms-canary-flapping"
-# Which parts' trouble explains a part's, of the same key where they have one, of any key for what the service does with all.
+# Which parts' trouble may explain a part's: of the same key, and of a service that answers nothing its own canary's.
 _EXPLAINED_BY: Mapping[PartKind, tuple[PartKind, ...]] = MappingProxyType(
     {
         PartKind.CANARY: (PartKind.VERSIONS,),
         PartKind.GOLDEN: (PartKind.VERSIONS, PartKind.CANARY),
         PartKind.REPLICA: (PartKind.VERSIONS, PartKind.CANARY),
         PartKind.NEGATIVE: (PartKind.VERSIONS, PartKind.CANARY),
-        PartKind.HEALTH: (PartKind.VERSIONS, PartKind.CANARY),
-        PartKind.APPLICATION: (PartKind.VERSIONS, PartKind.CANARY, PartKind.HEALTH),
+        PartKind.APPLICATION: (PartKind.HEALTH,),
     }
 )
-_OF_EVERY_KEY = frozenset({PartKind.HEALTH, PartKind.APPLICATION})
+# A service that says how it is not well is there, and its canary fails for a reason of its own.
+_SERVICE_AWAY = frozenset({"health.unreachable", "health.timeout"})
 # What another part's trouble may bring about and what must be acted on all the same: data in the clear, another key, no integrity.
 _NEVER_EXPLAINED = frozenset({FaultClass.PLAINTEXT, FaultClass.DRIFT, FaultClass.NEGATIVE})
 
@@ -141,14 +141,24 @@ def _escalation(checked: Checked, change: Change, rest: str, whom: str, also: st
 
 
 def _explains(other: Change, change: Change) -> bool:
-    """Say whether the other part's trouble is the cause of this one's: it pages, and this one's needs no hand of its own."""
+    """Say whether the other part's trouble is the cause of this one's: it pages, and this one's needs no hand of its own.
+
+    Only of what went DOWN in the same check. What joins a page that has been open for days is another trouble, and nobody would
+    hear of it.
+    """
     mine, theirs = change.part.row, other.part.row
     if mine is None or theirs is None or mine.fault_class in _NEVER_EXPLAINED or theirs.severity is not Severity.PAGE:
         return False
-    (kind, key), (their_kind, their_key) = _kind_and_key(change.part), _kind_and_key(other.part)
-    if their_kind not in _EXPLAINED_BY.get(kind, ()):
+    if other.now.since != change.now.since or (mine.at_once and not theirs.at_once):
         return False
-    return kind in _OF_EVERY_KEY or key == their_key
+    (kind, key), (their_kind, their_key) = _kind_and_key(change.part), _kind_and_key(other.part)
+    if their_kind not in _EXPLAINED_BY.get(kind, ()) or key != their_key:
+        return False
+    if their_kind is PartKind.HEALTH:
+        return theirs.id in _SERVICE_AWAY
+    # A version that is off explains nothing of the others; what else is wrong with a key is so with all that it opens.
+    is_of_version = theirs.fault_class is FaultClass.KEY_STATE and bool(other.part.version)
+    return not is_of_version or other.part.version == change.part.version
 
 
 def _rest(cause: Change, failing: Iterable[Change]) -> str:

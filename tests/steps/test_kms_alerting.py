@@ -57,6 +57,8 @@ def watch() -> Watch:
 GONE = faulty("canary/main", "kms.permission", "403 of the key")
 REFUSED = faulty("application", "kms.application_failed", "503")
 WELL: Mapping[str, Part] = {name: passed(name) for name in ("health", "application", "canary/main", "golden/main")}
+AWAY = faulty("health", "health.unreachable", "refused")
+HEALTH = "kms:prod:pay:health"
 CANARY, APPLICATION = "kms:prod:pay:canary/main", "kms:prod:pay:application"
 
 
@@ -89,10 +91,82 @@ def test_the_alert_is_over_after_two_passes(watch: Watch) -> None:
 def test_the_keys_own_trouble_is_one_alert_that_names_what_it_explains(watch: Watch) -> None:
     golden = faulty("golden/main", "kms.permission", "403")
     for _ in range(2):
-        watch.check(GONE, golden, REFUSED)
+        watch.check(GONE, golden)
 
     assert watch.sent == [(CANARY, Urgency.PAGE)]
-    assert "It explains what fails beside it: golden/main, application." in watch.texts[CANARY]
+    assert "It explains what fails beside it: golden/main." in watch.texts[CANARY]
+
+
+def test_a_service_that_answers_nothing_is_one_alert_with_its_own_canarys(watch: Watch) -> None:
+    for _ in range(2):
+        watch.check(AWAY, REFUSED)
+
+    assert watch.sent == [(HEALTH, Urgency.PAGE)]
+    assert "It explains what fails beside it: application." in watch.texts[HEALTH]
+
+
+@pytest.mark.parametrize(
+    ("cause", "own"),
+    [
+        # The check's own right to the key says nothing of the service's.
+        (GONE, faulty("health", "health.not_ready", "crypto_ready is false")),
+        (GONE, REFUSED),
+        (faulty("canary/main", "kms.identity", "401"), REFUSED),
+        (faulty("versions/main", "kms.key_unusable", "disabled"), faulty("health", "health.mode", "it is 'local'")),
+        (faulty("health", "health.mode", "it is 'local'"), REFUSED),
+        # Another version, one that nobody named, another key; an answer, where the cause is silence.
+        (faulty("versions/main", "kms.version_disabled", version="1"), faulty("golden/main", "kms.not_opened", version="2")),
+        (faulty("versions/main", "kms.version_disabled", version="1"), GONE),
+        (GONE, faulty("golden/old", "kms.permission", "403")),
+    ],
+)  # fmt: skip
+def test_what_has_another_cause_is_told_for_itself(watch: Watch, cause: Part, own: Part) -> None:
+    for _ in range(2):
+        watch.check(cause, own)
+
+    assert {key for key, _ in watch.sent} == {f"kms:prod:pay:{part.name}" for part in (cause, own)}
+
+
+@pytest.mark.parametrize(
+    ("cause", "explained"),
+    [
+        (faulty("versions/main", "kms.version_destroyed", version="1"), faulty("golden/main", "kms.golden_lost", "gone", "1")),
+        (faulty("versions/main", "kms.key_unusable", "disabled"), GONE),
+        (faulty("canary/main", "kms.permission", "decrypting", "2"), faulty("golden/main", "kms.permission", "403", "1")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_version_explains_what_needs_it_and_with_a_key_all_of_it(
+    watch: Watch, cause: Part, explained: Part
+) -> None:
+    for _ in range(2):
+        watch.check(cause, explained)
+
+    assert [key for key, _ in watch.sent] == [f"kms:prod:pay:{cause.name}"]
+
+
+def test_a_lost_ciphertext_is_told_beside_a_key_that_does_not_answer(watch: Watch) -> None:
+    silent = faulty("canary/main", "kms.unreachable", "timeout")
+    watch.check(silent, passed("golden/main"))
+    watch.check(silent, faulty("golden/main", "kms.golden_lost", "destroyed", "1"))
+
+    assert {key for key, _ in watch.sent} == {CANARY, "kms:prod:pay:golden/main"}
+
+
+def test_an_open_page_about_an_old_version_silences_no_later_outage(watch: Watch) -> None:
+    waits = faulty("versions/main", "kms.version_scheduled", "in 29 days", "1")
+    watch.check(waits, *WELL.values())
+    for _ in range(3):
+        watch.check(waits, AWAY, REFUSED, GONE, passed("golden/main"))
+
+    assert {key for key, _ in watch.sent} == {"kms:prod:pay:versions/main", HEALTH, CANARY}
+
+
+def test_what_joins_a_cause_later_is_told_for_itself(watch: Watch) -> None:
+    golden = faulty("golden/main", "kms.permission", "403")
+    for parts in ((GONE, passed("golden/main")), (GONE, golden), (GONE, golden)):
+        watch.check(*parts)
+
+    assert [key for key, _ in watch.sent] == [CANARY, "kms:prod:pay:golden/main"]
 
 
 def test_plaintext_is_told_for_itself_whatever_brought_it_about(watch: Watch) -> None:
