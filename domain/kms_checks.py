@@ -27,7 +27,7 @@ class PartKind(StrEnum):
 
 
 class PartOutcome(StrEnum):
-    """How a part came out. NOT RUN is shown and not counted: not due this time, or not configured."""
+    """How a part came out. NOT RUN is shown and not counted: not due this time. What is not configured is no part."""
 
     PASS = "PASS"  # noqa: S105 (a word for people)
     WARN = "WARN"

@@ -14,7 +14,7 @@ from domain.kms_sections import AT_STAND_INS, ApplicationCanary, KmsKeySection, 
 from domain.kms_standing import ASKED_AGAIN_AFTER, PartStanding, Standing
 from domain.names import Target
 from domain.verdicts import Judgement, Verdict, World
-from ledger.kms_checks import Change, KeptCheck, checks_since, last_check
+from ledger.kms_checks import Change, KeptCheck, checks_since, last_check, standings
 from ledger.kms_goldens import Golden, goldens, keep_golden, record_trial
 from steps.conduct import stand_ins_url
 from steps.context import Context
@@ -52,11 +52,15 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What is known of a target when it is checked at `at`: earlier checks, oldest first, and its goldens in force."""
+    """What is known of a target when it is checked at `at`.
+
+    `kept` are earlier checks, oldest first; `goldens` are those in force; `standings` say where each part stands, by its name.
+    """
 
     at: datetime
     kept: Sequence[KeptCheck]
     goldens: Sequence[Golden]
+    standings: Mapping[str, PartStanding] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def check_target(
         Unavailable, OutcomeUnknown: the ledger does not answer; then nothing is known of what has to be opened.
     """
     at = context.ledger.now()
-    remembered = Remembered(at, _kept_checks(context, name, at), goldens(context.ledger, context.environment, name))
+    remembered = _remembered(context, name, at)
     looked = look(context, name, section, remembered, token=token, planned=planned, lines=lines or Lines())
     for key_name, one in looked.keys.items():
         _write_down(context, name, key_name, one)
@@ -116,20 +120,17 @@ def next_check_after(changes: Iterable[Change]) -> timedelta | None:
 
 
 def judge_check(
-    checked: Checked,
-    changes: Sequence[Change],
-    world: World,
-    standings: Mapping[str, PartStanding] = MappingProxyType({}),
+    checked: Checked, changes: Sequence[Change], world: World, known: Mapping[str, PartStanding]
 ) -> Judgement:
     """Return HOLD where a part is DOWN or cannot wait, WAITING where one failed and is asked again, else GREEN.
 
-    A part that is DOWN and was not run this time is DOWN still, where `standings` are given. A warning is shown and holds nothing up.
-    Where nothing was run, nothing is known, and that is HOLD.
+    A part that is DOWN and was not run this time is DOWN still: `known` says where each stands. A warning is shown and holds nothing
+    up. Where nothing was run, nothing is known, and that is HOLD.
     """
     ran = [part for part in checked.parts if part.outcome is not PartOutcome.NOT_RUN]
     named = {part.name for part in checked.parts}
     down = any(change.now.standing is Standing.DOWN for change in changes)
-    still = any(one.standing is Standing.DOWN for name, one in standings.items() if name in named)
+    still = any(one.standing is Standing.DOWN for name, one in known.items() if name in named)
     at_once = any(part.row is not None and part.row.at_once for part in checked.failed)
     if not ran or down or still or at_once:
         return Judgement(Verdict.HOLD, world)
@@ -146,8 +147,14 @@ class _Check:
     lines: Lines
 
     def service(self) -> KeyChecked:
-        """Return what was seen of the service itself: its page first, since a canary may wake what sleeps."""
-        return KeyChecked((self._health(), self._application()))
+        """Return what was seen of the service itself: its page first, since a canary may wake what sleeps.
+
+        A part that the section does not ask for is not named at all, so that it ends with its lines in opsflows.toml.
+        """
+        asked = [self._health] if self.section.base_url else []
+        if self.section.application is not None:
+            asked.append(partial(self._application, self.section.application))
+        return KeyChecked(tuple(ask() for ask in asked))
 
     def key(self, name: str, remembered: Remembered) -> KeyChecked:
         """Return what was seen of one key; one that cannot be connected to is a fault of its canary."""
@@ -164,7 +171,7 @@ class _Check:
             environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=remembered.at,
             connect=door.connect, asking=asking, random=self.lines.random, connect_other=self._other(name, door),
             goldens=tuple(one for one in remembered.goldens if one.key_name == name),
-            planned=self.planned.get(name, frozenset()), past=past_of(remembered.kept, name, remembered.at),
+            planned=self.planned.get(name, frozenset()), past=past_of(remembered.kept, remembered.standings, name, remembered.at),
         )  # fmt: skip
         return check_key(question)
 
@@ -175,19 +182,16 @@ class _Check:
             return _unaddressed(PartKind.HEALTH, error)
         return health_part(service, self.lines.read_health)
 
-    def _application(self) -> Part:
+    def _application(self, canary: ApplicationCanary) -> Part:
         try:
             service = self._service(self._asking(APPLICATION_FAULTS))
         except OpsError as error:
             return _unaddressed(PartKind.APPLICATION, error)
 
         def connect() -> Application:
-            canary = self.section.application
-            if canary is None:
-                raise ValueError("connected to only where the section names one")
             return self.lines.connect_application(service.base_url, canary, self.token, service.conduct)
 
-        return application_part(service, connect, self.lines.random)
+        return application_part(service, canary.envelope, connect, self.lines.random)
 
     def _service(self, asking: Asking) -> Service:
         where = _resolved(self.context, self.section.base_url)
@@ -278,6 +282,12 @@ def _resolved(context: Context, address: str) -> str:
 def _unaddressed(kind: PartKind, error: OpsError) -> Part:
     seen = seen_in(error, {})
     return Part(kind.value, PartOutcome.FAIL, seen.fault, seen.detail)
+
+
+def _remembered(context: Context, name: str, at: datetime) -> Remembered:
+    ledger, environment = context.ledger, context.environment
+    kept = _kept_checks(context, name, at)
+    return Remembered(at, kept, goldens(ledger, environment, name), standings(ledger, environment, name))
 
 
 def _kept_checks(context: Context, name: str, at: datetime) -> list[KeptCheck]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
 from domain.kms_sections import KmsKeySection
+from domain.kms_standing import PartStanding, Standing
 from ledger.kms_checks import KeptCheck
 from ledger.kms_goldens import Golden, NewGolden
 from steps.kms_golden_turns import names_of
@@ -100,8 +101,10 @@ class Ring:
             key.close()
 
 
-def past_of(kept: Iterable[KeptCheck], name: str, at: datetime) -> Past:
-    """Return what these checks, oldest first, tell of the key of that name."""
+def past_of(
+    kept: Iterable[KeptCheck], standings: Mapping[str, PartStanding], name: str, at: datetime
+) -> Past:  # fmt: skip
+    """Return what these checks, oldest first, and where its parts stand tell of the key of that name."""
     negative, rotation = part_name(PartKind.NEGATIVE, name), part_name(PartKind.ROTATION, name)
     told, is_due = set(), True
     for check in kept:
@@ -109,7 +112,10 @@ def past_of(kept: Iterable[KeptCheck], name: str, at: datetime) -> Past:
         if rotation in parts and "rotates_at" in parts[rotation].facts:
             told.add(datetime.fromisoformat(parts[rotation].facts["rotates_at"]))
         if negative in parts and parts[negative].outcome is not PartOutcome.NOT_RUN:
-            # What failed is asked again in the next run, as any other part is.
-            failed = parts[negative].outcome is PartOutcome.FAIL
-            is_due = failed or check.at <= at - NEGATIVE_CHECKS_EVERY
-    return Past(is_due, frozenset(told))
+            is_due = check.at <= at - NEGATIVE_CHECKS_EVERY
+    return Past(is_due or _is_open(standings.get(negative)), frozenset(told))
+
+
+def _is_open(standing: PartStanding | None) -> bool:
+    """Say whether answers are waited for: a part that is DOWN, or failed just now, is asked in each run as any other is."""
+    return standing is not None and (standing.standing is Standing.DOWN or standing.still_due > 0)

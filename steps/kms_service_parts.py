@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import OpsError
 from domain.exchanges import Exchange
-from domain.kms_checks import Part, PartKind, not_run, passed
+from domain.kms_checks import Part, PartKind, passed
 from domain.kms_sections import KmsTarget
 from steps.kms_operations import READ, Asking, FaultSeen, Tally, ask, failed, judged_by_time, seen_in
 from steps.kms_question import PLAINTEXT_BYTES
@@ -49,8 +49,6 @@ class Service:
 
 def health_part(service: Service, read: ReadHealth) -> Part:
     """Return what the health page says. Who does not answer at all is asked again; what a page says counts at once."""
-    if not service.base_url:
-        return not_run(_HEALTH, "no base_url is given")
     tally, seen = Tally(), list[Reading]()
     try:
         if service.conduct.hosts.rehearsal:
@@ -65,20 +63,20 @@ def health_part(service: Service, read: ReadHealth) -> Part:
     return judged_by_time(part, tally, service.asking)
 
 
-def application_part(service: Service, connect: Callable[[], Application], random: Callable[[int], bytes]) -> Part:
-    """Return whether the service's own path encrypts, and decrypts to the same text.
+def application_part(
+    service: Service, envelope: str, connect: Callable[[], Application], random: Callable[[int], bytes]
+) -> Part:
+    """Return whether the service's own path encrypts, and decrypts to the same text; `envelope` is how its ciphertexts begin.
 
     Its calls count as no operations: what of them reaches the KMS is the service's affair.
     """
-    if service.section.application is None:
-        return not_run(_APPLICATION, "the service offers no canary (application)")
     tally = Tally()
     try:
         canary = connect()
     except OpsError as error:
         return failed(_APPLICATION, seen_in(error, service.asking.faults), tally)
     try:
-        part = _tried(service, canary, service.section.application.envelope, random(PLAINTEXT_BYTES), tally)
+        part = _tried(service, canary, envelope, random(PLAINTEXT_BYTES), tally)
     except FaultSeen as fault:
         part = failed(_APPLICATION, fault, tally)
     finally:

@@ -105,7 +105,7 @@ def test_a_key_that_is_well_is_green_and_its_golden_opens(moto: str, opened: Ope
     for _ in range(2):
         checked = service.check()
 
-    assert judge_check(checked, service.changes, World.REHEARSAL).verdict is Verdict.GREEN
+    assert judge_check(checked, service.changes, World.REHEARSAL, service.known()).verdict is Verdict.GREEN
     assert {part.name: part.outcome.value for part in checked.parts if part.name in {"canary/main", "golden/main"}} == {
         "canary/main": "PASS", "golden/main": "PASS",
     }  # fmt: skip
@@ -123,7 +123,7 @@ def test_an_alias_that_was_moved_is_drift_at_once_and_what_was_encrypted_before_
     checked = service.check()
 
     assert {part.name: part.fault for part in checked.failed} == {"drift/main": "kms.key_drift"}
-    assert judge_check(checked, service.changes, World.REHEARSAL).verdict is Verdict.HOLD
+    assert judge_check(checked, service.changes, World.REHEARSAL, service.known()).verdict is Verdict.HOLD
 
 
 def test_another_key_than_the_pinned_one_is_drift_from_the_first_check_on(moto: str, opened: Open) -> None:
@@ -197,7 +197,7 @@ def test_what_neither_peer_can_refuse_is_caught_in_awss_own_words(
         checked = service.check()
 
     assert wrong == expected
-    assert judge_check(checked, service.changes, World.REHEARSAL).verdict is Verdict.HOLD
+    assert judge_check(checked, service.changes, World.REHEARSAL, service.known()).verdict is Verdict.HOLD
 
 
 def test_one_throttled_call_is_repeated_and_nothing_else_is_said_of_it(moto: str, opened: Open) -> None:

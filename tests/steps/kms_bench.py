@@ -13,7 +13,7 @@ from domain.kms_checks import Checked, Part, PartOutcome
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import Answer, PartStanding, after, beginning
 from domain.verdicts import Judgement, World
-from ledger.kms_checks import Change, KeptCheck, record_check
+from ledger.kms_checks import Change, KeptCheck, record_check, standings
 from ledger.kms_goldens import Golden, NewGolden
 from ledger.opening import Ledger
 from steps.clock import Clock
@@ -57,7 +57,11 @@ class Bench:
 
     def judged(self, wait: timedelta | None = None) -> Judgement:
         checked = self.check(wait)
-        return judge_check(checked, self.changes, World.REAL)
+        return judge_check(checked, self.changes, World.REAL, self.known())
+
+    def known(self) -> Mapping[str, PartStanding]:
+        """Return where each part stands, as the ledger has it."""
+        return standings(self.ledger, "prod", TARGET)
 
     def context(self) -> Context:
         self.runs += 1
@@ -86,14 +90,17 @@ class MemoryBench(Bench):
     goldens: list[Golden] = field(default_factory=list)
     kept: list[KeptCheck] = field(default_factory=list)
 
+    def known(self) -> Mapping[str, PartStanding]:
+        return self.standings
+
     def check(self, wait: timedelta | None = None) -> Checked:
         self.passed += wait if wait is not None else next_check_after(self.changes) or HALF_HOUR
         at = BEGAN + self.passed
         day = [one for one in self.kept if one.at >= at - timedelta(days=1)] or self.kept[-1:]
+        remembered = Remembered(at, day, self.goldens, self.standings)
         looked = look(
-            self.context(), TARGET, self.section, Remembered(at, day, self.goldens), token="", planned=self.planned,
-            lines=self.lines(),
-        )  # fmt: skip
+            self.context(), TARGET, self.section, remembered, token="", planned=self.planned, lines=self.lines()
+        )
         self.kept = [*day, KeptCheck(at, "run", looked.checked)]
         for key_name, one in looked.keys.items():
             self._write_down(key_name, one, at)

@@ -8,7 +8,8 @@ from typing import Any
 from domain.config import Config, parse_config
 from domain.kms_checks import Checked, PartOutcome
 from domain.kms_sections import KmsTarget
-from ledger.kms_checks import Change, record_check
+from domain.kms_standing import PartStanding
+from ledger.kms_checks import Change, record_check, standings
 from ledger.opening import Ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for
@@ -58,6 +59,10 @@ class CheckedService:
     def wrong(self, wait: timedelta = HALF_HOUR, **changes: Any) -> dict[str, str]:
         """Return the faults of a check by part."""
         return {part.name: part.fault for part in self.check(wait, **changes).parts if part.outcome in _WRONG}
+
+    def known(self) -> Mapping[str, PartStanding]:
+        """Return where each part stands, as the ledger has it."""
+        return standings(self.ledger, "rehearsal", TARGET)
 
     def _context(self) -> Context:
         ledger = replace(self.ledger, offset=self.passed)

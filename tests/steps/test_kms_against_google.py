@@ -174,7 +174,7 @@ def test_each_trouble_is_caught_with_its_own_fault_and_held_by_the_second_check(
     checked = service.check(timedelta(minutes=1))
 
     assert {name: fault for name, fault in first.items() if name != "rotation/main"} == expected
-    assert judge_check(checked, service.changes, World.REHEARSAL).verdict is Verdict.HOLD
+    assert judge_check(checked, service.changes, World.REHEARSAL, service.known()).verdict is Verdict.HOLD
     assert all(FAULTS[part.fault].means in part.words for part in checked.failed)
 
 
@@ -196,7 +196,9 @@ def test_a_healthy_key_stays_green_through_500_checks_with_5_percent_of_transien
     faults: list[dict[str, Any]] = [{"status": 503}, {"throttle_s": 0}, {"corrupt": True}, {"drop": True}]
     for number, fault in enumerate(faults):
         act("gcpkms", "fault", share=0.05 / 4, seed=seed * 10 + number, times=FOR_EVER, **fault)
-    verdicts = [judge_check(service.check(), service.changes, World.REHEARSAL).verdict for _ in range(500)]
+    verdicts = [
+        judge_check(service.check(), service.changes, World.REHEARSAL, service.known()).verdict for _ in range(500)
+    ]
 
     met = sum(1 for entry in stand_ins.control("GET", "/gcpkms/requests") if entry["fault"])
     waited = verdicts.count(Verdict.WAITING)
@@ -206,5 +208,5 @@ def test_a_healthy_key_stays_green_through_500_checks_with_5_percent_of_transien
     assert spells_since(service.ledger, "rehearsal", service.ledger.now()) == []
 
     disabled(act)
-    found = [judge_check(service.check(), service.changes, World.REHEARSAL).verdict for _ in range(2)]
+    found = [judge_check(service.check(), service.changes, World.REHEARSAL, service.known()).verdict for _ in range(2)]
     assert found[-1] is Verdict.HOLD

@@ -70,7 +70,7 @@ def test_a_healthy_service_is_green_and_every_part_passes(bench: Bench) -> None:
     checked = bench.check()
 
     outcomes = {part.name: part.outcome for part in checked.parts}
-    assert judge_check(checked, bench.changes, World.REAL).verdict is Verdict.GREEN
+    assert judge_check(checked, bench.changes, World.REAL, bench.known()).verdict is Verdict.GREEN
     assert outcomes.pop("negative/main") is PartOutcome.NOT_RUN
     assert set(outcomes.values()) == {PartOutcome.PASS}
 
@@ -289,7 +289,7 @@ def test_a_slow_key_warns_and_stays_green(bench: Bench) -> None:
     checked = bench.check()
 
     part = next(part for part in checked.parts if part.name == "canary/main")
-    assert judge_check(checked, bench.changes, World.REAL).verdict is Verdict.GREEN
+    assert judge_check(checked, bench.changes, World.REAL, bench.known()).verdict is Verdict.GREEN
     assert part.happened == "canary/main is slow: encrypt took 1500 ms, slow from 1000 ms on."
 
 
@@ -324,7 +324,7 @@ def test_a_page_that_says_another_mode_is_not_asked_until_it_says_the_right_one(
 def test_nothing_run_is_no_green(bench: Bench) -> None:
     checked = replace(bench.check(), parts=())
 
-    judgement = judge_check(checked, [], World.REAL)
+    judgement = judge_check(checked, [], World.REAL, bench.known())
 
     assert judgement.verdict is Verdict.HOLD
 
@@ -399,6 +399,26 @@ def test_negative_checks_are_made_daily_and_again_at_once_after_a_failure(bench:
     assert (soon.outcome, daily.outcome) == (PartOutcome.NOT_RUN, PartOutcome.PASS)
     assert daily.operations == 3
     assert (accepted.fault, again.fault) == ("kms.tampered_accepted", "kms.tampered_accepted")
+
+
+def test_a_negative_check_that_was_down_is_asked_until_it_is_up_again(bench: Bench) -> None:
+    bench.cloud.opens_anything = True
+    bench.check(DAY)
+    bench.cloud.opens_anything = False
+
+    verdicts = [bench.judged().verdict for _ in range(3)]
+
+    assert verdicts == [Verdict.HOLD, Verdict.GREEN, Verdict.GREEN]
+    assert bench.parts()["negative/main"].outcome is PartOutcome.NOT_RUN
+
+
+def test_what_is_no_longer_configured_is_no_part_of_a_check(bench: Bench) -> None:
+    bench.section = replace(bench.section, base_url="", application=None)
+
+    parts = bench.parts()
+
+    assert {name for name in parts if "/" not in name} == set()
+    assert set(section_of(base_url="", application=None).keys) == {name.partition("/")[2] for name in parts}
 
 
 @pytest.mark.parametrize("answer", [unavailable("kms.unreachable"), refused("kms.permission")])

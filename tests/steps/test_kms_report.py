@@ -28,7 +28,7 @@ def bench(tmp_path: Path, made_ledger: Path) -> Iterator[Bench]:
 
 def report_of(bench: Bench, *log_lines: str) -> str:
     checked = bench.check()
-    judgement = judge_check(checked, bench.changes, World.REAL)
+    judgement = judge_check(checked, bench.changes, World.REAL, bench.known())
     return kms_report(bench.context().ledger, checked, bench.changes, judgement, log_lines=log_lines)
 
 

@@ -86,6 +86,6 @@ def test_the_ledger_comes_to_the_same(ledger: Ledger) -> None:
 
     checked = [(bench.check(), list(bench.changes)) for _ in range(RUNS // 10)]
 
-    verdicts = {judge_check(one, changes, World.REAL).verdict for one, changes in checked}
+    verdicts = {judge_check(one, changes, World.REAL, bench.known()).verdict for one, changes in checked}
     assert Verdict.HOLD not in verdicts
     assert spells_since(ledger, "prod", ledger.now() - timedelta(days=1)) == []
