@@ -33,16 +33,16 @@ def _planned(context: Context, section: KmsKeySection) -> frozenset[str]:
     provider = KEY_PROVIDERS.get(section.provider)
     if provider is None:
         return frozenset()
-    key = section.key or _key_of(context, provider, Target.parse(section.credentials))
+    key = section.key or key_of(context, provider, Target.parse(section.credentials))
     whose = [
         Credential(target, context.environment, Purpose.SEND)
         for target in context.declared.rotated
-        if key and target.integration == provider.integration and _key_of(context, provider, target) == key
+        if key and target.integration == provider.integration and key_of(context, provider, target) == key
     ]
     return versions_made([one for credential in whose for one in rotations(context.ledger, credential=credential)])
 
 
-def _key_of(context: Context, provider: KmsProvider, target: Target) -> str:
+def key_of(context: Context, provider: KmsProvider, target: Target) -> str:
     """Return the key that the target's credentials speak of, empty where there are none or they are not whole."""
     values: Mapping[str, str] | None = context.credentials(target)
     if values is None:

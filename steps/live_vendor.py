@@ -18,6 +18,7 @@ from steps.destruction_guard import goldens_holding, guarded_by, refuse_needed
 from steps.probing import Job, carry_out, repeat_until
 from steps.rotation_hands import Listing, Proof, Proven
 from steps.verifying import close_intents, open_intents
+from steps.wrapped_files import wrapped_files
 from vendors.capabilities import Probe, checked_values
 from vendors.http import Conduct
 from vendors.rotation import Pointer, Rotation, Rotator
@@ -165,8 +166,9 @@ class LiveVendor:
         values = checked_values(integration, self.values())
         key = provider.default_key(values)
         yield from goldens_holding(
-            self.context.ledger, key, vendor_id, lambda: provider.connect(key, values, self._address, self._conduct)
-        )
+            self.context.ledger, key, vendor_id, lambda: provider.connect(key, values, self._address, self._conduct),
+            wrapped_files(self.context, provider, key),
+        )  # fmt: skip
 
     def _rotator(self) -> Rotator:
         """Return the key management, connected with the values in use: after a flip that is another credential."""

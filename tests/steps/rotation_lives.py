@@ -85,6 +85,8 @@ class Stage:
     noted: dict[str, str] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     instance: str = DEFAULT_INSTANCE
+    # Services with a KMS, as opsflows.toml has them under [kms].
+    services: dict[str, Any] = field(default_factory=dict)
 
     @property
     def credential(self) -> Credential:
@@ -152,6 +154,7 @@ class Stage:
         addresses = {**self.stand_ins.control("GET", "/addresses"), **_over_http(self.stand_ins.url)}
         context = replace(
             context,
+            config=context.config.model_copy(update={"kms": self.services}),
             integrations=EVERY,
             addresses=addresses,
             conduct=replace(context.conduct, record=passed.after_request),
