@@ -12,6 +12,7 @@ from domain.errors import OpsError
 from domain.names import REHEARSAL, SWEEPER
 from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import AuditedRun, audited_run
+from steps.kms_unwatched import tell_unwatched
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
@@ -49,6 +50,7 @@ def sweep_what_is_due() -> State[None]:
                         (f"left-over probes of {name}", lambda c=context: clean_up_environment(c))
                         for name, context in contexts.items()
                     ),
+                    ("unwatched KMS targets", lambda: tell_unwatched(ledger, contexts, run.run_id)),
                 ]
                 for what, act in work:
                     said.extend(sweep_one(what, act, failed))
