@@ -1,6 +1,6 @@
 """Every 30 minutes: whether services really encrypt with their KMS, and whether what was encrypted before still opens."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from prefect import flow
@@ -12,14 +12,15 @@ from pydantic import Field
 from domain.config import Config, EnvironmentKind
 from domain.errors import OpsError
 from domain.names import KMS_SMOKE
-from domain.verdicts import World
+from domain.verdicts import Verdict, World
 from ledger.opening import Ledger
 from steps.audited_run import AuditedRun, audited_run
-from steps.kms_alerting import clear_alerts_of_targets_gone
-from steps.kms_choosing import EVERY, chosen_targets, not_checked_since
+from steps.kms_alerting import put_away_targets_gone
+from steps.kms_choosing import EVERY, NAMES_LENGTH, chosen_targets, not_checked_since
 from steps.side_by_side import side_by_side
 from tasks.concluding import concluded, refused, together
-from tasks.kms import Looked, check_kms_target, environment_headline, kms_context, schedule_next, worst_judgement
+from tasks.kms import Looked, check_kms_target, environment_headline, kms_context, worst_judgement
+from tasks.kms_again import NOT_SCHEDULED, schedule_next
 from tasks.preparing import own_ledger, read_own_config
 
 _NAME = KMS_SMOKE.partition("/")[0]
@@ -29,7 +30,7 @@ _NOTHING_DECLARED = "No [kms.<target>] outside the rehearsal is declared in opsf
 
 @flow(name=_NAME, flow_run_name="kms smoke {targets} ({operator})", persist_result=False)
 def smoke_kms(
-    targets: Annotated[str, Field(min_length=1, max_length=2000)] = EVERY,
+    targets: Annotated[str, Field(min_length=1, max_length=NAMES_LENGTH)] = EVERY,
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY,
     operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "scheduled check",
@@ -50,10 +51,11 @@ def smoke_kms(
     try:
         config = read_own_config()
         chosen = chosen_targets(config, environment, targets)
-        if not chosen:
-            return Completed(message=_NOTHING_DECLARED, name="NothingDue")
         states: dict[str, State[None]] = {}
         with own_ledger() as ledger:
+            put_away_targets_gone(ledger, config)
+            if not chosen:
+                return Completed(message=_NOTHING_DECLARED, name="NothingDue")
             began: datetime = flow_run.scheduled_start_time or ledger.now()
             for name, wanted in chosen.items():
                 due = not_checked_since(ledger, name, wanted, began)
@@ -63,7 +65,6 @@ def smoke_kms(
                         states[name] = _checked(ledger, config, name, due, operator, reason)
                     except OpsError as error:
                         states[name] = refused(error)
-                clear_alerts_of_targets_gone(ledger, config, name)
     except OpsError as error:
         return refused(error)
     if not states:
@@ -90,13 +91,12 @@ def _concluded(
     run: AuditedRun, config: Config, environment: str, names: list[str], looked: Looked
 ) -> State[None]:  # fmt: skip
     is_rehearsal = config.environment(environment).kind is EnvironmentKind.REHEARSAL
-    run.conclude(
-        worst_judgement(looked, names, World.REHEARSAL if is_rehearsal else World.REAL),
-        "\n".join(looked.targets[name].report for name in names if name in looked.targets),
-    )
-    again = {name: after for name in names if name in looked.targets and (after := looked.targets[name].again_after)}
-    if again:
-        # One run for all of them: of several the later ones would wait for each other.
-        at = run.ledger.now() + min(again.values())
-        schedule_next(run.ledger.id, environment, [*again], run.run_id, at)
-    return concluded(run, environment_headline(looked, names))
+    found = {name: looked.targets[name] for name in names if name in looked.targets}
+    again = {name: one.again_after for name, one in found.items() if one.again_after is not None}
+    # Before the run is sealed: who is killed in between has seen to it.
+    at = run.ledger.now() + min(again.values(), default=timedelta(0))
+    is_seen_to = schedule_next(run.ledger, environment, again, at, run.run_id)
+    judgement = worst_judgement(looked, names, World.REHEARSAL if is_rehearsal else World.REAL)
+    missed = [] if is_seen_to or judgement.verdict is Verdict.GREEN else [NOT_SCHEDULED]
+    run.conclude(judgement, "\n".join([*(one.report for one in found.values()), *missed]))
+    return concluded(run, " ".join([environment_headline(looked, names), *missed]))

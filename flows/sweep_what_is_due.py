@@ -1,4 +1,4 @@
-"""Every quarter of an hour: seal dead runs, step due moments and rotations, clean up what crashes left at vendors."""
+"""Every quarter of an hour: seal dead runs, step due moments and rotations, ask KMS again, clean up what crashes left at vendors."""
 
 from collections.abc import Callable
 
@@ -15,6 +15,7 @@ from steps.audited_run import AuditedRun, audited_run
 from steps.kms_unwatched import tell_unwatched
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from tasks.concluding import refused
+from tasks.kms_again import ask_again
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.rotation_sweep import put_back_what_drifted, step_what_is_due, sweep_recent_orphans
@@ -46,6 +47,7 @@ def sweep_what_is_due() -> State[None]:
                 contexts = {name: context_of(run, config, name, frozenset()) for name in names}
                 work: list[tuple[str, Callable[[], list[str]]]] = [
                     ("due moments", lambda: step_due_moments(ledger, contexts, run.run_id)),
+                    ("KMS checks", lambda: ask_again(ledger, config)),
                     *(
                         (f"left-over probes of {name}", lambda c=context: clean_up_environment(c))
                         for name, context in contexts.items()

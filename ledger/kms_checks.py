@@ -102,6 +102,22 @@ def standings(ledger: Ledger, environment: str, target: str) -> dict[str, PartSt
         return _standings(connection, environment, target)
 
 
+def answers_due(ledger: Ledger, since: datetime, until: datetime) -> dict[tuple[str, str], datetime]:
+    """Return the targets that wait for another answer and had the last one within [since, until), each with its moment.
+
+    By environment and name. An answer is one of a part that waits: a check that did not ask it is none.
+    """
+    kept = KMS_STANDINGS.c
+    query = select(kept.environment, kept.target, kept.recent).where(kept.still_due > 0)
+    with ledger.reading() as connection:
+        rows = connection.execute(query.order_by(kept.environment, kept.target)).all()
+    last: dict[tuple[str, str], datetime] = {}
+    for environment, target, recent in rows:
+        at = max(_moments(answer for answer, *_ in json.loads(recent)))
+        last[environment, target] = max(at, last.get((environment, target), at))
+    return {whose: at for whose, at in last.items() if since <= at < until}
+
+
 def checks_since(ledger: Ledger, environment: str, target: str, since: datetime) -> Iterator[KeptCheck]:
     """Yield the target's checks from that moment on, oldest first."""
     kept = KMS_CHECKS.c

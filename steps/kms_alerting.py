@@ -14,7 +14,7 @@ from domain.kms_checks import Checked, Part, PartKind, PartOutcome
 from domain.kms_faults import FaultClass, Severity
 from domain.kms_standing import Standing
 from ledger.alerts import clear_alert, open_alerts
-from ledger.kms_checks import Change
+from ledger.kms_checks import Change, forget_all_but
 from ledger.opening import Ledger
 from steps.alerting import Escalation, escalate
 from steps.context import Context
@@ -97,11 +97,16 @@ def telling(
     return Telling(tuple(raised), tuple(sorted(over & set(still_open))))
 
 
-def clear_alerts_of_targets_gone(ledger: Ledger, config: Config, environment: str) -> None:
-    """Clear the alerts of targets that opsflows.toml does not name any more: nobody will see them come up."""
-    for alert in open_alerts(ledger, environment):
-        if alert.key.startswith(f"{_PREFIX}{environment}:") and alert.key.split(":")[2] not in config.kms:
+def put_away_targets_gone(ledger: Ledger, config: Config) -> None:
+    """Clear the alerts and end the spells of targets that opsflows.toml does not name any more, or in another environment.
+
+    Nobody will see them come up. Of every environment: the last target of one takes its checks along.
+    """
+    declared = {(target.environment, name) for name, target in config.kms.items()}
+    for alert in open_alerts(ledger):
+        if alert.key.startswith(_PREFIX) and tuple(alert.key.split(":")[1:3]) not in declared:
             clear_alert(ledger, alert.key)
+    forget_all_but(ledger, declared)
 
 
 def alert_key(checked: Checked, part: Part, urgency: Urgency) -> str:

@@ -1,17 +1,20 @@
-"""Which services a smoke check looks at, and which of them a run that comes late has nothing to add to."""
+"""Which services a smoke check looks at, which of them a run that comes late has nothing to add to, and whom nobody asked again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from domain.config import Config, EnvironmentKind
 from domain.errors import BadInput
-from ledger.kms_checks import last_check
+from domain.kms_standing import COUNTS_FOR
+from ledger.kms_checks import answers_due, last_check
 from ledger.opening import Ledger
 
 # In place of names: every one that there is.
 EVERY = "all"
 # From here on a run is late, and looks whether another one came first. Prefect's own delays are below it.
 LATE_AFTER = timedelta(minutes=2)
+# How many signs the names of one run's targets may have together.
+NAMES_LENGTH = 2000
 
 
 def chosen_targets(config: Config, environment: str, targets: str) -> dict[str, list[str]]:
@@ -43,6 +46,33 @@ def not_checked_since(ledger: Ledger, environment: str, names: Iterable[str], sc
         return list(names)
     last = {name: last_check(ledger, environment, name) for name in names}
     return [name for name, check in last.items() if check is None or check.at < scheduled]
+
+
+def not_asked_again(ledger: Ledger, config: Config) -> dict[str, dict[str, datetime]]:
+    """Return the declared targets that wait for another answer and that nobody asks, by environment, with the last answer's moment.
+
+    The run that should have scheduled the next check a minute later was killed, or had nobody to schedule it with. An answer that
+    is too old to count is left to the next scheduled check. The rehearsal is asked by whoever rehearses.
+    """
+    now = ledger.now()
+    live = _every(config, EVERY)
+    found: dict[str, dict[str, datetime]] = {}
+    for (environment, name), at in answers_due(ledger, now - COUNTS_FOR, now - LATE_AFTER).items():
+        if name in live and config.kms[name].environment == environment:
+            found.setdefault(environment, {})[name] = at
+    return found
+
+
+def fitting(names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the names in as few lists as one run's parameter has room for each."""
+    held: list[str] = []
+    for name in names:
+        if held and len(",".join([*held, name])) > NAMES_LENGTH:
+            yield held
+            held = []
+        held.append(name)
+    if held:
+        yield held
 
 
 def _every(config: Config, environment: str) -> list[str]:

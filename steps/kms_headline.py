@@ -18,7 +18,9 @@ def headline(checked: Checked, changes: Collection[Change], standing: Mapping[st
         or _of_not_asked(checked, changes, standing)
         or _of_passing_again(checked, down)
         or _of_worst(
-            checked, [one for one in changes if one.part.outcome is PartOutcome.FAIL], "failed once; asked again"
+            checked,
+            [one for one in changes if one.part.outcome is PartOutcome.FAIL],
+            "failed once, which is not DOWN yet",
         )
         or _of_worst(checked, [one for one in changes if one.part.outcome is PartOutcome.WARN], "works, with a warning")
         or f"{checked.target}: {len(changes)} parts passed."

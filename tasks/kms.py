@@ -3,24 +3,21 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Failed
 
-from blocks.answering import answering
 from blocks.secrets import load_secret
 from blocks.store import values_with_manage
 from domain.config import Config
-from domain.errors import BadInput, OpsError
+from domain.errors import BadInput
 from domain.kms_checks import Checked, PartKind, faulty
 from domain.kms_sections import KmsTarget
-from domain.names import KMS_SMOKE, Target
+from domain.names import Target
 from domain.verdicts import EXIT_CODE, Judgement, Verdict, World
 from ledger.kms_checks import Change, record_check, standings
 from steps.audited_run import AuditedRun
@@ -107,26 +104,6 @@ def check_kms_target(run: AuditedRun, context: Context, name: str, looked: Looke
     event("kms.checked", target=name, verdict=judgement, operations=checked.operations)
     message = f"{judgement}: {found.headline}"
     return Failed(message=message, name="Hold") if EXIT_CODE[judgement.verdict] else Completed(message=message)
-
-
-def schedule_next(ledger_id: str, environment: str, names: list[str], run_id: str, at: datetime) -> None:
-    """Let the targets be checked once more at that moment, by a run of their own; asked for again, it is not made twice.
-
-    Without a deployment (a check from a terminal, and no opsflows deploy) the next scheduled or called check answers instead.
-    """
-    targets = ",".join(names)
-    try:
-        with answering(changes=True):
-            run_deployment(
-                KMS_SMOKE, parameters={"targets": targets, "environment": environment, "reason": "asked again after a failure"},
-                scheduled_time=at, timeout=0, as_subflow=False, tags=["kms", environment],
-                idempotency_key=f"kms:{ledger_id}:{environment}:{targets}:{run_id}",
-                flow_run_name=f"kms smoke {targets} (asked again)",
-            )  # fmt: skip
-    except (OpsError, ObjectNotFound) as error:
-        event("kms.not_scheduled", targets=targets, kind=type(error).__name__)
-        return
-    event("kms.scheduled", targets=targets, at=f"{at:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _token(context: Context, section: KmsTarget) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Smoke checks through Prefect: green where a service encrypts with its KMS, a diagnosis and one page where it does not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.objects import State
 
 from domain.kms_checks import Checked, faulty, passed
+from domain.names import KMS_SMOKE
 from domain.quarters import Quarter
 from flows.review_kms import review_kms
 from flows.smoke_kms import smoke_kms
@@ -19,6 +22,8 @@ from ledger.kms_checks import last_check, record_check, standings
 from ledger.kms_goldens import goldens
 from ledger.kms_judgements import Judged, judge_spell
 from ledger.runs import runs
+from tasks.kms_again import NOT_SCHEDULED, ask_again
+from tasks.preparing import read_own_config
 from tests.flows.conftest import Desk
 
 CONFIG = """
@@ -156,6 +161,31 @@ def test_a_token_that_is_not_there_is_told_as_that_and_hides_no_other_part(kms_d
     assert (given.name, given.message) == ("Completed", "GREEN: pay: 2 parts passed.")
     assert kept is not None
     assert set(standings(kms_desk.ledger, "staging", "pay")) == {"health", "application"}
+    # No deployment is there that could ask again.
+    reports = [path.read_text() for path in sorted(kms_desk.home.glob("audit/kms-smoke/*/*/*/*/report.md"))]
+    assert [NOT_SCHEDULED in text for text in (without.message or "", *reports, given.message or "")] == [True, True, False, False]  # fmt: skip
+
+
+def test_the_next_answer_that_a_killed_run_did_not_ask_for_is_asked_for_once_by_the_sweeper(
+    kms_desk: Desk, tmp_path: Path
+) -> None:
+    configure(kms_desk, tmp_path, LIVE)
+    config = read_own_config()
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(smoke_kms), KMS_SMOKE.partition("/")[2])
+    # The run is killed here: what it saw is kept, and nothing more.
+    record_check(kms_desk.ledger, "killed", Checked("staging", "pay", (faulty("health", "health.timeout", "3 s"),)))
+    before = ask_again(kms_desk.ledger, config)
+    later = replace(kms_desk.ledger, offset=timedelta(minutes=3))
+
+    said = [ask_again(later, config) for _ in range(2)]
+
+    with get_client(sync_client=True) as client:
+        coming = client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": [deployment]}))
+    assert (before, said) == ([], [["staging: pay asked again."]] * 2)
+    assert [(one.name, one.parameters["targets"], one.parameters["environment"]) for one in coming] == [
+        ("kms smoke pay (asked again)", "pay", "staging")
+    ]
 
 
 @pytest.mark.parametrize(

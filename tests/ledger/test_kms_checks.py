@@ -9,6 +9,7 @@ from domain.kms_standing import Standing
 from ledger.kms_checks import (
     KEPT_FOR,
     Change,
+    answers_due,
     checks_since,
     fault_counts,
     forget_all_but,
@@ -172,3 +173,15 @@ def test_where_no_target_is_declared_any_more_nothing_stands_anywhere(ledger: Le
 
     assert standings(ledger, "prod", "pay") == {}
     assert [one.ended_at is None for one in spells_since(ledger, "prod", ledger.now() - _MINUTE)] == [False]
+
+
+def test_a_target_that_waits_for_another_answer_is_known_with_the_moment_of_its_last(
+    later: Callable[[timedelta], Ledger],
+) -> None:
+    [first, _] = record(later(_MINUTE), _FAILS, passed("health"))
+    record_check(later(_MINUTE), "run-1", checked(_PASSES, target="well"))
+    record(later(3 * _MINUTE), not_run("canary/main", "not due"), passed("health"))
+    ledger, at = later(4 * _MINUTE), first.now.recent[-1].at
+
+    assert answers_due(ledger, at, at + _MINUTE) == {("prod", "pay"): at}
+    assert answers_due(ledger, at - _MINUTE, at) == answers_due(ledger, at + _MINUTE, at + 2 * _MINUTE) == {}

@@ -3,14 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from domain.config import Config
 from domain.kms_checks import Checked, Part, faulty, not_run, passed
 from domain.kms_faults import FAULTS
 from domain.kms_standing import Answer, PartStanding, after, beginning
-from ledger.kms_checks import Change
-from steps.kms_alerting import Telling, runbook_of, telling
+from ledger.alerts import open_alerts, raise_alert
+from ledger.kms_checks import Change, record_check, spells_since
+from ledger.opening import open_ledger
+from steps.kms_alerting import Telling, put_away_targets_gone, runbook_of, telling
 from steps.kms_headline import headline
 from tests.architecture.sources import ROOT
 from vendors.capabilities import Urgency
@@ -259,7 +263,7 @@ def test_every_fault_has_a_page_that_is_there(fault: str) -> None:
     ("checks", "begins"),
     [
         ([[GONE], [GONE]], "pay canary/main is DOWN. The KMS refuses canary/main: 403 of the key."),
-        ([[GONE]], "pay canary/main failed once; asked again. "),
+        ([[GONE]], "pay canary/main failed once, which is not DOWN yet. "),
         ([[GONE], [GONE], [WELL["canary/main"]]], "pay: canary/main passed again; UP after two passes in a row."),
         ([[replace(GONE, name="negative/main")] * 1, [replace(GONE, name="negative/main")], [not_run("negative/main", "not due"), WELL["health"]]], "pay: negative/main is DOWN still, and was not due this time."),
         ([[*WELL.values()]], "pay: 4 parts passed."),
@@ -272,3 +276,23 @@ def test_the_first_line_is_the_diagnosis(watch: Watch, checks: list[list[Part]],
     assert watch.newest is not None
 
     assert headline(*watch.newest, watch.standing).startswith(begins)
+
+
+def test_alerts_and_spells_of_targets_that_are_gone_or_moved_are_over_in_every_environment(tmp_path: Path) -> None:
+    config = Config.model_validate({"environments": {"prod": {"kind": "prod"}, "rehearsal": {"kind": "rehearsal"}}, "kms": {"pay": {"environment": "prod", "base_url": "https://a.example.org"}}})  # fmt: skip
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    for environment, target in (("prod", "pay"), ("prod", "gone"), ("staging", "pay"), ("rehearsal", "sample")):
+        record_check(ledger, "run", Checked(environment, target, (faulty("golden/main", "kms.golden_lost", "x", "1"),)))
+        raise_alert(ledger, f"kms:{environment}:{target}:golden/main", environment=environment, target="o", text="a. b", runbook="-")  # fmt: skip
+    raise_alert(ledger, "verify:staging:slack", environment="staging", target="o", text="a. b", runbook="-")
+
+    put_away_targets_gone(ledger, config)
+
+    spells = [
+        one
+        for where in ("prod", "staging", "rehearsal")
+        for one in spells_since(ledger, where, BEGAN - timedelta(days=3650))
+    ]
+    assert [alert.key for alert in open_alerts(ledger)] == ["kms:prod:pay:golden/main", "verify:staging:slack"]
+    assert [(one.environment, one.target) for one in spells if one.ended_at is None] == [("prod", "pay")]
+    ledger.close()
