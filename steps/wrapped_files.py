@@ -42,7 +42,7 @@ def wrapped_files(context: Context, provider: KmsProvider, key: str) -> Iterator
     """
     for target, service in context.config.kms.items():
         for key_name, section in service.keys.items():
-            if section.provider != provider.name or not section.wrapped_keys:
+            if not section.wrapped_keys:
                 continue
             where, place = f"kms.{target}.keys.{key_name}", (service.environment, target, key_name)
             known = _keys_of(context, provider, place, section)
