@@ -59,10 +59,14 @@ class Operations:
 
 @dataclass(frozen=True, slots=True)
 class TargetReview:
-    """One target's quarter. `missing` are the spans in which a check was due and none was made."""
+    """One target's quarter. `missing` are the spans in which a check was due and none was made.
+
+    Before `known_since`, the oldest check that is kept, none was due: None where there never was one.
+    """
 
     environment: str
     target: str
+    known_since: datetime | None
     due: int
     made: int
     missing: tuple[Window, ...]
@@ -79,6 +83,11 @@ class TargetReview:
     def is_unseen(self) -> bool:
         """Say whether checks were due and not one was made."""
         return self.due > 0 and self.made == 0
+
+    @property
+    def is_unknown(self) -> bool:
+        """Say whether no check was due: the quarter was over before the first one that is kept, or has hardly begun."""
+        return self.due == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +139,13 @@ def reviewed(ledger: Ledger, config: Config, environment: str, quarter: Quarter)
 
 
 def verdict_of(review: Review, world: World) -> Judgement:
-    """Return HOLD for what is past its day, WAITING for what somebody has to look at by one, else GREEN."""
+    """Return HOLD for what is past its day or was not looked at, WAITING for what somebody has to look at by a day, else GREEN.
+
+    A target that began after the quarter leaves the others' verdict alone; where there are none, nothing is known.
+    """
     overdue = any(age.is_overdue for target in review.targets for age in target.ages)
-    unseen = any(target.is_unseen for target in review.targets)
-    if overdue or unseen or review.late or not review.targets:
+    unseen = any(target.is_unseen for target in review.targets) or not any(target.made for target in review.targets)
+    if overdue or unseen or review.late:
         return Judgement(Verdict.HOLD, world)
     near = any(age.is_near for target in review.targets for age in target.ages)
     gaps = any(gap.span > STALE_AFTER for target in review.targets for gap in target.missing)
@@ -179,7 +191,8 @@ def _target(
 ) -> TargetReview:  # fmt: skip
     environment = section.environment
     checks = [one for one in checks_since(ledger, environment, name, window.start) if one.at < window.end]
-    slots = due_slots(window, first_checked_at(ledger, environment, name))
+    first = first_checked_at(ledger, environment, name)
+    slots = due_slots(window, first)
     watched = Window(slots[0] if slots else window.end, window.end)
     missing = spans_without(slots, (one.at for one in checks), window.start)
     own = [one for one in spells if one.target == name]
@@ -187,6 +200,7 @@ def _target(
     return TargetReview(
         environment,
         name,
+        known_since=first,
         due=len(slots),
         made=len(slots) - sum(span.span // CHECKED_EVERY for span in missing),
         missing=tuple(missing),

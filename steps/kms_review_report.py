@@ -37,7 +37,9 @@ def to_do(review: Review) -> list[str]:
     """Return what somebody has to do, the most urgent first, with its day."""
     by = f"{review.at + JUDGED_WITHIN:%Y-%m-%d}"
     return [
-        *(f"{one.target}: not one check was made. See that the deployment kms-smoke runs." for one in review.targets if one.is_unseen),
+        *([] if review.targets else [f"{review.environment}: no [kms.<target>] is declared, so nothing was checked."]),
+        *(f"{one.target}: no check was made. See that the deployment kms-smoke runs." for one in review.targets if one.is_unseen),
+        *(f"{one.target}: {_unknown(one)}" for one in review.targets if one.is_unknown),
         *(f"Spell {one.id} ({_whose(one)}) of an earlier quarter was never judged: opsflows kms judge {one.id} real, or false-alarm." for one in review.late),
         *(f"{name}: {words}" for name, words in _ages(review)),
         *(f"Spell {one.id} ({_whose(one)}): say by {by} what it was: opsflows kms judge {one.id} real, or false-alarm." for one in review.not_judged),
@@ -77,6 +79,8 @@ def review_document(review: Review, judgement: Judgement) -> dict[str, object]:
 
 def _of_target(review: Review, target: TargetReview) -> Iterator[str]:
     yield from (f"## {target.target}", "")
+    if target.is_unknown:
+        yield from (f"N{_unknown(target)[1:]}", "")
     yield f"{target.made} of {target.due} due checks were made{_missing(target.missing)}."
     yield f"Single failures that made nobody DOWN: {target.kept_from_paging}."
     classes = ", ".join(f"{name} {times}" for name, times in sorted(target.failures.items()))
@@ -120,6 +124,12 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], none: str) -
     if not found:
         return [none, ""] if none else []
     return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *found, ""]
+
+
+def _unknown(target: TargetReview) -> str:
+    if target.known_since is None:
+        return "nothing is known of this quarter: no check was ever made. See that the deployment kms-smoke runs."
+    return f"nothing is known of this quarter: the first check that is kept was made on {target.known_since:%Y-%m-%d %H:%M} UTC."
 
 
 def _missing(spans: tuple[Window, ...]) -> str:

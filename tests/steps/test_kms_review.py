@@ -167,10 +167,41 @@ def test_no_check_at_all_is_on_hold_and_a_gap_waits_for_who_finds_out_why(ledger
     gap = review_of(ledger_at, START + 3 * HOUR)
 
     assert verdict(never) is Verdict.HOLD
-    assert "pay: not one check was made." in to_do(never)[0]
+    assert "pay: no check was made." in to_do(never)[0]
     assert verdict(gap) is Verdict.WAITING
     assert "1 spans without a check, 2.5 h in all" in to_do(gap)[0]
     assert "1 of 6 due checks were made; missing (UTC): 2026-07-01 00:30 to 2026-07-01 03:00." in review_report(gap, verdict_of(gap, World.REAL))  # fmt: skip
+
+
+def test_of_a_quarter_before_the_first_check_nothing_is_known_which_is_never_green(ledger_at: At) -> None:
+    ledger_at.check(datetime(2026, 10, 1, 12, tzinfo=UTC))
+
+    review = review_of(ledger_at, datetime(2026, 10, 2, tzinfo=UTC))
+
+    assert verdict(review) is Verdict.HOLD
+    words = "nothing is known of this quarter: the first check that is kept was made on 2026-10-01 12:00 UTC."
+    assert to_do(review) == [f"pay: {words}"]
+    assert f"N{words[1:]}" in review_report(review, verdict_of(review, World.REAL))
+
+
+def test_a_target_that_began_after_the_quarter_leaves_the_others_verdict_alone_and_is_named(ledger_at: At) -> None:
+    ledger_at.check(START + 3 * MINUTE)
+    review = review_of(ledger_at, START + 30 * MINUTE)
+    [pay] = review.targets
+    new = replace(pay, target="mail", due=0, made=0, known_since=START + 100 * 24 * HOUR)
+
+    with_new = replace(review, targets=(pay, new))
+
+    assert verdict(with_new) is Verdict.GREEN
+    assert "mail: nothing is known of this quarter" in to_do(with_new)[0]
+
+
+def test_without_a_target_nothing_was_checked_and_the_report_says_so(ledger_at: At) -> None:
+    ledger_at.check(START + 3 * MINUTE)
+    review = replace(review_of(ledger_at, START + 30 * MINUTE), targets=())
+
+    assert verdict(review) is Verdict.HOLD
+    assert to_do(review) == ["prod: no [kms.<target>] is declared, so nothing was checked."]
 
 
 @pytest.mark.parametrize(
