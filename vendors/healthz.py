@@ -519,12 +519,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{error}.")
     except KeyboardInterrupt:
         return 1
-    print(_told(reading, f"{chosen.base_url}{chosen.path}", chosen))  # noqa: T201 (this is a program as well)
+    print(_told(reading, chosen))  # noqa: T201 (this is a program as well)
     return int(bool(reading.fault))
 
 
-def _told(reading: Reading, url: str, chosen: argparse.Namespace) -> str:
+def _told(reading: Reading, chosen: argparse.Namespace) -> str:
     at = reading.at.isoformat(timespec="milliseconds")
+    # Of the address scheme, host and port, since a path may be a secret.
+    url = "/".join(chosen.base_url.split("/", 3)[:3])
     shown = {"ok": not reading.fault, **reading._asdict(), "at": at, "url": url}
     if chosen.json:
         return json.dumps(shown)

@@ -103,6 +103,7 @@ def test_every_system_runs_every_python() -> None:
     assert matrix == {
         "os": ["ubuntu-latest", "macos-latest", "windows-latest"],
         "python": ["3.11", "3.12", "3.13"],
+        "include": [{"os": "ubuntu-22.04", "python": "3.9"}],
     }
 
 

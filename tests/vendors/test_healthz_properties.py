@@ -15,6 +15,8 @@ from tests.vendors.health_answers import chunked, page
 from tests.vendors.health_server import HEALTHY, Backend, backend, told
 from vendors.healthz import read_health
 
+# A slow machine's time too: none of this is about the limit.
+AMPLE_S = 60
 MODES = st.sampled_from(["kms", "kms", "KMS", "kms\n", "plaintext", "", 1, True, None, ["kms"], {"kms": 1}])
 READY = st.sampled_from([True, True, False, "true", "True", 1, 1.0, 0, None, [True]])
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -49,7 +51,7 @@ def test_a_document_is_green_if_and_only_if_it_says_kms_and_true(
 ) -> None:
     url = service.says(told(json.dumps(document, ensure_ascii=escaped).encode("utf-8", "surrogatepass")))
 
-    seen = read_health(url)
+    seen = read_health(url, limit_seconds=AMPLE_S)
 
     said = document if isinstance(document, dict) else {}
     mode, ready = said.get("crypto_mode"), said.get("crypto_ready")
@@ -99,7 +101,7 @@ def test_an_answer_is_green_if_and_only_if_all_of_it_is(  # noqa: PLR0917 (one p
     answer = told(sent, status, {**framing[frame], "X-First": f"1{lines}"}, content_type)
     url = service.says(answer[: len(answer) - cut])
 
-    seen = read_health(url)
+    seen = read_health(url, limit_seconds=AMPLE_S)
 
     well = STATUSES[status] and TYPES[content_type] and all(MORE[one] for one in more) and not cut and body == HEALTHY
     assert (seen.state == "ok") is well, seen
@@ -118,7 +120,7 @@ def test_a_damaged_answer_is_green_only_where_another_reader_finds_it_whole(
     damaged = whole[:at] + put + whole[at + taken :]
     url = service.says(damaged)
 
-    seen = read_health(url)
+    seen = read_health(url, limit_seconds=AMPLE_S)
 
     assert seen.fault in {"", *FAULTS}
     if seen.state == "ok":
@@ -130,7 +132,7 @@ def test_a_damaged_answer_is_green_only_where_another_reader_finds_it_whole(
 def test_arbitrary_bytes_are_never_green_and_never_raise(service: Backend, answer: bytes) -> None:
     url = service.says(answer)
 
-    seen = read_health(url)
+    seen = read_health(url, limit_seconds=AMPLE_S)
 
     assert seen.state in {"unreadable", "unreachable", "status", "redirect", "cached"}
 
