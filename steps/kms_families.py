@@ -61,7 +61,7 @@ FAMILIES = (
     Family("kms_rotation_age_days", "Age of the version in use.", ("key",)),
     Family("kms_rotation_policy_days", "The age that the policy allows.", ("key",)),
     Family("kms_canary_operations", "Cryptographic operations of the last 24 hours, repeats among them.", ("key",)),
-    Family("kms_canary_operations_budget", "The stated bound of them, without repeats and negative checks.", ("key",)),
+    Family("kms_canary_operations_budget", "The stated bound of them, negative checks among them, without repeats.", ("key",)),
     Family(LEDGER_UP, "1: the ledger answered; 0: it did not, and what comes from it is absent.", is_of_a_target=False),
 )  # fmt: skip
 

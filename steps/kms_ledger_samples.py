@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.kms_budget import DAILY_BUDGET
+from domain.kms_budget import daily_bound
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
 from domain.kms_faults import FaultClass
 from domain.kms_names import shown_version
@@ -69,7 +69,7 @@ def _of_policy(name: str, target: KmsTarget) -> Iterator[Sample]:
     for key, section in target.keys.items():
         labels = (target.environment, name, key)
         yield Sample("kms_rotation_policy_days", labels, section.rotation_days)
-        yield Sample("kms_canary_operations_budget", labels, DAILY_BUDGET)
+        yield Sample("kms_canary_operations_budget", labels, daily_bound())
 
 
 def _of_standings(seen: Seen, found: Mapping[str, PartStanding]) -> Iterator[Sample]:

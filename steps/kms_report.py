@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from domain.kms_budget import DAILY_BUDGET
+from domain.kms_budget import daily_bound
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome, worst
 from domain.kms_names import shown_key, shown_version
 from domain.kms_standing import PartStanding, Standing
@@ -135,8 +135,8 @@ def _budget(checked: Checked, day: Sequence[KeptCheck]) -> str:
     made = operations_by_key(day)
     if not made:
         return ""
-    lines = [f"- {key}: {count} of {DAILY_BUDGET}" for key, count in made.items()]
-    note = "Repeats and the daily negative checks come on top of the stated bound."
+    lines = [f"- {key}: {count} of {daily_bound()}" for key, count in made.items()]
+    note = "The stated bound holds the negative checks; what only a fault brings about comes on top."
     return "\n".join(
         ["## Operations of the last 24 hours", "", *lines, "", f"This check made {checked.operations}. {note}"]
     )

@@ -270,7 +270,7 @@ def test_a_days_operations_stand_beside_their_budget(target: KmsTarget, ledger: 
     found = scraped(metrics_of(target, lambda: ledger))
 
     assert found[("kms_canary_operations", "main")] == 8
-    assert found[("kms_canary_operations_budget", "main")] == 192
+    assert found[("kms_canary_operations_budget", "main")] == 202
 
 
 def test_what_a_part_did_last_counts_where_it_was_not_due_since(target: KmsTarget, ledger: Ledger) -> None:

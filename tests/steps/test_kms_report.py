@@ -37,7 +37,7 @@ def test_a_healthy_check_says_so_first_and_counts_its_operations(bench: Bench) -
 
     assert report.startswith("# GREEN: KMS of api (prod)\n\nNothing that was looked at is wrong.\n")
     assert "| canary/main | PASS | UP since " in report
-    assert "- main: 9 of 192" in report
+    assert "- main: 9 of 202" in report
     assert "| main | main | 1 | minted | " in report
 
 
