@@ -26,6 +26,7 @@ from ledger.opening import Ledger
 from steps.audited_run import AuditedRun, audited_run, open_own_ledger
 from steps.conduct import STAND_INS_URL
 from steps.kms_choosing import EVERY, chosen_targets
+from steps.kms_retiring import refuse_in_use
 from steps.kms_status import as_document, golden_rows, part_rows, spell_rows, status_of, stored_slot, stored_version
 
 _PARTS = ("environment", "target", "part", "standing", "since", "last passed", "last answer")
@@ -108,13 +109,16 @@ def retire_golden(target: str, key: str, version: str, digits: str, environment:
     """Say that nothing needs VERSION of KEY any more, or the wrapped key --file: it is decrypted no more, and holds no version.
 
     From then on a rotation may let the version be destroyed, and nothing that it encrypted can be read again. KEY is the name in
-    opsflows.toml, VERSION or SHA what `opsflows kms goldens` shows. A wrapped key is retired for good: it is not taken in again.
+    opsflows.toml, VERSION or SHA what `opsflows kms goldens` shows. The version in use is refused, since the next check would keep
+    a golden of it again. A wrapped key is retired for good: it is not taken in again.
     """
     _require_reason(reason)
     words = {"target": target, "key": key, "version": version, "file": digits}
     with _decision("retire-golden", environment, by, reason, words) as run:
         found = [one for one in golden_ciphertexts(run.ledger, environment, target) if one.key_name == key]
         stored, slot = stored_version(found, version), stored_slot(found, digits) if digits else ""
+        if stored and not slot:
+            refuse_in_use(run.ledger, configuration.read(), environment, target, key, stored)
         ended = retire_goldens(
             run.ledger, run.run_id, environment, target, key, stored, slot=slot, who=by, reason=reason
         )

@@ -28,6 +28,10 @@ in_scope = ["slack"]
 environment = "prod"
 base_url = "https://pay.example.org"
 
+[kms.pay.keys.main]
+provider = "aws"
+key = "alias/pay"
+
 [kms.mail]
 environment = "prod"
 base_url = "https://mail.example.org"
@@ -125,6 +129,60 @@ def test_a_golden_is_retired_as_a_run_that_says_who_and_why(
     assert goldens(ledger) == []
     assert (run.flow, run.actor, run.reason, run.verdict) == ("retire-golden", "ada", "re-encrypted", "GREEN")
     assert verify_audit(ledger, tmp_path / "home").breaks == ()
+
+
+def used(ledger: Ledger, primary: str, *, encrypts: str = "") -> None:
+    """Let a check see which version is primary, and which one encrypted."""
+    seen = {"versions/main": {"primary": primary}, "canary/main": {"version": encrypts or primary}}
+    record_check(ledger, "run", Checked("prod", "pay", tuple(passed(name, **facts) for name, facts in seen.items())))
+
+
+@pytest.mark.parametrize(("primary", "encrypts"), [(SHOWN, SHOWN), ("4" * 12, SHOWN), (SHOWN, "4" * 12)])
+def test_the_version_in_use_is_not_retired_since_the_next_check_would_keep_it_again(
+    opsflows: Cli, ledger: Ledger, primary: str, encrypts: str
+) -> None:
+    kept(ledger)
+    used(ledger, primary, encrypts=encrypts)
+    # It could tell nothing of the key.
+    record_check(ledger, "run", Checked("prod", "pay", (faulty("versions/main", "kms.unreachable", "no answer"),)))
+
+    said = retire(opsflows, SHOWN)
+
+    assert refused(said).startswith(f"Version {SHOWN} of main in pay (prod) is in use, as the check of ")
+    assert "opsflows kms check pay --environment prod" in said.sentences[2]
+    assert len(goldens(ledger)) == 1
+
+
+def test_a_version_is_retired_once_a_check_has_seen_another_in_use(opsflows: Cli, ledger: Ledger) -> None:
+    kept(ledger)
+    used(ledger, SHOWN)
+    used(ledger, "4" * 12)
+
+    said = retire(opsflows, SHOWN)
+
+    assert (said.code, goldens(ledger)) == (0, [])
+
+
+def test_a_wrapped_key_is_retired_whatever_version_is_in_use(opsflows: Cli, ledger: Ledger) -> None:
+    kept(ledger, slot=OLD)
+    used(ledger, SHOWN)
+
+    said = retire(opsflows, "--file", OLD)
+
+    assert (said.code, goldens(ledger)) == (0, [])
+
+
+def test_of_a_key_that_is_not_declared_any_more_every_version_is_retired(
+    opsflows: Cli, ledger: Ledger, tmp_path: Path
+) -> None:
+    kept(ledger)
+    used(ledger, SHOWN)
+    config = tmp_path / "opsflows.toml"
+    config.write_text(config.read_text().replace("[kms.pay.keys.main]", "[kms.pay.keys.renamed]"))
+
+    said = retire(opsflows, SHOWN)
+
+    assert (said.code, goldens(ledger)) == (0, [])
 
 
 @pytest.mark.parametrize("digits", [OLD, OLD[:12], OLD[:9]], ids=["whole", "as it is shown", "as few as tell it"])
