@@ -91,9 +91,14 @@ def status(environment: str, as_json: bool) -> None:  # noqa: FBT001 (click pass
 @kms.command()
 @_where
 def goldens(environment: str) -> None:
-    """List the golden ciphertexts in force: each keeps its version of the key from being destroyed."""
+    """List the golden ciphertexts in force: each keeps its version of the key from being destroyed.
+
+    Those of a key that opsflows.toml does not name any more are marked "not declared": no check decrypts them, and they hold their
+    version until they are retired.
+    """
+    config = configuration.read()
     with _ledger() as ledger:
-        found = golden_rows(ledger, environment)
+        found = golden_rows(ledger, config, environment)
     click.echo(aligned(_GOLDENS, found) if found else "There is no golden ciphertext.")
 
 

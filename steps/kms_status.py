@@ -13,12 +13,14 @@ from ledger.kms_checks import Spell, last_check, spells_since, standings
 from ledger.kms_goldens import SHOWN_SIGNS, WRAPPED, Golden, goldens
 from ledger.kms_judgements import SpellJudgement, judgements
 from ledger.opening import Ledger
+from steps.kms_retiring import is_declared
 
 SPELLS_OF = timedelta(days=92)
 _SPELLS_SHOWN = 20
 # So few digits of a SHA-256 are enough to tell one file from another.
 _FEWEST_DIGITS = 8
 NOT_JUDGED = "not judged"
+NOT_DECLARED = "not declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,15 @@ def spell_rows(status: Status) -> list[tuple[str, ...]]:
     ]
 
 
-def golden_rows(ledger: Ledger, environment: str) -> list[tuple[str, ...]]:
-    """Return a row per golden in force: environment, target, key, version or file, source, kept, last opened, the last trial's fault."""
+def golden_rows(ledger: Ledger, config: Config, environment: str) -> list[tuple[str, ...]]:
+    """Return a row per golden in force: environment, target, key, version or file, source, kept, last opened, the last trial's fault.
+
+    One of a key that opsflows.toml does not name is tried by nobody, and holds its version all the same.
+    """
     return [
         (
             one.environment, one.target, one.key_name, named_by(one), one.source, _moment(one.kept_at), _moment(one.opened_at),
-            one.fault or ("opened" if one.tried_at else "not tried yet"),
+            _last_trial(one, config),
         )
         for one in goldens(ledger, environment)
     ]  # fmt: skip
@@ -133,6 +138,13 @@ def judged_words(judged: SpellJudgement | None) -> str:
     if judged is None:
         return NOT_JUDGED
     return f"{judged.judged.value}, by {judged.who}" + (f": {judged.note}" if judged.note else "")
+
+
+def _last_trial(golden: Golden, config: Config) -> str:
+    told = golden.fault or ("opened" if golden.tried_at else "not tried yet")
+    return (
+        told if is_declared(config, golden.environment, golden.target, golden.key_name) else f"{told}; {NOT_DECLARED}"
+    )
 
 
 def named_by(golden: Golden) -> str:

@@ -131,6 +131,20 @@ def test_a_golden_is_retired_as_a_run_that_says_who_and_why(
     assert verify_audit(ledger, tmp_path / "home").breaks == ()
 
 
+def test_goldens_of_a_key_that_is_not_declared_any_more_are_marked(
+    opsflows: Cli, ledger: Ledger, tmp_path: Path
+) -> None:
+    kept(ledger)
+    before = opsflows("kms", "goldens")
+    config = tmp_path / "opsflows.toml"
+    config.write_text(config.read_text().replace("[kms.pay.keys.main]", "[kms.pay.keys.renamed]"))
+
+    after = opsflows("kms", "goldens")
+
+    assert "not declared" not in before.out
+    assert "not tried yet; not declared" in after.out
+
+
 def used(ledger: Ledger, primary: str, *, encrypts: str = "") -> None:
     """Let a check see which version is primary, and which one encrypted."""
     seen = {"versions/main": {"primary": primary}, "canary/main": {"version": encrypts or primary}}
