@@ -26,6 +26,11 @@ def shown_key(key: str) -> str:
     return f"{name.removeprefix('mrk-')[:8]}..." if _KEY_ID.fullmatch(name) else name
 
 
+def is_full_key(name: str) -> bool:
+    """Say whether this is a key's whole name, Google's or an ARN; no alias, since that may be moved, and no id alone."""
+    return "/" in name and "alias/" not in name
+
+
 def is_key_id(text: str) -> bool:
     """Say whether this is AWS's id of a key, as against the id of a version."""
     return bool(_KEY_ID.fullmatch(text))

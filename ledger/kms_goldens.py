@@ -109,6 +109,20 @@ def goldens(ledger: Ledger, environment: str = "", target: str = "") -> list[Gol
         return [_golden(row) for row in connection.execute(query.order_by(kept.seq))]
 
 
+def first_kept(ledger: Ledger, environment: str, target: str) -> dict[tuple[str, str, str], datetime]:
+    """Return when each version of a target's keys got its first golden, retired ones among them.
+
+    By the key's name in opsflows.toml, its full name, and the version.
+    """
+    kept = KMS_GOLDENS.c
+    query = select(kept.key_name, kept.key, kept.version, kept.at)
+    query = query.where(kept.environment == environment, kept.target == target, kept.source == MINTED)
+    with ledger.reading() as connection:
+        # The oldest is read last, so that it stays.
+        rows = connection.execute(query.order_by(kept.seq.desc()))
+        return {(key_name, key, version): at for key_name, key, version, at in rows}
+
+
 def retired_slots(ledger: Ledger) -> frozenset[Slot]:
     """Return every wrapped key of which somebody said that nothing needs it any more."""
     with ledger.reading() as connection:

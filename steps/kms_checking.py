@@ -15,13 +15,13 @@ from domain.kms_standing import ASKED_AGAIN_AFTER, PartStanding, Standing
 from domain.names import Target
 from domain.verdicts import Judgement, Verdict, World
 from ledger.kms_checks import Change, KeptCheck, checks_since, last_check, standings
-from ledger.kms_goldens import Golden, goldens, keep_golden, record_trial
+from ledger.kms_goldens import first_kept, goldens, keep_golden, record_trial, retired_slots
 from steps.conduct import stand_ins_url
 from steps.context import Context
 from steps.kms_golden_turns import names_of
 from steps.kms_key_parts import check_key, kinds_of, not_reached
 from steps.kms_operations import Asking, FaultSeen, seen_in
-from steps.kms_question import KeyChecked, KeyQuestion, past_of
+from steps.kms_question import KeyChecked, KeyQuestion, Remembered, past_of
 from steps.kms_service_parts import Application, ReadHealth, Service, application_part, health_part
 from steps.side_by_side import side_by_side
 from vendors.capabilities import checked_values
@@ -48,19 +48,6 @@ class Lines:
     providers: Mapping[str, KmsProvider] = field(default_factory=lambda: MappingProxyType(dict(KEY_PROVIDERS)))
     random: Callable[[int], bytes] = secrets.token_bytes
     ticks: Callable[[], float] = time.monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What is known of a target when it is checked at `at`.
-
-    `kept` are earlier checks, oldest first; `goldens` are those in force; `standings` say where each part stands, by its name.
-    """
-
-    at: datetime
-    kept: Sequence[KeptCheck]
-    goldens: Sequence[Golden]
-    standings: Mapping[str, PartStanding] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +158,8 @@ class _Check:
             environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=remembered.at,
             connect=door.connect, asking=asking, random=self.lines.random, connect_other=self._other(name, door),
             goldens=tuple(one for one in remembered.goldens if one.key_name == name),
-            planned=self.planned.get(name, frozenset()), past=past_of(remembered.kept, remembered.standings, name, remembered.at),
+            planned=self.planned.get(name, frozenset()), past=past_of(remembered, name),
+            names_versions=provider.names_versions,
         )  # fmt: skip
         return check_key(question)
 
@@ -286,8 +274,11 @@ def _unaddressed(kind: PartKind, error: OpsError) -> Part:
 
 def _remembered(context: Context, name: str, at: datetime) -> Remembered:
     ledger, environment = context.ledger, context.environment
-    kept = _kept_checks(context, name, at)
-    return Remembered(at, kept, goldens(ledger, environment, name), standings(ledger, environment, name))
+    return Remembered(
+        at, _kept_checks(context, name, at), goldens(ledger, environment, name), standings(ledger, environment, name),
+        first_kept(ledger, environment, name),
+        frozenset(one for one in retired_slots(ledger) if (one.environment, one.target) == (environment, name)),
+    )  # fmt: skip
 
 
 def _kept_checks(context: Context, name: str, at: datetime) -> list[KeptCheck]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.kms_checks import Part, PartKind, faulty, passed
-from domain.kms_names import is_key_id, shown_key, shown_version
+from domain.kms_names import is_key_id, is_same_key, shown_key, shown_version
+from ledger.kms_goldens import MINTED
 from steps.kms_question import KeyQuestion
 from vendors.kms import Inventory
 
@@ -41,7 +42,7 @@ def drift_part(question: KeyQuestion, seen: Encrypted, told: Inventory | None) -
 
 def _is_chosen(question: KeyQuestion, key: str) -> bool:
     chosen = _chosen_keys(question)
-    return not chosen or any(key == one or key.endswith(f"/{one}") for one in chosen)
+    return not chosen or any(is_same_key(key, one) or key.endswith(f"/{one}") for one in chosen)
 
 
 def _chosen_keys(question: KeyQuestion) -> set[str]:
@@ -49,14 +50,16 @@ def _chosen_keys(question: KeyQuestion) -> set[str]:
     pinned = {pin for pin in question.section.pinned if _is_key(pin)}
     if pinned:
         return pinned
-    return {one.key for one in question.goldens} if "alias/" in question.key else {question.key}
+    # Not those of wrapped keys: a file is kept under whichever key the alias leads to.
+    seen = {one.key for one in question.goldens if one.source == MINTED}
+    return seen if "alias/" in question.key else {question.key}
 
 
 def _is_expected(question: KeyQuestion, seen: Encrypted, told: Inventory | None) -> bool:
     pinned = {pin for pin in question.section.pinned if not _is_key(pin)}
     if pinned:
         return seen.version in pinned
-    known = {one.version for one in question.goldens if one.key == seen.key and one.version}
+    known = {one.version for one in question.goldens if one.version and is_same_key(one.key, seen.key)}
     return not known or seen.version in {*known, *question.planned, *_announced(question, told)}
 
 

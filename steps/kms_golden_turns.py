@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.kms_budget import GOLDENS_A_RUN, GOLDENS_OPENED_DAILY, RUNS_A_DAY
+from domain.kms_budget import GOLDENS_OPENED_DAILY, RUNS_A_DAY
 from domain.kms_faults import FAULTS, FaultClass
+from domain.kms_names import is_same_key
 from ledger.kms_goldens import MINTED, Golden, NewGolden
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -44,23 +45,29 @@ def names_of(golden: NewGolden | Golden) -> tuple[str, ...]:
     return golden.key, golden.version, golden.source, golden.slot
 
 
-def turns(every: Sequence[Held]) -> list[Held]:
-    """Return the newest, those that failed last time, and of the others the longest untried.
+def turns(every: Sequence[Held], in_use: tuple[str, str] | None) -> tuple[list[Held], list[Held]]:
+    """Return those that each run asks, and those that wait for one turn in it, the longest untried first.
 
-    What failed is always asked again, on top of the others' turn: else a run that asks others would take the part for UP, and
-    one that is lost for good would keep the others from ever being opened.
+    Each run asks that of the key and version `in_use`, and those that failed last time: else a run that asks others would take the
+    part for UP, and one that is lost for good would keep the others from ever being opened. One that could not be tried stays first
+    among the waiting; its turn goes on to the next that can be.
     """
-    first = newest(every)
+    first = newest(every, in_use)
     rest = [one for one in every if one is not first]
     failed = [one for one in rest if one.fault]
-    others = sorted((one for one in rest if not one.fault), key=lambda one: (one.tried_at or _NEVER, one.order))
-    return [*([first] if first else []), *failed, *others[: GOLDENS_A_RUN - 1]]
+    waiting = sorted((one for one in rest if not one.fault), key=lambda one: (one.tried_at or _NEVER, one.order))
+    return [*([first] if first else []), *failed], waiting
 
 
-def newest(every: Sequence[Held]) -> Held | None:
-    """Return the last one that was minted, of the version in use; where none was, the last that was kept."""
+def newest(every: Sequence[Held], in_use: tuple[str, str] | None) -> Held | None:
+    """Return that of the version in use; where there is none the last that was minted, or else the last that was kept."""
     minted = [one for one in every if one.golden.source == MINTED]
-    return max(minted or every, key=lambda one: one.order, default=None)
+    used = [one for one in minted if in_use and _is_of(one.golden, *in_use)]
+    return max(used or minted or every, key=lambda one: one.order, default=None)
+
+
+def _is_of(golden: NewGolden, key: str, version: str) -> bool:
+    return golden.version == version and is_same_key(golden.key, key)
 
 
 def too_many(count: int) -> str:

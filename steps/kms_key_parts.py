@@ -52,7 +52,7 @@ def _checked(question: KeyQuestion, ring: Ring) -> KeyChecked:
         ring.called(name, key)
     drift = _drift(question, encrypted, told)
     chosen = encrypted if drift.fault not in DRIFTED else None
-    golden = check_goldens(question, _opening(question, ring), chosen)
+    golden = check_goldens(question, _opening(question, ring), chosen, told)
     parts = [versions, rotation, canary_seen, drift, *golden.parts, *_daily(question, ring, key, canary)]
     return replace(golden, parts=tuple(parts))
 

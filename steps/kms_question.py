@@ -1,14 +1,15 @@
 """What a smoke check is asked about one key, with all that is remembered of it; and the lines to keys that it holds meanwhile."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
 from domain.kms_sections import KmsKeySection
 from domain.kms_standing import PartStanding, Standing
 from ledger.kms_checks import KeptCheck
-from ledger.kms_goldens import Golden, NewGolden
+from ledger.kms_goldens import Golden, NewGolden, Slot
 from steps.kms_golden_turns import names_of
 from steps.kms_operations import Asking
 from vendors.kms import KmsKey
@@ -19,11 +20,33 @@ PLAINTEXT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of a target when it is checked at `at`.
+
+    `kept` are earlier checks, oldest first; `goldens` are those in force; `standings` say where each part stands, by its name.
+    `first_kept` says when each version of a key got its first golden, by the key's name here, its full name and the version.
+    """
+
+    at: datetime
+    kept: Sequence[KeptCheck]
+    goldens: Sequence[Golden]
+    standings: Mapping[str, PartStanding] = field(default_factory=lambda: MappingProxyType({}))
+    first_kept: Mapping[tuple[str, str, str], datetime] = field(default_factory=lambda: MappingProxyType({}))
+    retired: frozenset[Slot] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
-    """What earlier checks tell of a key. `rotations_told` are the moments at which the provider said that it would rotate it."""
+    """What earlier checks tell of a key.
+
+    `rotations_told` are the moments at which the provider said that it would rotate it. `first_kept` says when each version got its
+    first golden, by the key's full name and the version; `retired` are the slots of wrapped keys that nothing needs any more.
+    """
 
     negative_is_due: bool = True
     rotations_told: frozenset[datetime] = frozenset()
+    first_kept: Mapping[tuple[str, str], datetime] = field(default_factory=lambda: MappingProxyType({}))
+    retired: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +54,8 @@ class KeyQuestion:
     """One key of one target at one moment.
 
     `key` is its name as it is connected to. `connect` opens a key by name with the same identity, `connect_other` the one that must
-    not open what this key encrypted; None where there is none. `planned` are the versions that our own rotation made.
+    not open what this key encrypted; None where there is none. `names_versions` says that a version can be named to encrypt with.
+    `planned` are the versions that our own rotation made.
     """
 
     environment: str
@@ -44,6 +68,7 @@ class KeyQuestion:
     asking: Asking
     random: Callable[[int], bytes]
     connect_other: Callable[[], KmsKey] | None = None
+    names_versions: bool = False
     goldens: Sequence[Golden] = ()
     planned: frozenset[str] = frozenset()
     past: Past = field(default_factory=Past)
@@ -101,19 +126,19 @@ class Ring:
             key.close()
 
 
-def past_of(
-    kept: Iterable[KeptCheck], standings: Mapping[str, PartStanding], name: str, at: datetime
-) -> Past:  # fmt: skip
-    """Return what these checks, oldest first, and where its parts stand tell of the key of that name."""
+def past_of(remembered: Remembered, name: str) -> Past:
+    """Return what is remembered of the target's key of that name."""
     negative, rotation = part_name(PartKind.NEGATIVE, name), part_name(PartKind.ROTATION, name)
     told, is_due = set(), True
-    for check in kept:
+    for check in remembered.kept:
         parts: Mapping[str, Part] = {part.name: part for part in check.checked.parts}
         if rotation in parts and "rotates_at" in parts[rotation].facts:
             told.add(datetime.fromisoformat(parts[rotation].facts["rotates_at"]))
         if negative in parts and parts[negative].outcome is not PartOutcome.NOT_RUN:
-            is_due = check.at <= at - NEGATIVE_CHECKS_EVERY
-    return Past(is_due or _is_open(standings.get(negative)), frozenset(told))
+            is_due = check.at <= remembered.at - NEGATIVE_CHECKS_EVERY
+    first = {(key, version): at for (whose, key, version), at in remembered.first_kept.items() if whose == name}
+    retired = frozenset(one.slot for one in remembered.retired if one.key_name == name)
+    return Past(is_due or _is_open(remembered.standings.get(negative)), frozenset(told), first, retired)
 
 
 def _is_open(standing: PartStanding | None) -> bool:

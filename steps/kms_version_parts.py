@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.kms_checks import Part, PartKind, faulty, not_run, passed
 from domain.kms_faults import FAULTS
-from domain.kms_names import shown_version
+from domain.kms_names import is_same_key, shown_version
 from steps.kms_question import KeyQuestion
 from vendors.kms import Inventory, KeyVersionFacts, VersionState
 
@@ -27,7 +27,7 @@ def versions_part(question: KeyQuestion, told: Inventory) -> Part:
     seen within a day, and a destruction leaves a month to go back.
     """
     name = question.part(PartKind.VERSIONS)
-    needed = {one.version for one in question.goldens if one.key == told.key and one.version}
+    needed = {one.version for one in question.goldens if one.version and is_same_key(one.key, told.key)}
     if not told.primary:
         part = faulty(name, "kms.no_primary", _in_words(question, told, needed))
     else:
@@ -117,17 +117,29 @@ def _in_words(question: KeyQuestion, told: Inventory, needed: Collection[str]) -
     usable = sum(version.state is VersionState.ENABLED for version in told.versions)
     primary = f"version {shown_version(told.primary)} is primary" if told.primary else "none is primary"
     words = [f"{primary}, {usable} of {_count(len(told.versions), 'version')} enabled"]
-    waiting = [one for one in told.versions if one.state is VersionState.DESTROY_SCHEDULED and one.destroy_at]
-    words += [
-        f"version {shown_version(one.id)}, which nothing known needs, is destroyed {countdown(one.destroy_at, question.at)}"
-        for one in waiting
-        if one.destroy_at and one.id not in {told.primary, *needed}
-    ]
+    others = [one for one in told.versions if one.id != told.primary]
+    words += [off for one in others if (off := _off_in_words(question, told, one))]
     unlisted = sorted(shown_version(one) for one in set(needed) - {version.id for version in told.versions})
     words += (
         [f"not listed by the provider, though golden ciphertexts need it: {', '.join(unlisted)}"] if unlisted else []
     )
     return "; ".join(words)
+
+
+def _off_in_words(question: KeyQuestion, told: Inventory, version: KeyVersionFacts) -> str:
+    """Return what is not known or not needed of a version that is switched off; empty for one that is on, or is gone already."""
+    if version.state not in _OFF_WORDS:
+        return ""
+    first = question.past.first_kept
+    had = any(version.id == one and is_same_key(key, told.key) for key, one in first)
+    when = f" {countdown(version.destroy_at, question.at)}" if version.destroy_at else ""
+    shown = f"version {shown_version(version.id)}"
+    if not had:
+        return f"{shown} {_OFF_WORDS[version.state]}{when} and has no golden ciphertext: whether anything needs it is not known"
+    return f"{shown}, which nothing known needs, is destroyed{when}" if when else ""
+
+
+_OFF_WORDS = {VersionState.DISABLED: "is disabled", VersionState.DESTROY_SCHEDULED: "is to be destroyed"}
 
 
 def _count(number: int, word: str) -> str:

@@ -45,8 +45,14 @@ class AwsKmsKey:
         # The ARN that AWS named last for it: an alias that is moved between two requests then breaks neither.
         self._resolved = ""
 
-    def encrypt(self, plaintext: bytes, context: Mapping[str, str]) -> Sealed:
-        """Encrypt; the answer's key is an ARN, so an alias that was moved shows there. Its version is never told."""
+    def encrypt(self, plaintext: bytes, context: Mapping[str, str], version: str = "") -> Sealed:
+        """Encrypt; the answer's key is an ARN, so an alias that was moved shows there. Its version is never told.
+
+        Raises:
+            BadInput: a version is named. AWS encrypts with the material in use alone; nothing was sent.
+        """
+        if version:
+            raise _unfit("AWS KMS encrypts with no named key material.", "Leave the version out.")
         answer = self._asked("encrypt", KeyId=self._name, Plaintext=plaintext, EncryptionContext=dict(context))
         sealed, arn = answer.get("CiphertextBlob"), str(answer.get("KeyId", ""))
         if not sealed or not _ARN.fullmatch(arn):

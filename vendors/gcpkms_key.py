@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
 from domain.diagnosis import NETWORK, Symptom, error_of
-from domain.errors import BadInput, NotYet, Rejected
+from domain.errors import BadInput, NotYet, Rejected, Unavailable
 from domain.exchanges import Effect
 from vendors.gcpkms_payloads import corrupted, decrypted, encrypted, to_decrypt, to_encrypt
+from vendors.gcpkms_signatures import SYMPTOMS
 from vendors.gcpkms_versions import KEY_NAME, KeyVersion, KeyVersions, connect_versions
 from vendors.http import Conduct
 from vendors.kms import Inventory, KeyVersionFacts, KmsProvider, Sealed, Unsealed, VersionState
@@ -111,20 +112,25 @@ class GoogleKey:
 
     versions: KeyVersions
 
-    def encrypt(self, plaintext: bytes, context: Mapping[str, str]) -> Sealed:
-        """Encrypt with the primary version; which one that was, Google says.
+    def encrypt(self, plaintext: bytes, context: Mapping[str, str], version: str = "") -> Sealed:
+        """Encrypt with the primary version, or with the one that is named; which one that was, Google says.
 
         Raises:
             Rejected: with kms.version_disabled, kms.version_scheduled, kms.version_destroyed, kms.no_primary.
-            Unavailable: with gcpkms.corrupted where a checksum does not fit, in either direction.
+            Unavailable: with gcpkms.corrupted where a checksum does not fit, in either direction; with gcpkms.other_version where
+                another one than the named one encrypted.
         """
         bound = bound_data(context)
+        name = f"{self.versions.key}{_VERSION_PART}{version}" if version else self.versions.key
 
         def read(answer: object) -> Sealed:
-            key, _, version = str(getattr(answer, "name", "")).partition(_VERSION_PART)
-            return Sealed(encrypted(answer, _THE_KEY, bound), key, version)
+            key, _, used = str(getattr(answer, "name", "")).partition(_VERSION_PART)
+            ciphertext = encrypted(answer, _THE_KEY, bound)
+            if version and used != version:
+                raise error_of(SYMPTOMS["gcpkms.other_version"], Unavailable, key=_THE_KEY)
+            return Sealed(ciphertext, key, used)
 
-        return self._exchange("encrypt", to_encrypt(self.versions.key, plaintext, bound), read, "kms.config")
+        return self._exchange("encrypt", to_encrypt(name, plaintext, bound), read, "kms.config")
 
     def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> Unsealed:
         """Decrypt with whichever of the key's versions encrypted; Google tells only whether it was the primary one.
@@ -232,6 +238,7 @@ _FAULTS: Mapping[str, str] = MappingProxyType(
         "gcpkms.quota": "kms.throttled",
         "http.rate_limited": "kms.throttled",
         "gcpkms.corrupted": "kms.corrupted",
+        "gcpkms.other_version": "kms.unavailable",
         "gcpkms.forbidden": "kms.permission",
         "http.unauthorized": "kms.permission",
         # The key works, as far as this tells: only the check cannot see its versions.
@@ -254,4 +261,5 @@ PROVIDER_GCP = KmsProvider(
     connect=connect_key,
     default_key=lambda values: values.get("key", ""),
     faults=_FAULTS,
+    names_versions=True,
 )

@@ -84,8 +84,11 @@ class KmsKey(Protocol):
         Rejected, Unavailable, NotYet: as the provider's rows say; `symptom` names the row.
     """
 
-    def encrypt(self, plaintext: bytes, context: Mapping[str, str]) -> Sealed:
-        """Encrypt with the key's primary version; `context` is bound to the ciphertext (AAD, encryption context)."""
+    def encrypt(self, plaintext: bytes, context: Mapping[str, str], version: str = "") -> Sealed:
+        """Encrypt with the key's primary version; `context` is bound to the ciphertext (AAD, encryption context).
+
+        With that `version` and no other where one is named, which only a provider with `names_versions` can do.
+        """
         ...
 
     def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> Unsealed:
@@ -104,7 +107,8 @@ class KmsProvider:
     `connect(key, values, address, conduct)`: `key` is the name that opsflows.toml gives (for AWS an ARN, id or alias), `values` the
     credentials of a target of `integration` by variable field (empty: the worker's own identity), `address` None for the provider
     itself. `faults` maps the symptoms that this provider's rows and the network's may raise to ids of domain/kms_faults.py.
-    `default_key(values)` is the key that those credentials speak of, empty where they name none.
+    `default_key(values)` is the key that those credentials speak of, empty where they name none. `names_versions` says that an
+    older version than the primary one can be named to encrypt with.
     """
 
     name: str
@@ -113,3 +117,4 @@ class KmsProvider:
     connect: Callable[[str, Mapping[str, str], str | None, Conduct], KmsKey]
     default_key: Callable[[Mapping[str, str]], str]
     faults: Mapping[str, str]
+    names_versions: bool = False

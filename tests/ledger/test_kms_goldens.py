@@ -17,6 +17,7 @@ from ledger.kms_goldens import (
     Golden,
     NewGolden,
     Slot,
+    first_kept,
     goldens,
     keep_golden,
     record_trial,
@@ -53,6 +54,19 @@ def retire(ledger: Ledger, version: str = "3", slot: str = "", target: str = "pa
 def one(ledger: Ledger) -> Golden:
     [found] = goldens(ledger)
     return found
+
+
+def test_when_a_version_got_its_first_golden_outlives_its_retirement(ledger: Ledger) -> None:
+    keep(ledger)
+    kept_at = one(ledger).kept_at
+    retire(ledger)
+    keep(ledger)
+    keep(ledger, _WRAPPED)
+    keep(ledger, target="other")
+
+    found = first_kept(ledger, "prod", "pay")
+
+    assert found == {("main", _KEY, "3"): kept_at}
 
 
 def test_a_golden_is_read_back_as_it_was_kept(ledger: Ledger) -> None:

@@ -19,9 +19,9 @@ from ledger.opening import Ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for
 from steps.context import Context
-from steps.kms_checking import Lines, Remembered, check_target, judge_check, look, next_check_after
+from steps.kms_checking import Lines, check_target, judge_check, look, next_check_after
 from steps.kms_golden_turns import names_of
-from steps.kms_question import KeyChecked
+from steps.kms_question import KeyChecked, Remembered
 from steps.probing import Pace
 from tests.steps.kms_doubles import BEGAN, MAIN, Cloud, Service
 
@@ -97,7 +97,8 @@ class MemoryBench(Bench):
         self.passed += wait if wait is not None else next_check_after(self.changes) or HALF_HOUR
         at = BEGAN + self.passed
         day = [one for one in self.kept if one.at >= at - timedelta(days=1)] or self.kept[-1:]
-        remembered = Remembered(at, day, self.goldens, self.standings)
+        first = {(one.key_name, one.key, one.version): one.kept_at for one in reversed(self.goldens) if not one.slot}
+        remembered = Remembered(at, day, self.goldens, self.standings, first)
         looked = look(
             self.context(), TARGET, self.section, remembered, token="", planned=self.planned, lines=self.lines()
         )

@@ -50,6 +50,11 @@ class Cloud:
     refuses_with: OpsError = field(default_factory=lambda: refused("kms.not_opened"))
     swaps_text: bool = False
     tells_version: bool = True
+    names_versions: bool = True
+    # What decrypting with a key fails with, as long as it stands here.
+    denied: dict[str, OpsError] = field(default_factory=dict)
+    # And encrypting with a version that is named.
+    denied_versions: dict[str, OpsError] = field(default_factory=dict)
     share: float = 0.0
     random: Random = field(default_factory=lambda: Random(1))  # noqa: S311 (nothing is kept secret by it)
     seconds: float = 0.0
@@ -71,7 +76,8 @@ class Cloud:
         def connect(key: str, values: Mapping[str, str], address: str | None, conduct: Conduct) -> "CloudKey":
             return CloudKey(self, key)
 
-        return KmsProvider("gcp", "A double", "gcpkms", connect, lambda _: "", {fault: fault for fault in FAULTS})
+        faults = {fault: fault for fault in FAULTS}
+        return KmsProvider("gcp", "A double", "gcpkms", connect, lambda _: "", faults, self.names_versions)
 
     def meet(self, verb: str) -> None:
         """Let the time of one call pass, and raise what it meets."""
@@ -98,10 +104,12 @@ class CloudKey:
     name: str
     is_closed: bool = False
 
-    def encrypt(self, plaintext: bytes, context: Mapping[str, str]) -> Sealed:
+    def encrypt(self, plaintext: bytes, context: Mapping[str, str], version: str = "") -> Sealed:
         self.cloud.meet("encrypt")
         key = self._key
-        version = self.cloud.primaries[key]
+        if version in self.cloud.denied_versions:
+            raise self.cloud.denied_versions[version]
+        version = version or self.cloud.primaries[key]
         self._require_enabled(key, version)
         blob = bytes([int(version)]) + plaintext + _mac(key, version, context, plaintext)
         return Sealed(blob, key, version if self.cloud.tells_version else "")
@@ -109,6 +117,8 @@ class CloudKey:
     def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> Unsealed:
         self.cloud.meet("decrypt")
         key, version, plaintext = self._key, str(ciphertext[0]), ciphertext[1:-_MAC]
+        if key in self.cloud.denied:
+            raise self.cloud.denied[key]
         if not self.cloud.opens_anything and ciphertext[-_MAC:] != _mac(key, version, context, plaintext):
             raise self.cloud.refuses_with
         self._require_enabled(key, version)

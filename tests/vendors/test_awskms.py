@@ -63,6 +63,14 @@ def asked(aws: Loopback) -> list[tuple[str, dict[str, Any]]]:
     return [(one.headers["x-amz-target"].rpartition(".")[2], json.loads(one.body)) for one in aws.asked]
 
 
+def test_no_key_material_can_be_named_to_encrypt_with(aws: Loopback, key: KmsKey) -> None:
+    with pytest.raises(BadInput) as caught:
+        key.encrypt(b"text", {}, "0b" * 32)
+
+    assert (PROVIDER_AWS.faults[caught.value.symptom], PROVIDER_AWS.names_versions) == ("kms.config", False)
+    assert asked(aws) == []
+
+
 Verb = Callable[[KmsKey], object]
 VERBS: dict[str, Verb] = {
     "encrypt": lambda key: key.encrypt(b"text", {"service": "ledger"}),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -18,8 +19,10 @@ from tests.conftest import StandIns
 from tests.vendors.google_cloud import GRPC, REST, GoogleCloud, cloud_of
 from vendors.dialing import closed_port
 from vendors.gcpkms import INTEGRATION
-from vendors.gcpkms_key import PROVIDER_GCP, bound_data
+from vendors.gcpkms_key import PROVIDER_GCP, GoogleKey, bound_data
 from vendors.gcpkms_signatures import SIGNATURES
+from vendors.gcpkms_versions import KeyVersions
+from vendors.google import GoogleLine, crc32c
 from vendors.hosts import HostRule
 from vendors.http import Conduct
 from vendors.kms import KmsKey, VersionState
@@ -28,6 +31,7 @@ from vendors.kms_providers import KEY_PROVIDERS
 TEXT = b"thirty-two bytes of the tests..."
 CONTEXT = {"environment": "rehearsal", "service": "payments"}
 OTHER_CONTEXT = {**CONTEXT, "service": "orders"}
+NAMED = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 MONTH = timedelta(days=30)
 
 Break = Callable[[GoogleCloud], object]
@@ -83,6 +87,40 @@ def test_a_moved_primary_is_seen_in_the_answer_and_old_ciphertexts_open(cloud: G
     assert key.encrypt(TEXT, CONTEXT).version == "2"
     opened = key.decrypt(old.ciphertext, CONTEXT)
     assert (opened.plaintext, opened.by_primary) == (TEXT, False)
+
+
+def test_an_older_version_encrypts_where_it_is_named(cloud: GoogleCloud, key: KmsKey) -> None:
+    cloud.act("add_version")
+    cloud.act("choose_primary", version=2)
+
+    sealed = key.encrypt(TEXT, CONTEXT, "1")
+
+    opened = key.decrypt(sealed.ciphertext, CONTEXT)
+    assert (sealed.key, sealed.version) == (cloud.values["key"], "1")
+    assert (opened.plaintext, opened.by_primary) == (TEXT, False)
+    cloud.act("set_version_state", version=1, state="DISABLED")
+    assert fault_of(lambda: key.encrypt(TEXT, CONTEXT, "1"))[0] == "kms.version_disabled"
+
+
+class OtherVersionLine:
+    """A line to a KMS that encrypts with version 2, whatever it is asked for."""
+
+    def exchange(self, *_: object, read: Callable[[object], object], **__: object) -> object:
+        sealed = b"sealed"
+        return read(
+            SimpleNamespace(
+                name=f"{NAMED}/cryptoKeyVersions/2", ciphertext=sealed, ciphertext_crc32c=crc32c(sealed),
+                verified_plaintext_crc32c=True, verified_additional_authenticated_data_crc32c=True,
+            )
+        )  # fmt: skip
+
+
+def test_a_ciphertext_of_another_version_than_the_named_one_is_not_used() -> None:
+    key = GoogleKey(KeyVersions(NAMED, cast("GoogleLine", OtherVersionLine())))
+
+    assert key.encrypt(TEXT, CONTEXT).version == "2"
+    fault, error = fault_of(lambda: key.encrypt(TEXT, CONTEXT, "1"))
+    assert (fault, error.symptom) == ("kms.unavailable", "gcpkms.other_version")
 
 
 def test_another_context_a_changed_byte_and_another_key_open_nothing(cloud: GoogleCloud, key: KmsKey) -> None:

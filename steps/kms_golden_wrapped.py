@@ -1,0 +1,72 @@
+"""The application's data keys that are kept in files, wrapped by the key: each that opens becomes a golden ciphertext.
+
+Whatever the canary or drift says, because what the application wrote has to be opened all the same. A file that the key never opened
+may be none of its ciphertexts: it is told, and not kept. What vanishes from the folder stays kept until it is retired.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from domain.errors import BadInput
+from domain.kms_faults import FAULTS, FaultClass
+from domain.kms_names import is_full_key
+from ledger.kms_goldens import WRAPPED, NewGolden
+from steps.kms_golden_work import Work
+from steps.kms_operations import FaultSeen
+from steps.kms_question import KeyQuestion
+from vendors.gcpkms_ciphertexts import Ciphertext, known_ciphertexts, read_ciphertext
+from vendors.kms import Inventory
+
+
+def take_in(work: Work, told: Inventory | None) -> None:
+    """Open and keep each file that the section names and that is neither kept nor retired."""
+    question = work.question
+    key = _full_name(question, told)
+    settled = {one.golden.slot for one in work.every} | question.past.retired
+    refused = False
+    for file in _files(work, question.section.wrapped_keys):
+        slot = sha256(file.content).hexdigest()
+        work.files[slot] = file.name
+        # What is refused for one file for want of a right is so for each.
+        if slot in settled or not key or refused or work.is_cut:
+            continue
+        settled.add(slot)
+        # Bound to what the operators say, and to nothing of ours: the application wrapped it.
+        golden = NewGolden(key, "", WRAPPED, file.content, "", dict(question.section.context), slot)
+        try:
+            work.decrypt(golden)
+        except FaultSeen as seen:
+            work.fail(_unopened(seen, file.name))
+            refused = FAULTS[seen.fault].fault_class is FaultClass.PERMISSION
+        else:
+            work.keep(golden)
+
+
+def _full_name(question: KeyQuestion, told: Inventory | None) -> str:
+    """Return the key's full name, empty where an alias or id is all that is known of it."""
+    if told is not None:
+        return told.key
+    return question.key if is_full_key(question.key) else ""
+
+
+def _files(work: Work, where: str) -> Iterator[Ciphertext]:
+    if not where:
+        return
+    try:
+        found = known_ciphertexts(where)
+    except BadInput:
+        work.fail(FaultSeen("kms.config", "wrapped_keys names no file that can be read here"))
+        return
+    for file in found:
+        try:
+            yield read_ciphertext(file)
+        except BadInput:
+            words = f"{file.name} of wrapped_keys cannot be read, or is larger than any wrapped key"
+            work.fail(FaultSeen("kms.config", words))
+
+
+def _unopened(seen: FaultSeen, name: str) -> FaultSeen:
+    if FAULTS[seen.fault].fault_class is not FaultClass.KEY_STATE:
+        return seen
+    words = f"{name} of wrapped_keys was never opened by this key ({seen.detail}), so it is not kept as one of its wrapped keys"
+    return FaultSeen("kms.config", words)
