@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.kms_checks import Checked, faulty, passed
+from domain.kms_checks import Checked, faulty, not_run, passed
 from domain.kms_names import shown_version
 from domain.names import KMS_SMOKE
 from ledger.auditing import verify_audit
@@ -16,6 +16,7 @@ from ledger.kms_goldens import MINTED, WRAPPED, NewGolden, goldens, keep_golden
 from ledger.kms_judgements import Judged, judgements
 from ledger.opening import Ledger, open_ledger
 from ledger.runs import runs
+from steps.kms_canary import WITHOUT_ANOTHER_KEY
 from tests.entrypoints.conftest import Cli, Said
 from tests.program import Standing
 
@@ -88,6 +89,16 @@ def test_status_shows_where_parts_stand_and_the_numbers_of_spells(opsflows: Cli,
     )
     assert any(line.startswith("1 ") and "still DOWN" in line and "not judged" in line for line in lines)
     assert "prod mail: never checked." in lines
+
+
+def test_status_names_what_of_a_part_is_never_checked(opsflows: Cli, ledger: Ledger) -> None:
+    for part in (passed("negative/main"), not_run("negative/main", f"done within the last day; {WITHOUT_ANOTHER_KEY}")):
+        record_check(ledger, "run", Checked("prod", "pay", (part,)))
+
+    said = opsflows("kms", "status")
+
+    [line] = [line for line in said.out.splitlines() if "negative/main" in line]
+    assert "that another key does not open it is not checked" in line
 
 
 def test_status_for_machines_is_one_document(opsflows: Cli, ledger: Ledger) -> None:
