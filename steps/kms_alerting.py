@@ -34,7 +34,8 @@ _PAGE_OF_CLASS: Mapping[FaultClass, str] = MappingProxyType(
         FaultClass.NEGATIVE: "kms-canary-down",
         FaultClass.DRIFT: "kms-key-drift",
         FaultClass.GOLDEN: "kms-golden-decrypt-failing",
-        FaultClass.PLAINTEXT: "kms-crypto-mode-not-kms",
+        # Not the health page's: that one may say kms all the while.
+        FaultClass.PLAINTEXT: "kms-plaintext",
         FaultClass.HEALTH: "kms-health-checks-failing",
         FaultClass.SLOW: "kms-canary-slow",
         FaultClass.AGE: "kms-rotation-overdue",

@@ -252,6 +252,15 @@ def test_a_part_that_was_not_run_keeps_its_alert_and_one_that_is_gone_does_not(w
     assert watch.still_open == set()
 
 
+@pytest.mark.parametrize("fault", ["kms.plaintext", "kms.application_wrong"])
+def test_a_canary_in_the_clear_has_a_page_of_its_own_that_says_whom_to_believe(fault: str) -> None:
+    page = (ROOT / runbook_of(fault, FAULTS[fault].fault_class)).read_text()
+
+    assert page.startswith("# KMSPlaintext\n")
+    assert "Its health page may say kms and ready all the while" in page
+    assert "Believe the canary." in page
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_has_a_page_that_is_there(fault: str) -> None:
     pages = {runbook_of(fault, FAULTS[fault].fault_class), runbook_of(fault, FAULTS[fault].fault_class, flaps=True)}
