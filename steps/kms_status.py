@@ -137,7 +137,9 @@ def as_document(status: Status) -> dict[str, object]:
 def judged_words(judged: SpellJudgement | None) -> str:
     if judged is None:
         return NOT_JUDGED
-    return f"{judged.judged.value}, by {judged.who}" + (f": {judged.note}" if judged.note else "")
+    words = f"{judged.judged.value}, by {judged.who}" + (f": {judged.note}" if judged.note else "")
+    # A cell of a table is one line, whatever somebody typed.
+    return " ".join(words.split())
 
 
 def _last_trial(golden: Golden, config: Config) -> str:

@@ -272,6 +272,15 @@ def test_a_spell_is_judged_and_the_last_word_stands(opsflows: Cli, ledger: Ledge
     assert {(run.flow, run.environment) for run in runs(ledger)} == {("judge-spell", "prod")}
 
 
+def test_a_note_of_several_lines_stays_in_its_line_of_the_table(opsflows: Cli, ledger: Ledger) -> None:
+    down(ledger)
+    opsflows("kms", "judge", "1", "real", "--by", "ada", "--note", "the binding\nwas\r\n  removed")
+
+    said = opsflows("kms", "status")
+
+    assert said.out.splitlines()[-1].endswith("real, by ada: the binding was removed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
