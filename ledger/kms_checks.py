@@ -135,6 +135,14 @@ def last_check(ledger: Ledger, environment: str, target: str) -> KeptCheck | Non
     return KeptCheck(row.at, row.run_id, _checked(row)) if row else None
 
 
+def last_checked_at(ledger: Ledger, environment: str, target: str) -> datetime | None:
+    """Return the moment of the newest check, whether or not what it saw can be read."""
+    kept = KMS_CHECKS.c
+    query = select(kept.at).where(kept.environment == environment, kept.target == target)
+    with ledger.reading() as connection:
+        return connection.execute(query.order_by(kept.at.desc()).limit(1)).scalar()
+
+
 def fault_counts(ledger: Ledger, environment: str, target: str) -> dict[tuple[str, str], int]:
     """Return how often each part failed with each class, since the ledger began."""
     kept = KMS_FAULT_COUNTS.c

@@ -59,7 +59,7 @@ class Operations:
 
 @dataclass(frozen=True, slots=True)
 class TargetReview:
-    """One target's quarter. `missing` are the spans in which a check was due and none was made.
+    """One target's quarter. Of `due` half hours `made` had one of the `checks`; `missing` are the spans that had none.
 
     Before `known_since`, the oldest check that is kept, none was due: None where there never was one.
     """
@@ -67,6 +67,7 @@ class TargetReview:
     environment: str
     target: str
     known_since: datetime | None
+    checks: int
     due: int
     made: int
     missing: tuple[Window, ...]
@@ -82,12 +83,12 @@ class TargetReview:
     @property
     def is_unseen(self) -> bool:
         """Say whether checks were due and not one was made."""
-        return self.due > 0 and self.made == 0
+        return self.due > 0 and self.checks == 0
 
     @property
     def is_unknown(self) -> bool:
         """Say whether no check was due: the quarter was over before the first one that is kept, or has hardly begun."""
-        return self.due == 0
+        return self.due == 0 and self.checks == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def verdict_of(review: Review, world: World) -> Judgement:
     A target that began after the quarter leaves the others' verdict alone; where there are none, nothing is known.
     """
     overdue = any(age.is_overdue for target in review.targets for age in target.ages)
-    unseen = any(target.is_unseen for target in review.targets) or not any(target.made for target in review.targets)
+    unseen = any(target.is_unseen for target in review.targets) or not any(target.checks for target in review.targets)
     if overdue or unseen or review.late:
         return Judgement(Verdict.HOLD, world)
     near = any(age.is_near for target in review.targets for age in target.ages)
@@ -201,6 +202,7 @@ def _target(
         environment,
         name,
         known_since=first,
+        checks=len(checks),
         due=len(slots),
         made=len(slots) - sum(span.span // CHECKED_EVERY for span in missing),
         missing=tuple(missing),

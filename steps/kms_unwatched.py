@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from ledger.alerts import clear_alert, open_alerts
 from ledger.due import claim_due, finish, postpone, schedule, upcoming
-from ledger.kms_checks import last_check
+from ledger.kms_checks import last_checked_at
 from ledger.opening import Ledger
 from steps.alerting import Escalation, escalate
 from steps.context import Context
@@ -33,7 +33,7 @@ def tell_unwatched(ledger: Ledger, contexts: Mapping[str, Context], worker: str)
     within an hour of the first sweep that saw them.
     """
     last = {
-        (environment, name): check.at if (check := last_check(ledger, environment, name)) else None
+        (environment, name): last_checked_at(ledger, environment, name)
         for environment, context in contexts.items()
         for name, row in context.config.kms.items()
         if row.environment == environment and not context.is_rehearsal

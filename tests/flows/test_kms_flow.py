@@ -16,6 +16,7 @@ from domain.names import KMS_SMOKE
 from domain.quarters import Quarter
 from flows.review_kms import review_kms
 from flows.smoke_kms import smoke_kms
+from flows.sweep_what_is_due import sweep_what_is_due
 from ledger.alerts import open_alerts
 from ledger.auditing import verify_audit
 from ledger.kms_checks import last_check, record_check, standings
@@ -186,6 +187,17 @@ def test_the_next_answer_that_a_killed_run_did_not_ask_for_is_asked_for_once_by_
     assert [(one.name, one.parameters["targets"], one.parameters["environment"]) for one in coming] == [
         ("kms smoke pay (asked again)", "pay", "staging")
     ]
+
+
+def test_the_sweeper_tells_of_a_service_that_nobody_checks_any_more(kms_desk: Desk, tmp_path: Path) -> None:
+    configure(kms_desk, tmp_path, LIVE)
+    earlier = replace(kms_desk.ledger, offset=-timedelta(minutes=71))
+    record_check(earlier, "run", Checked("staging", "pay", (passed("health"),)))
+
+    state = sweep_what_is_due(return_state=True)
+
+    [alert] = open_alerts(kms_desk.ledger)
+    assert (state.name, alert.key, alert.urgency) == ("Completed", "kms:staging:pay:unwatched", "page")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from domain.config import Config
 from domain.kms_checks import Checked, passed
 from ledger.alerts import open_alerts
 from ledger.due import upcoming
 from ledger.kms_checks import Change, record_check
+from ledger.kms_schema import KMS_CHECKS
 from ledger.opening import Ledger
 from steps.kms_alerting import tell
 from steps.kms_unwatched import tell_unwatched
@@ -75,6 +77,16 @@ def test_a_target_that_is_not_checked_any_more_pages_once_and_says_since_when(pl
         assert (alert.key, alert.urgency, alert.times_sent) == (KEY, "page", 1)
         assert alert.runbook == "docs/runbooks/kms-canary-dead-man.md"
         assert f"It was last checked {place.ledger.now():%Y-%m-%d}" in alert.text
+
+
+def test_a_check_that_cannot_be_read_is_one_all_the_same(place: Scene) -> None:
+    checked(place)
+    with place.ledger.writing() as connection:
+        connection.execute(update(KMS_CHECKS).values(parts="of a newer version"))
+
+    with at(place, 69) as before, at(place, 71) as then:
+        assert swept(before) == []
+        assert len(swept(then)) == 1
 
 
 @pytest.mark.parametrize("clears", ["the check itself", "the next sweep"])
