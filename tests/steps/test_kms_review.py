@@ -184,11 +184,19 @@ def test_of_a_quarter_before_the_first_check_nothing_is_known_which_is_never_gre
     assert f"N{words[1:]}" in review_report(review, verdict_of(review, World.REAL))
 
 
+def test_a_check_of_the_half_hour_that_goes_on_is_known_before_any_was_due(ledger_at: At) -> None:
+    ledger_at.check(START + 3 * MINUTE)
+
+    review = review_of(ledger_at, START + 10 * MINUTE)
+
+    assert (verdict(review), to_do(review)) == (Verdict.GREEN, [])
+
+
 def test_a_target_that_began_after_the_quarter_leaves_the_others_verdict_alone_and_is_named(ledger_at: At) -> None:
     ledger_at.check(START + 3 * MINUTE)
     review = review_of(ledger_at, START + 30 * MINUTE)
     [pay] = review.targets
-    new = replace(pay, target="mail", due=0, made=0, known_since=START + 100 * 24 * HOUR)
+    new = replace(pay, target="mail", checks=0, due=0, made=0, known_since=START + 100 * 24 * HOUR)
 
     with_new = replace(review, targets=(pay, new))
 
