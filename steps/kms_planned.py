@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from domain.errors import BadInput
+from domain.kms_names import is_same_key
 from domain.kms_sections import KmsKeySection, KmsTarget
 from domain.names import Credential, Purpose, Target
 from domain.rotation import RotationRecord
@@ -37,7 +38,7 @@ def _planned(context: Context, section: KmsKeySection) -> frozenset[str]:
     whose = [
         Credential(target, context.environment, Purpose.SEND)
         for target in context.declared.rotated
-        if key and target.integration == provider.integration and key_of(context, provider, target) == key
+        if key and target.integration == provider.integration and is_same_key(key_of(context, provider, target), key)
     ]
     return versions_made([one for credential in whose for one in rotations(context.ledger, credential=credential)])
 
