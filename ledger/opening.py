@@ -4,7 +4,8 @@ Alembic is imported only where the schema version differs: a command must not pa
 """
 
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,12 +83,42 @@ def open_ledger(url: str, *, offset: timedelta = timedelta(0)) -> Ledger:
         Unavailable: the database does not answer.
     """
     address = _checked(url)
-    engine = _engine(address)
+    if _is_sqlite(address):
+        _private_file(Path(str(address.database)))
+    return _opened(address, _engine(address), _bring_up, offset)
+
+
+def open_existing(url: str, *, offset: timedelta = timedelta(0)) -> Ledger:
+    """Return the ledger at `url` as it stands: nothing is created, and no schema is changed. For who only looks.
+
+    Raises:
+        BadInput: no usable URL, no ledger there, or a schema that is not this code's.
+        Unavailable: the database does not answer.
+    """
+    address = _checked(url)
+    if not _is_sqlite(address):
+        return _opened(address, _engine(address), _leave, offset)
+    file = Path(str(address.database))
+    if not file.is_file():
+        raise _no_ledger(f"The SQLite file {file} is not there.")
+    # rw is not rwc: a file that vanishes later is not made anew by whoever only looks.
+    existing = f"{file.as_uri()}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            existing, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )  # fmt: skip
+
+    return _opened(address, _engine(address, creator=connect), _leave, offset)
+
+
+def _opened(address: URL, engine: Engine, treat: Callable[[Engine, str], None], offset: timedelta) -> Ledger:
+    """Return the ledger; `treat` is given a schema version that is not this code's, empty where there is no ledger yet."""
     try:
         with _transaction(engine, writes=False) as connection:
             version = schema_version(connection)
         if version != SCHEMA_VERSION:
-            _bring_up(engine, version)
+            treat(engine, version)
         with _transaction(engine, writes=False) as connection:
             ledger_id = str(connection.execute(select(IDENTITY.c.ledger_id)).scalar_one())
     except DatabaseError as error:
@@ -119,13 +150,37 @@ def place(address: URL) -> str:
     return f"The PostgreSQL database {address.database!r} at {host}{f':{address.port}' if address.port else ''}"
 
 
-def _bring_up(engine: Engine, version: str) -> None:
+def _refuse_newer(version: str) -> None:
     if version > SCHEMA_VERSION:
         raise BadInput(
             f"The ledger has schema {version}, and this code knows {SCHEMA_VERSION}.",
             "A newer opsflows has worked with it; an older one could misread it. Nothing was sent.",
             "Update this checkout or image to the version in use, or point OPSFLOWS_DATABASE_URL to another ledger.",
         )
+
+
+def _leave(engine: Engine, version: str) -> None:
+    """Refuse every schema but this code's: whoever only looks changes none."""
+    _refuse_newer(version)
+    if not version:
+        raise _no_ledger(f"{place(engine.url)} holds no ledger yet.")
+    raise BadInput(
+        f"The ledger has schema {version}, and this code needs {SCHEMA_VERSION}.",
+        "It is brought up to date by a run or a command that writes, and not by one that only looks.",
+        "Update the worker to this version and let it make a run, or run opsflows audit verify with this version.",
+    )
+
+
+def _no_ledger(happened: str) -> BadInput:
+    return BadInput(
+        happened,
+        "It is created by the first run, and not by one that only looks. Nothing is known from it.",
+        "Compare OPSFLOWS_DATABASE_URL and OPSFLOWS_HOME with the worker's, or let the worker make its first run.",
+    )
+
+
+def _bring_up(engine: Engine, version: str) -> None:
+    _refuse_newer(version)
     from ledger.migrating import migrate  # noqa: PLC0415 (Alembic is slow to import and seldom needed)
 
     migrate(engine)
@@ -153,13 +208,15 @@ def _bad_url(happened: str) -> BadInput:
     )
 
 
-def _engine(address: URL) -> Engine:
+def _is_sqlite(address: URL) -> bool:
+    return address.get_backend_name() == "sqlite"
+
+
+def _engine(address: URL, **how: Any) -> Engine:
     # Parameters stay out of the errors, which Prefect logs.
-    if address.get_backend_name() == "sqlite":
-        _private_file(Path(str(address.database)))
-        engine = create_engine(
-            address, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None}
-        )
+    if _is_sqlite(address):
+        connecting = {"timeout": _BUSY_SECONDS, "isolation_level": None}
+        engine = create_engine(address, hide_parameters=True, connect_args=connecting, **how)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from domain.errors import BadInput, Unavailable
 from ledger.migrating import alembic_config
-from ledger.opening import Ledger, open_ledger
+from ledger.opening import Ledger, open_existing, open_ledger, schema_version
 from ledger.schema import METADATA, SCHEMA_VERSION, VERSION_TABLE
 
 _ROOT = Path(__file__).parents[2]
@@ -187,3 +187,46 @@ def test_a_ledger_that_goes_away_is_unavailable(tmp_path: Path) -> None:
         connection.execute(text("SELECT * FROM runs"))
 
     ledger.close()
+
+
+def test_who_only_looks_finds_the_ledger_that_is_there(url: str, ledger: Ledger) -> None:
+    found = open_existing(url)
+    seen = found.now()
+    found.close()
+
+    assert (found.id, seen.tzinfo) == (ledger.id, UTC)
+
+
+def test_who_only_looks_makes_no_ledger(empty_url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(BadInput, match=r"is not there|holds no ledger yet"):
+            open_existing(empty_url)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_only_looks_makes_no_file_anew_that_vanished(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    open_ledger(f"sqlite:///{file}").close()
+    looking = open_existing(f"sqlite:///{file}")
+    looking.engine.dispose()
+    file.unlink()
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        looking.now()
+
+    looking.close()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(("version", "says"), [("0001", "this code needs"), ("9999", "this code knows")])
+def test_who_only_looks_leaves_another_schema_as_it_is(version: str, says: str, url: str, ledger: Ledger) -> None:
+    change = f"UPDATE {VERSION_TABLE} SET version_num = '{version}'"  # noqa: S608 (constants)
+    with ledger.writing() as connection:
+        connection.execute(text(change))
+
+    with pytest.raises(BadInput, match=f"has schema {version}, and {says} {SCHEMA_VERSION}"):
+        open_existing(url)
+
+    with ledger.reading() as connection:
+        assert schema_version(connection) == version
