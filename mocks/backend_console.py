@@ -23,7 +23,7 @@ def _set_mode(desk: Backend, order: Order) -> object:
 
 
 def _set_ready(desk: Backend, order: Order) -> object:
-    desk.memory.ready = bool(order.fields.get("ready", True))
+    desk.memory.ready = _flag(order, "ready")
     return {"ready": desk.memory.ready}
 
 
@@ -44,20 +44,20 @@ def _fall_back(desk: Backend, order: Order) -> object:
 
 def _lose_key(desk: Backend, order: Order) -> object:
     """Let nothing be decrypted any more, also what was encrypted just now; with `lost` false it is found again."""
-    desk.memory.key_is_lost = bool(order.fields.get("lost", True))
+    desk.memory.key_is_lost = _flag(order, "lost")
     return {"lost": desk.memory.key_is_lost}
 
 
 def _swap_text(desk: Backend, order: Order) -> object:
     """Let every ciphertext be decrypted to another text; with `swapped` false to its own again."""
-    desk.memory.text_is_swapped = bool(order.fields.get("swapped", True))
+    desk.memory.text_is_swapped = _flag(order, "swapped")
     return {"swapped": desk.memory.text_is_swapped}
 
 
 def _cache_health(desk: Backend, order: Order) -> object:
     """Let a cache serve the health page of now, as if it were `age_s` old already; with `on` false the service itself."""
     kept = CachedPage(health_text(desk), desk.now() - order.number("age_s", 120.0))
-    desk.memory.cached = kept if order.fields.get("on", True) else None
+    desk.memory.cached = kept if _flag(order, "on") else None
     return {"cached": desk.memory.cached is not None}
 
 
@@ -84,6 +84,14 @@ def _restart(desk: Backend, order: Order) -> object:
     del order
     begin(desk, desk.now())
     return {"started_at": desk.memory.started_at}
+
+
+def _flag(order: Order, name: str) -> bool:
+    """Return what is said of the name, true where nothing is; a text like "false" is neither."""
+    said = order.fields.get(name, True)
+    if not isinstance(said, bool):
+        raise ValueError(f"{name} is true or false")  # noqa: TRY004 (what the control plane answers 400 for)
+    return said
 
 
 ACTIONS: Mapping[str, Action] = MappingProxyType(

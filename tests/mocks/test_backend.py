@@ -171,7 +171,12 @@ def test_the_page_can_come_with_any_status(service: Service) -> None:
 
 
 def test_its_metrics_are_those_that_the_page_of_metrics_names(service: Service) -> None:
-    page = (ROOT / "docs" / "kms-metrics.md").read_text().partition("## From the application itself")[2]
+    page = (
+        (ROOT / "docs" / "kms-metrics.md")
+        .read_text()
+        .partition("## From the application itself")[2]
+        .partition("\n## ")[0]
+    )
     documented = dict(re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \|", page, re.MULTILINE))
 
     answer = service.client.get("/metrics")
@@ -204,12 +209,18 @@ def test_it_has_run_for_an_hour_until_it_restarts_and_then_counts_from_nothing(s
 
 @pytest.mark.parametrize(
     ("action", "fields"),
-    [("fall_back", {"how": "somehow"}), ("count", {"name": "sheep"}), ("observe", {"operation": "sign"})],
-)
-def test_an_action_that_does_not_fit_is_refused(action: str, fields: dict[str, str], service: Service) -> None:
+    [
+        ("fall_back", {"how": "somehow"}), ("count", {"name": "sheep"}), ("observe", {"operation": "sign"}),
+        ("set_ready", {"ready": "false"}), ("lose_key", {"lost": 0}), ("swap_text", {"swapped": None}), ("cache_health", {"on": "no"}),
+    ],
+)  # fmt: skip
+def test_an_action_that_does_not_fit_is_refused_and_changes_nothing(
+    action: str, fields: dict[str, object], service: Service
+) -> None:
     answer = httpx.post(f"{service.stand_ins.url}/_control/backend/actions/{action}", json=fields, trust_env=False)
 
     assert answer.status_code == 400
+    assert service.healthz().json()["crypto_ready"] is True
 
 
 def test_the_page_of_the_contract_names_every_action() -> None:
