@@ -4,7 +4,7 @@ import hmac
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -16,10 +16,12 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, write_to_textfil
 
 from domain.config import Config
 from domain.errors import BadInput
-from domain.kms_sections import AT_STAND_INS
+from domain.kms_sections import AT_STAND_INS, KmsTarget
+from domain.names import REHEARSAL
 from entrypoints import configuration
 from entrypoints.project import running_stand_ins
-from steps.audited_run import open_own_ledger
+from ledger.opening import Ledger, open_existing
+from ledger.places import ledger_url
 from steps.conduct import running_stand_ins as told_stand_ins
 from steps.kms_metrics import KmsMetrics
 from vendors.hosts import is_loopback
@@ -44,9 +46,10 @@ App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 )
 @click.option("--cert-file", type=click.Path(path_type=Path), help="A certificate (PEM), to serve https.")
 @click.option("--key-file", type=click.Path(path_type=Path), help="Its private key (PEM).")
+@click.option("--environment", default="", help="Its targets alone; by default all but the rehearsal's.")
 @click.option("--textfile", type=click.Path(path_type=Path), help="Write the metrics there once (*.prom), and end.")
 def metrics(  # noqa: PLR0917 (one parameter per option)
-    host: str, port: int, token_file: Path | None, cert_file: Path | None, key_file: Path | None, textfile: Path | None
+    host: str, port: int, token_file: Path | None, cert_file: Path | None, key_file: Path | None, environment: str, textfile: Path | None
 ) -> None:  # fmt: skip
     """Serve the metrics of docs/kms-metrics.md under /metrics, until Ctrl-C.
 
@@ -54,7 +57,7 @@ def metrics(  # noqa: PLR0917 (one parameter per option)
     ledger knows; answers are kept for 10 seconds. Exit codes: 0 stopped or written, 2 the input is wrong.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_collector(configuration.read()))
+    registry.register(_collector(_watched(configuration.read(), environment)))
     if textfile is not None:
         _write(textfile, registry)
         return
@@ -73,7 +76,10 @@ def metrics(  # noqa: PLR0917 (one parameter per option)
 
 
 def guarded(app: App, token: str) -> App:
-    """Return the app behind the token (empty: none is asked for), with GET of / and /metrics and nothing else."""
+    """Return the app behind the token (empty: none is asked for), with GET of / and /metrics and nothing else.
+
+    What `/` says is no secret: whoever looks whether it listens needs no token.
+    """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         refusal = _refusal(environ, token)
@@ -94,14 +100,15 @@ class _Plain:
 
 def _refusal(environ: dict[str, Any], token: str) -> _Plain | None:
     """Return what is said in place of the metrics, None where they are to be served."""
+    if (environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")) == ("GET", "/"):
+        return _Plain("200 OK", _ABOUT)
     # WSGI hands header bytes over as Latin-1. Source: PEP 3333, "Unicode Issues"
     sent = str(environ.get("HTTP_AUTHORIZATION", "")).encode("latin-1")
     if token and not hmac.compare_digest(sent, f"Bearer {token}".encode()):
         return _Plain("401 Unauthorized", b"a bearer token is needed\n", (("www-authenticate", "Bearer"),))
     if environ["REQUEST_METHOD"] != "GET":
         return _Plain("405 Method Not Allowed", b"only GET\n", (("allow", "GET"),))
-    pages = {"/": _Plain("200 OK", _ABOUT), "/metrics": None}
-    return pages.get(environ.get("PATH_INFO", ""), _Plain("404 Not Found", b"see /metrics\n"))
+    return None if environ.get("PATH_INFO", "") == "/metrics" else _Plain("404 Not Found", b"see /metrics\n")
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -144,14 +151,28 @@ def _listening(host: str, port: int, app: App, tls: ssl.SSLContext | None) -> WS
     return server
 
 
-def _collector(config: Config) -> KmsMetrics:
-    if not config.kms:
-        raise BadInput(
-            "opsflows.toml declares no [kms.<target>].", "There is nothing to serve.", "Declare one, as docs/configuration.md says."
-        )  # fmt: skip
+def _watched(config: Config, environment: str) -> dict[str, KmsTarget]:
+    """Return the environment's targets; where none is named all but the rehearsal's, whose stand-ins are broken on purpose."""
+    found = {name: row for name, row in config.kms.items() if row.environment == (environment or row.environment)}
+    if not environment:
+        found = {name: row for name, row in found.items() if row.environment != REHEARSAL}
+    if found:
+        return found
+    where = f"for {environment}" if environment else "outside the rehearsal"
+    raise BadInput(
+        f"opsflows.toml declares no [kms.<target>] {where}.", "There is nothing to serve.",
+        f"Declare one, as docs/configuration.md says, or name another --environment ({REHEARSAL}: the stand-ins').",
+    )  # fmt: skip
+
+
+def _collector(targets: Mapping[str, KmsTarget]) -> KmsMetrics:
     return KmsMetrics(
-        config.kms, open_own_ledger, address_of=_address, tell=lambda why: click.echo(f"ledger: {why}", err=True)
+        targets, _existing_ledger, address_of=_address, tell=lambda why: click.echo(f"ledger: {why}", err=True)
     )
+
+
+def _existing_ledger() -> Ledger:
+    return open_existing(ledger_url(os.environ))
 
 
 def _address(base_url: str) -> str:

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 _WHOSE = ("environment", "target")
 LEDGER_UP = "kms_ledger_up"
+LEDGER_READABLE = "kms_ledger_readable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,12 @@ FAMILIES = (
     Family("kms_health_last_success_timestamp_seconds", "When the page was last read and well, by scrape or by check."),
     # From the ledger.
     Family("kms_canary_up", "1 UP, 0 DOWN, after hysteresis.", ("part",)),
+    Family("kms_canary_down", "1 while the part is DOWN, by what is wrong and who is told.", ("part", "class", "severity")),
     Family("kms_canary_flapping", "1: four changes or more within an hour.", ("part",)),
     Family("kms_canary_errors_total", "Failing answers by class.", ("part", "class"), is_counter=True),
     Family("kms_canary_latency_seconds", "How long the last check's operations took.", ("part", "op")),
-    Family("kms_canary_latency_window_seconds", "Quantiles of the last 24 hours.", ("part", "op", "quantile")),
+    Family("kms_canary_latency_window_seconds", "Quantiles of the last 12 measurements.", ("part", "op", "quantile")),
+    Family("kms_canary_slow_seconds", "From which time on the target's operations count as slow."),
     Family("kms_canary_last_success_timestamp_seconds", "When the part last passed.", ("part",)),
     Family("kms_canary_last_run_timestamp_seconds", "When the last check of the target ended."),
     Family("kms_unreachable_seconds", "Time since the part last passed; 0 while UP.", ("part",)),
@@ -57,11 +60,12 @@ FAMILIES = (
     Family("kms_canary_key_version_info", "1 for the version that encrypted last.", ("key", "version")),
     Family("kms_golden_decrypt_ok", "1: the golden ciphertext opened at its last trial; 0: it did not.", ("key", "version", "source")),
     Family("kms_golden_last_decrypt_timestamp_seconds", "When the golden ciphertext last opened.", ("key", "version", "source")),
-    Family("kms_key_version_destroy_timestamp_seconds", "When the version will be destroyed.", ("key", "version")),
+    Family("kms_key_version_destroy_timestamp_seconds", "When the version will be destroyed.", ("key", "version", "needed")),
     Family("kms_rotation_age_days", "Age of the version in use.", ("key",)),
     Family("kms_rotation_policy_days", "The age that the policy allows.", ("key",)),
     Family("kms_canary_operations", "Cryptographic operations of the last 24 hours, repeats among them.", ("key",)),
     Family("kms_canary_operations_budget", "The stated bound of them, negative checks among them, without repeats.", ("key",)),
+    Family(LEDGER_READABLE, "1: what the ledger holds of the target was read; 0: it could not be, and is absent."),
     Family(LEDGER_UP, "1: the ledger answered; 0: it did not, and what comes from it is absent.", is_of_a_target=False),
 )  # fmt: skip
 

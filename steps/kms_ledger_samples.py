@@ -1,18 +1,18 @@
 """What the ledger knows of a target's KMS checks, as samples: where its parts stand, how long they took, what will be destroyed.
 
 Parts that the last check does not name any more are left out: an alert on what nobody checks would never end. From a part's facts
-are read: of `canary/<key>` the `version` that encrypted, of `versions/<key>` one `destroy_at/<version>` for each version that waits
-to be destroyed, of `rotation/<key>` the `age_days`.
+are read: of `canary/<key>` the `version` that encrypted, of `versions/<key>` the `primary` and one `destroy_at/<version>` for each
+version that waits to be destroyed, of `rotation/<key>` the `age_days`.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.kms_budget import daily_bound
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
-from domain.kms_faults import FaultClass
+from domain.kms_faults import Severity
 from domain.kms_names import shown_version
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN, PartStanding, Standing
@@ -20,11 +20,13 @@ from ledger.kms_checks import KeptCheck, checks_since, fault_counts, last_check,
 from ledger.kms_goldens import Golden, goldens
 from ledger.opening import Ledger
 from steps.kms_families import Sample
+from steps.kms_thresholds import P95_OF, quantile_of
 
 WINDOW = timedelta(hours=24)
-LEAST_MEASUREMENTS = 20
 QUANTILES = {"0.5": 0.5, "0.95": 0.95, "1": 1.0}
 DESTROY_AT = "destroy_at/"
+# What steps/kms_drift.py finds against the pinned keys. A description that disagrees for some hours is none of it.
+DRIFTED = frozenset({"kms.key_drift", "kms.version_drift"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,13 @@ def ledger_samples(ledger: Ledger, name: str, target: KmsTarget) -> Iterator[Sam
     yield from _of_standings(seen, standings(ledger, target.environment, name))
     yield from _of_errors(seen, fault_counts(ledger, target.environment, name))
     yield from _of_latencies(seen)
-    yield from _of_keys(seen)
-    yield from _of_goldens(seen, goldens(ledger, target.environment, name))
+    in_force = goldens(ledger, target.environment, name)
+    yield from _of_keys(seen, in_force)
+    yield from _of_goldens(seen, in_force)
 
 
 def _of_policy(name: str, target: KmsTarget) -> Iterator[Sample]:
+    yield Sample("kms_canary_slow_seconds", (target.environment, name), target.slow_ms / 1000)
     for key, section in target.keys.items():
         labels = (target.environment, name, key)
         yield Sample("kms_rotation_policy_days", labels, section.rotation_days)
@@ -85,12 +89,24 @@ def _of_standing(seen: Seen, part: str, one: PartStanding) -> Iterator[Sample]:
     changes = sum(at > seen.now - FLAPPING_WITHIN for at in one.changes)
     since = 0.0 if is_up else (seen.now - (passed_at or one.since)).total_seconds()
     yield seen.sample("kms_canary_up", part, value=is_up)
+    if not is_up:
+        fault_class, severity = _is_wrong_with(seen, part)
+        yield seen.sample("kms_canary_down", part, fault_class, severity, value=1)
     yield seen.sample("kms_canary_flapping", part, value=changes >= CHANGES_FOR_FLAPPING)
     yield seen.sample("kms_unreachable_seconds", part, value=max(0.0, since))
     if passed_at is not None:
         yield seen.sample("kms_canary_last_success_timestamp_seconds", part, value=passed_at.timestamp())
         if part == PartKind.HEALTH:
             yield seen.sample("kms_health_last_success_timestamp_seconds", value=passed_at.timestamp())
+
+
+def _is_wrong_with(seen: Seen, name: str) -> tuple[str, str]:
+    """Return class and severity of the part's newest failure. Nobody knows of one any more: a page, since it is DOWN."""
+    told = (
+        part.row for check in (seen.last, *reversed(seen.checks)) for part in check.checked.parts if part.name == name
+    )
+    row = next((row for row in told if row is not None and not row.is_warning), None)
+    return (row.fault_class.value, row.severity.value) if row else ("", Severity.PAGE.value)
 
 
 def _of_errors(seen: Seen, counts: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
@@ -103,37 +119,32 @@ def _of_latencies(seen: Seen) -> Iterator[Sample]:
         for operation, milliseconds in part.milliseconds.items():
             yield seen.sample("kms_canary_latency_seconds", part.name, operation, value=milliseconds / 1000)
     for (name, operation), measured in _measured(seen).items():
-        if len(measured) >= LEAST_MEASUREMENTS:
-            for label, quantile in QUANTILES.items():
-                value = _quantile(measured, quantile) / 1000
+        if len(measured) == P95_OF:
+            for label, share in QUANTILES.items():
+                value = quantile_of(measured, share) / 1000
                 yield seen.sample("kms_canary_latency_window_seconds", name, operation, label, value=value)
 
 
-def _measured(seen: Seen) -> dict[tuple[str, str], list[float]]:
-    found: dict[tuple[str, str], list[float]] = {}
+def _measured(seen: Seen) -> dict[tuple[str, str], deque[float]]:
+    """Return the newest measurements of each operation, of parts that are still checked: what was slow in the morning is over."""
+    named = {part.name for part in seen.last.checked.parts}
+    found: dict[tuple[str, str], deque[float]] = {}
     for check in seen.checks:
         for part in check.checked.parts:
-            for operation, milliseconds in part.milliseconds.items():
-                found.setdefault((part.name, operation), []).append(milliseconds)
+            for operation, milliseconds in part.milliseconds.items() if part.name in named else ():
+                found.setdefault((part.name, operation), deque(maxlen=P95_OF)).append(milliseconds)
     return found
 
 
-def _quantile(measured: Iterable[float], quantile: float) -> float:
-    """Return the smallest measurement that this share of them does not exceed: one that was made, not one in between."""
-    ordered = sorted(measured)
-    return ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
-
-
-def _of_keys(seen: Seen) -> Iterator[Sample]:
+def _of_keys(seen: Seen, in_force: Collection[Golden]) -> Iterator[Sample]:
     for key in seen.target.keys:
         drift = seen.part(PartKind.DRIFT, key)
         if drift is not None:
-            has_drifted = drift.row is not None and drift.row.fault_class is FaultClass.DRIFT
-            yield seen.sample("kms_canary_drift", key, value=has_drifted)
+            yield seen.sample("kms_canary_drift", key, value=drift.fault in DRIFTED)
         version = _encrypted_last(seen, key)
         if version:
             yield seen.sample("kms_canary_key_version_info", key, shown_version(version), value=1)
-        yield from _of_versions(seen, key)
+        yield from _of_versions(seen, key, {shown_version(one.version) for one in in_force if one.key_name == key})
         # A replica has a quota of its own, and so is not of this one's budget.
         names = {part_name(kind, key) for kind in PartKind if kind is not PartKind.REPLICA}
         made = [part.operations for check in seen.checks for part in check.checked.parts if part.name in names]
@@ -147,12 +158,19 @@ def _encrypted_last(seen: Seen, key: str) -> str:
     return next((facts["version"] for facts in told if facts.get("version")), "")
 
 
-def _of_versions(seen: Seen, key: str) -> Iterator[Sample]:
+def _of_versions(seen: Seen, key: str, held: Collection[str]) -> Iterator[Sample]:
+    """Yield what waits to be destroyed. Needed is the version in use, and each that a golden ciphertext in force is `held` by.
+
+    Versions go by their number alone: where a key took another's place, one that the old key's golden needs counts as needed.
+    """
     versions, rotation = seen.part(PartKind.VERSIONS, key), seen.part(PartKind.ROTATION, key)
-    for fact, text in versions.facts.items() if versions else ():
+    facts = versions.facts if versions else {}
+    for fact, text in facts.items():
         if fact.startswith(DESTROY_AT):
-            labels = key, shown_version(fact.removeprefix(DESTROY_AT))
+            version = shown_version(fact.removeprefix(DESTROY_AT))
+            needed = version in {facts.get("primary"), *held}
             at = datetime.fromisoformat(text).timestamp()
+            labels = key, version, "true" if needed else "false"
             yield seen.sample("kms_key_version_destroy_timestamp_seconds", *labels, value=at)
     if rotation and "age_days" in rotation.facts:
         yield seen.sample("kms_rotation_age_days", key, value=float(rotation.facts["age_days"]))

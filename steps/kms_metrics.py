@@ -5,7 +5,7 @@ said to be down; it never holds up the others.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ from domain.kms_faults import FAULTS
 from domain.kms_sections import KmsTarget
 from ledger.opening import Ledger
 from steps.kept_looks import KeptLooks
-from steps.kms_families import LEDGER_UP, Sample, families
+from steps.kms_families import LEDGER_READABLE, LEDGER_UP, Sample, families
 from steps.kms_ledger_samples import ledger_samples
 from vendors.healthz import Reading, read_health
 
@@ -31,32 +31,53 @@ HEALTH_STATES = ("ok", *(row.removeprefix(_PREFIX) for row in FAULTS if row.star
 
 @dataclass(slots=True)
 class LedgerLook:
-    """How the ledger is asked: opened once, anew after it did not answer. `tell` hears why, once until it answers again."""
+    """How the ledger is asked: opened once, anew after something went wrong. `tell` hears what, once until it is over."""
 
     targets: Mapping[str, KmsTarget]
     open_ledger: Callable[[], Ledger]
     tell: Callable[[str], None]
     _ledger: Ledger | None = None
-    _told: str = ""
+    _told: frozenset[str] = frozenset()
 
     def __call__(self) -> tuple[Sample, ...] | None:
-        """Return every sample of the ledger, None where it does not answer."""
+        """Return every sample of the ledger, None where it does not answer. What cannot be read of one target hides no other."""
+        wrong: list[str] = []
         try:
             ledger = self._ledger = self._ledger or self.open_ledger()
-            samples = tuple(one for name, row in self.targets.items() for one in ledger_samples(ledger, name, row))
+            samples = tuple(
+                one for name, row in self.targets.items() for one in self._of_target(ledger, name, row, wrong)
+            )
         except OpsError as error:
-            self._closed(str(error))
+            self._closed([str(error)])
             return None
-        self._told = ""
+        self._closed(wrong)
         return samples
 
-    def _closed(self, why: str) -> None:
-        if self._ledger is not None:
+    def _of_target(self, ledger: Ledger, name: str, row: KmsTarget, wrong: list[str]) -> Iterator[Sample]:
+        whose = (row.environment, name)
+        try:
+            samples = (*ledger_samples(ledger, name, row), Sample(LEDGER_READABLE, whose, 1))
+        except OpsError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a row of another version or a damaged one brings about)
+            # The error's own words could hold the row's.
+            wrong.append(
+                f"What the ledger holds of {name} ({row.environment}) cannot be read ({type(error).__name__}). "
+                "Its metrics are absent, the other targets' are served. "
+                "Compare this opsflows' version with the worker's; if they are the same, look at its rows."
+            )
+            samples = (Sample(LEDGER_READABLE, whose, 0),)
+        yield from samples
+
+    def _closed(self, wrong: Iterable[str]) -> None:
+        """Close the ledger where something is wrong, so that the next look opens it anew, and tell what was not told yet."""
+        found = frozenset(wrong)
+        if found and self._ledger is not None:
             self._ledger.close()
             self._ledger = None
-        if why != self._told:
-            self._told = why
+        for why in sorted(found - self._told):
             self.tell(why)
+        self._told = found
 
 
 class KmsMetrics(Collector):

@@ -43,6 +43,26 @@ def test_a_severity_has_its_receiver(severity: str) -> None:
     assert receiver_of(alertname=name, **alerts()[name]["labels"]) == RECEIVERS[severity]
 
 
+def test_lost_data_and_data_in_the_clear_are_a_page_of_their_own() -> None:
+    apart = {
+        "KMSGoldenDecryptFailing",
+        "KMSKeyDrift",
+        "KMSPlaintext",
+        "KMSCryptoModeNotKMS",
+        "KMSVersionDestructionScheduled",
+    }
+    [ours] = read(PLAIN)["route"]["routes"]
+    [critical] = [route for route in ours["routes"] if route["matchers"] == ['severity="critical"']]
+
+    # What amtool calls the first that matches is the one below `critical`; what it says of itself is inherited else.
+    [route] = critical["routes"]
+
+    assert set(_names(route["matchers"])) == apart <= set(alerts())
+    assert {receiver_of(alertname=name, **alerts()[name]["labels"]) for name in apart} == {"kms-page"}
+    assert {"environment", "target", "alertname", "key"} == set(route["group_by"])
+    assert {alerts()[name]["labels"]["severity"] for name in apart} == {"critical"}
+
+
 def test_the_dead_man_has_a_receiver_of_its_own() -> None:
     labels = alerts()["KMSCanaryDeadMan"]["labels"]
 

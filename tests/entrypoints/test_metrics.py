@@ -1,6 +1,8 @@
 """`opsflows metrics` as Prometheus and node_exporter meet it: who gets the metrics, who does not, and what is refused at the start."""
 
 import http.client
+import os
+import re
 import ssl
 import subprocess
 import sys
@@ -15,6 +17,8 @@ import pytest
 import trustme
 
 from entrypoints import metrics
+from ledger.opening import open_ledger
+from ledger.places import ledger_url
 from tests.conftest import StandIns
 from tests.entrypoints.conftest import Cli, Said
 
@@ -45,13 +49,17 @@ def asked(port: int, path: str = "/metrics", method: str = "GET", **headers: str
     return answer.status_code, answer.text
 
 
-def configured(folder: Path, monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+def configured(folder: Path, monkeypatch: pytest.MonkeyPatch, base_url: str, more: str = "") -> None:
     file = folder / "opsflows.toml"
     file.write_text(
         "[environments.rehearsal]\nkind = 'rehearsal'\nin_scope = []\n"
-        f"[kms.shop]\nenvironment = 'rehearsal'\nbase_url = '{base_url}'\n"
+        f"[kms.shop]\nenvironment = 'rehearsal'\nbase_url = '{base_url}'\n{more}"
     )
     monkeypatch.setenv("OPSFLOWS_CONFIG", str(file))
+
+
+PROD = "[environments.prod]\nkind = 'prod'\nin_scope = []\n[kms.pay]\nenvironment = 'prod'\nbase_url = 'http://127.0.0.1:1'\n"
+AT_STAND_INS = ("metrics", "--environment", "rehearsal")
 
 
 @pytest.fixture
@@ -93,7 +101,7 @@ def test_get_of_two_paths_is_answered_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer \xff"]
 )
-@pytest.mark.parametrize("path", ["/metrics", "/", "/other"])
+@pytest.mark.parametrize("path", ["/metrics", "/other", "//"])
 def test_without_the_token_nobody_learns_anything(sent: str, path: str) -> None:
     said = metrics._refusal({"REQUEST_METHOD": "GET", "PATH_INFO": path, "HTTP_AUTHORIZATION": sent}, TOKEN)
 
@@ -104,6 +112,8 @@ def test_without_the_token_nobody_learns_anything(sent: str, path: str) -> None:
 def test_with_the_token_prometheus_gets_the_metrics() -> None:
     with serving(TOKEN) as port:
         assert asked(port) == (401, "a bearer token is needed\n")
+        assert asked(port, "/") == (200, "opsflows metrics: see /metrics\n")
+        assert asked(port, "/", "POST")[0] == 401
         assert asked(port, **BEARER) == (200, "some_metric 1\n")
 
 
@@ -136,8 +146,9 @@ def test_a_textfile_is_written_whole_and_nothing_is_left_beside_it(shop: Cli, tm
     file = tmp_path / "textfiles" / "kms.prom"
     file.parent.mkdir()
     file.write_text("of before\n")
+    open_ledger(ledger_url(os.environ)).close()
 
-    said = shop("metrics", "--textfile", str(file))
+    said = shop(*AT_STAND_INS, "--textfile", str(file))
 
     text = file.read_text()
     assert (said.code, said.err) == (0, "")
@@ -149,7 +160,7 @@ def test_a_textfile_is_written_whole_and_nothing_is_left_beside_it(shop: Cli, tm
 def test_a_textfile_is_written_without_a_ledger_too(shop: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPSFLOWS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
 
-    said = shop("metrics", "--textfile", str(tmp_path / "kms.prom"))
+    said = shop(*AT_STAND_INS, "--textfile", str(tmp_path / "kms.prom"))
 
     text = (tmp_path / "kms.prom").read_text()
     assert said.code == 0
@@ -160,14 +171,45 @@ def test_a_textfile_is_written_without_a_ledger_too(shop: Cli, tmp_path: Path, m
     )
 
 
+def test_a_ledger_that_is_not_there_is_said_to_be_down_and_is_not_made(
+    shop: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPSFLOWS_DATABASE_URL", f"sqlite:///{tmp_path / 'none' / 'ledger.db'}")
+
+    said = shop(*AT_STAND_INS, "--textfile", str(tmp_path / "kms.prom"))
+
+    assert (said.code, "ledger.db is not there" in said.err) == (0, True)
+    assert "kms_ledger_up 0.0" in (tmp_path / "kms.prom").read_text()
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "served"),
+    [((), {"pay"}), (("--environment", "prod"), {"pay"}), (("--environment", "rehearsal"), {"shop"})],
+)
+def test_the_rehearsals_targets_are_served_where_they_are_asked_for(
+    options: tuple[str, ...], served: set[str], shop: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, monkeypatch, "$STAND_INS/backend", PROD)
+
+    shop("metrics", *options, "--textfile", str(tmp_path / "kms.prom"))
+
+    assert set(re.findall(r'target="(\w+)"', (tmp_path / "kms.prom").read_text())) == served
+
+
+@pytest.mark.parametrize("options", [(), ("--environment", "prod")])
+def test_without_a_target_of_the_environment_there_is_nothing_to_serve(options: tuple[str, ...], shop: Cli) -> None:
+    assert "--environment (rehearsal: the stand-ins')" in refused(shop("metrics", *options))
+
+
 @pytest.mark.parametrize("name", ["kms.txt", "gone/kms.prom"])
 def test_a_textfile_that_nobody_would_read_or_write_is_bad_input(name: str, shop: Cli, tmp_path: Path) -> None:
-    assert "kms" in refused(shop("metrics", "--textfile", str(tmp_path / name)))
+    assert "kms" in refused(shop(*AT_STAND_INS, "--textfile", str(tmp_path / name)))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "metrics.example.org"])
 def test_any_other_host_than_loopback_needs_a_token(host: str, shop: Cli) -> None:
-    assert "no --token-file is given" in refused(shop("metrics", "--host", host, "--port", "0"))
+    assert "no --token-file is given" in refused(shop(*AT_STAND_INS, "--host", host, "--port", "0"))
 
 
 @pytest.mark.parametrize(
@@ -183,25 +225,25 @@ def test_any_other_host_than_loopback_needs_a_token(host: str, shop: Cli) -> Non
 def test_a_token_file_that_is_no_secret_or_no_token_is_bad_input(
     text: str, mode: int, says: str, shop: Cli, tmp_path: Path
 ) -> None:
-    said = refused(shop("metrics", "--port", "0", "--token-file", str(token_file(tmp_path, text, mode))))
+    said = refused(shop(*AT_STAND_INS, "--port", "0", "--token-file", str(token_file(tmp_path, text, mode))))
 
     assert says in said
     assert not (text and text in said)
 
 
 def test_a_token_file_that_is_not_there_is_bad_input(shop: Cli, tmp_path: Path) -> None:
-    assert "cannot be read" in refused(shop("metrics", "--token-file", str(tmp_path / "none")))
+    assert "cannot be read" in refused(shop(*AT_STAND_INS, "--token-file", str(tmp_path / "none")))
 
 
 @pytest.mark.parametrize("options", [("--key-file", "none"), ("--cert-file", "none"), ("--cert-file", "token")])
 def test_a_certificate_that_cannot_be_used_is_bad_input(options: tuple[str, str], shop: Cli, tmp_path: Path) -> None:
     token_file(tmp_path)
 
-    refused(shop("metrics", "--port", "0", options[0], str(tmp_path / options[1])))
+    refused(shop(*AT_STAND_INS, "--port", "0", options[0], str(tmp_path / options[1])))
 
 
 def test_an_address_that_is_not_this_machines_is_bad_input(shop: Cli, tmp_path: Path) -> None:
-    said = shop("metrics", "--host", "192.0.2.1", "--port", "0", "--token-file", str(token_file(tmp_path)))
+    said = shop(*AT_STAND_INS, "--host", "192.0.2.1", "--port", "0", "--token-file", str(token_file(tmp_path)))
 
     assert refused(said).startswith("Nothing can listen at 192.0.2.1, port 0")
 
@@ -219,7 +261,7 @@ def test_the_command_serves_until_it_is_interrupted_and_needs_no_prefect(shop: C
     program = (
         "import signal, sys; from entrypoints import cli; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "sys.addaudithook(lambda event, found: event == 'import' and found[0] == 'prefect' and sys.exit('Prefect is imported'));"
-        f"cli.main(['metrics', '--port', '0', '--token-file', {str(token_file(tmp_path))!r}])"
+        f"cli.main(['metrics', '--environment', 'rehearsal', '--port', '0', '--token-file', {str(token_file(tmp_path))!r}])"
     )
     with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout

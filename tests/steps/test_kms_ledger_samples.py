@@ -11,6 +11,7 @@ import pytest
 from domain.kms_budget import DAILY_BUDGET, daily_bound
 from domain.kms_checks import PartOutcome
 from ledger.opening import open_ledger
+from steps import kms_drift, kms_ledger_samples
 from steps.kms_families import FAMILIES, Sample
 from steps.kms_ledger_samples import ledger_samples
 from tests.steps.kms_bench import HALF_HOUR, TARGET, Bench, section_of
@@ -20,6 +21,7 @@ from vendors.kms import VersionState
 # Served by the scrape itself, and not from the ledger.
 _ELSEWHERE = {
     "kms_health_up", "kms_health_state", "kms_crypto_mode_is_kms", "kms_crypto_ready", "kms_health_read_seconds", "kms_ledger_up",
+    "kms_ledger_readable",
 }  # fmt: skip
 
 
@@ -55,6 +57,10 @@ def test_after_a_day_of_checks_every_metric_of_the_ledger_has_a_value(bench: Ben
     assert [one for one in samples if len(one.labels) != widths[one.name]] == []
 
 
+def test_drift_is_the_same_here_as_in_the_check() -> None:
+    assert kms_ledger_samples.DRIFTED == kms_drift.DRIFTED
+
+
 def test_the_version_that_encrypted_its_age_and_what_waits_to_be_destroyed_are_told(bench: Bench) -> None:
     bench.check()
     bench.cloud.add(MAIN, created_at=bench.ledger.now())
@@ -66,7 +72,7 @@ def test_the_version_that_encrypted_its_age_and_what_waits_to_be_destroyed_are_t
     assert values(bench, "kms_canary_key_version_info") == {("main", "2"): 1}
     assert values(bench, "kms_canary_drift") == {("main",): 1}
     told = values(bench, "kms_key_version_destroy_timestamp_seconds")
-    assert told == {("main", "1"): pytest.approx(destroy_at.timestamp(), abs=1)}
+    assert told == {("main", "1", "true"): pytest.approx(destroy_at.timestamp(), abs=1)}
     assert values(bench, "kms_rotation_age_days")[("main",)] == pytest.approx(0, abs=0.1)
 
 

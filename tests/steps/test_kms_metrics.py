@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -117,7 +119,8 @@ def test_the_families_are_those_of_the_page_with_its_types_and_labels() -> None:
 def test_where_everything_is_known_every_documented_metric_is_served(target: KmsTarget, ledger: Ledger) -> None:
     for number in range(20):
         record(ledger, a_check(), timedelta(minutes=20 - number))
-    record(ledger, replace(a_check(), parts=(faulty("health", "health.mode", "local"), *a_check().parts[1:])))
+    drifted = a_check(drift=faulty("drift/main", "kms.version_drift", version="3"))
+    record(ledger, replace(drifted, parts=(faulty("health", "health.mode", "local"), *drifted.parts[1:])))
     keep(ledger, "3")
 
     text = text_of(metrics_of(target, lambda: ledger))
@@ -174,8 +177,9 @@ def test_a_target_without_a_page_has_none_of_its_metrics(ledger: Ledger) -> None
     found = scraped(metrics_of(target_at(""), lambda: ledger))
 
     assert {name for name, *_ in found} == {
-        "kms_ledger_up", "kms_rotation_policy_days", "kms_canary_operations_budget",
+        "kms_ledger_up", "kms_ledger_readable", "kms_rotation_policy_days", "kms_canary_operations_budget", "kms_canary_slow_seconds",
     }  # fmt: skip
+    assert found[("kms_canary_slow_seconds",)] == 1
 
 
 def test_where_a_part_stands_is_what_the_ledger_says(target: KmsTarget, ledger: Ledger) -> None:
@@ -189,6 +193,44 @@ def test_where_a_part_stands_is_what_the_ledger_says(target: KmsTarget, ledger: 
     assert found[("kms_canary_errors_total", "permission", "canary/main")] == 3
     assert found[("kms_unreachable_seconds", "canary/main")] == pytest.approx(90 * 60, abs=60)
     assert found[("kms_unreachable_seconds", "health")] == 0
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"),
+    [
+        (("kms.throttled", "kms.throttled"), ("throttled", "ticket")),
+        (("kms.throttled", "kms.permission"), ("permission", "page")),
+        (("kms.permission", "kms.permission", "kms.config"), ("config", "ticket")),
+    ],
+)
+def test_what_is_down_says_by_its_newest_failure_what_is_wrong_and_who_is_told(
+    target: KmsTarget, ledger: Ledger, faults: tuple[str, ...], says: tuple[str, str]
+) -> None:
+    for number, fault in enumerate(faults):
+        record(
+            ledger,
+            Checked("prod", "shop", (passed("health"), faulty("canary/main", fault))),
+            timedelta(minutes=9 - number),
+        )
+    record(ledger, Checked("prod", "shop", (passed("health"), passed("canary/main"))))
+
+    found = scraped(metrics_of(target, lambda: ledger))
+
+    fault_class, severity = says
+    down = {labels: value for labels, value in found.items() if labels[0] == "kms_canary_down"}
+    assert down == {("kms_canary_down", fault_class, "canary/main", severity): 1}
+
+
+def test_what_is_down_and_was_not_asked_for_a_day_pages(target: KmsTarget, ledger: Ledger) -> None:
+    for hours in (30, 29):
+        record(ledger, Checked("prod", "shop", (faulty("negative/main", "kms.throttled"),)), timedelta(hours=hours))
+    record(ledger, Checked("prod", "shop", (not_run("negative/main", "not due"),)))
+
+    found = scraped(metrics_of(target, lambda: ledger))
+
+    assert [labels for labels in found if labels[0] == "kms_canary_down"] == [
+        ("kms_canary_down", "", "negative/main", "page")
+    ]
 
 
 def test_a_part_that_is_not_checked_any_more_is_absent(target: KmsTarget, ledger: Ledger) -> None:
@@ -211,18 +253,20 @@ def test_changes_of_more_than_an_hour_ago_are_no_flapping(target: KmsTarget, led
     assert flapping == [1, 0]
 
 
-def test_quantiles_are_measurements_and_absent_with_fewer_than_20(target: KmsTarget, ledger: Ledger) -> None:
-    for number in range(19):
-        slow = replace(passed("canary/main"), milliseconds={"encrypt": float(number + 1)})
-        record(ledger, Checked("prod", "shop", (slow,)), timedelta(minutes=20 - number))
-    few = scraped(metrics_of(target, lambda: ledger))
-    record(ledger, Checked("prod", "shop", (replace(slow, milliseconds={"encrypt": 900.0}),)))
+def test_quantiles_are_of_the_last_12_measurements_and_absent_with_fewer(target: KmsTarget, ledger: Ledger) -> None:
+    slow = replace(passed("canary/main"), milliseconds={"encrypt": 900.0})
+    few = {}
+    for number, took in enumerate((5000.0, 900.0, *(float(n + 1) for n in range(11)))):
+        if number == 11:
+            few = scraped(metrics_of(target, lambda: ledger))
+        measured = replace(slow, milliseconds={"encrypt": took})
+        record(ledger, Checked("prod", "shop", (measured,)), timedelta(minutes=20 - number))
 
     found = scraped(metrics_of(target, lambda: ledger))
 
     window = {labels[-1]: value for labels, value in found.items() if labels[0] == "kms_canary_latency_window_seconds"}
-    assert window == {"0.5": 0.010, "0.95": 0.019, "1": 0.9}
-    assert found[("kms_canary_latency_seconds", "encrypt", "canary/main")] == 0.9
+    assert window == {"0.5": 0.006, "0.95": 0.011, "1": 0.9}
+    assert found[("kms_canary_latency_seconds", "encrypt", "canary/main")] == 0.011
     assert "kms_canary_latency_window_seconds" not in {name for name, *_ in few}
 
 
@@ -232,9 +276,33 @@ def test_versions_are_shown_short_and_with_what_waits_for_them(target: KmsTarget
     found = scraped(metrics_of(target, lambda: ledger))
 
     assert found[("kms_canary_key_version_info", "main", "3")] == 1
-    assert found[("kms_key_version_destroy_timestamp_seconds", "main", "2")] == 1798113600
+    assert found[("kms_key_version_destroy_timestamp_seconds", "main", "false", "2")] == 1798113600
     assert (found[("kms_canary_drift", "main")], found[("kms_rotation_age_days", "main")]) == (1, 12.5)
     assert found[("kms_rotation_policy_days", "main")] == 90
+
+
+@pytest.mark.parametrize(("primary", "golden", "needed"), [("2", "3", "true"), ("3", "2", "true"), ("3", "3", "false")])
+def test_a_version_is_needed_while_it_is_in_use_or_a_golden_in_force_is_of_it(
+    target: KmsTarget, ledger: Ledger, primary: str, golden: str, needed: str
+) -> None:
+    versions = passed("versions/main", primary=primary, **{"destroy_at/2": "2026-12-24T12:00:00+00:00"})
+    record(ledger, Checked("prod", "shop", (versions,)))
+    keep(ledger, golden)
+
+    found = scraped(metrics_of(target, lambda: ledger))
+
+    assert ("kms_key_version_destroy_timestamp_seconds", "main", needed, "2") in found
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_drift"), [("kms.key_drift", 1), ("kms.version_drift", 1), ("kms.disagreement", 0), ("", 0)]
+)
+def test_a_description_that_disagrees_for_a_while_is_no_drift(
+    target: KmsTarget, ledger: Ledger, fault: str, is_drift: int
+) -> None:
+    record(ledger, a_check(drift=faulty("drift/main", fault) if fault else passed("drift/main")))
+
+    assert scraped(metrics_of(target, lambda: ledger))[("kms_canary_drift", "main")] == is_drift
 
 
 def test_goldens_of_one_version_are_as_well_as_the_worst_of_them(target: KmsTarget, ledger: Ledger) -> None:
@@ -341,3 +409,27 @@ def test_why_the_ledger_is_down_is_told_once_until_it_answers_again(target: KmsT
 
     assert ups == [0, 0, 1]
     assert told == ["The database does not answer. Nothing is known. Look at it."]
+
+
+def test_what_cannot_be_read_of_one_target_is_told_once_and_hides_no_other(
+    target: KmsTarget, ledger: Ledger, tmp_path: Path
+) -> None:
+    seconds, told = [0.0], list[str]()
+    for name in ("broken", "well"):
+        record(ledger, replace(a_check(), target=name))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as written:
+        written.execute("UPDATE kms_checks SET parts = replace(parts, 'PASS', 'S3CRET') WHERE target = 'broken'")
+        written.commit()
+    metrics = KmsMetrics(
+        {"broken": target, "well": target}, lambda: replace(ledger), tell=told.append, monotonic=lambda: seconds[-1]
+    )
+
+    text_of(metrics)
+    seconds.append(20.0)
+    text = text_of(metrics)
+
+    assert re.findall(r'kms_ledger_readable\{.*target="(\w+)"\} (\S+)', text) == [("broken", "0.0"), ("well", "1.0")]
+    assert set(re.findall(r'kms_canary_up\{.*target="(\w+)"\}', text)) == {"well"}
+    assert "kms_ledger_up 1.0" in text
+    assert [words.startswith("What the ledger holds of broken (prod) cannot be read (") for words in told] == [True]
+    assert "S3CRET" not in told[0]

@@ -232,19 +232,19 @@ def test_a_key_near_its_policys_age_waits_and_one_beyond_it_is_on_hold(
 
 
 def test_thresholds_are_held_against_what_happened_at_half_and_at_twice_their_value(ledger_at: At) -> None:
-    for n, took in enumerate((40.0, 60.0, 120.0, 900.0)):
+    for n, took in enumerate((40.0, 60.0, 120.0, 900.0, *[40.0] * 7, 120.0, 40.0)):
         part = replace(passed("canary/main"), milliseconds={"encrypt": took}, operations=2)
         ledger_at.check(START + 3 * MINUTE + n * 30 * MINUTE, part)
 
-    [target] = review_of(ledger_at).targets
+    [target] = review_of(ledger_at, START + 7 * HOUR).targets
 
     fired = {one.what.partition(" (")[0]: one.fired for one in target.thresholds}
-    assert fired["an operation is slow"] == (3, 2, 1)
-    assert fired["a day's p95 of an operation"] == (1, 0, 0)
+    assert fired["an operation is slow"] == (4, 3, 1)
+    assert fired["p95 of 12 measurements of an operation"] == (1, 1, 0)
     # Half of it is the time between two checks, which a second too many is longer than.
     assert fired["no check for so long"][1:] == (0, 0)
-    assert [(one.operation, one.p50, one.p95, one.longest) for one in target.latencies] == [("encrypt", 60, 900, 900)]
-    assert [(one.key, one.most, one.days_above) for one in target.operations] == [("main", 8, ())]
+    assert [(one.operation, one.p50, one.p95, one.longest) for one in target.latencies] == [("encrypt", 40, 120, 900)]
+    assert [(one.key, one.most, one.days_above) for one in target.operations] == [("main", 26, ())]
     assert all(isinstance(one, Threshold) for one in target.thresholds)
 
 
