@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.kms_checks import Part, PartKind, faulty, not_run, passed
-from domain.kms_names import shown_key, shown_version
+from domain.kms_names import is_full_key, is_key_id, opens_alike, shown_key, shown_version
 from steps.kms_drift import Encrypted
-from steps.kms_operations import FaultSeen, Tally, ask, failed, judged_by_time, measured
-from steps.kms_question import PLAINTEXT_BYTES, KeyQuestion, Ring
+from steps.kms_operations import READ, FaultSeen, Tally, ask, failed, judged_by_time, measured
+from steps.kms_question import PLAINTEXT_BYTES, KeyQuestion, OtherKey, Ring
 from vendors.kms import Inventory, KmsKey
 
 # Whatever else passes: of three things that must be refused one was not looked at.
@@ -67,7 +67,7 @@ def negative_part(question: KeyQuestion, key: KmsKey, canary: Canary | None) -> 
     try:
         _refused(question, tally, lambda: key.decrypt(_changed(ciphertext), context), "kms.tampered_accepted")
         _refused(question, tally, lambda: key.decrypt(ciphertext, other_context), "kms.wrong_context_accepted")
-        other = _other_refused(question, tally, canary) or _left_out(question)
+        other = _other_refused(question, tally, canary)
     except FaultSeen as seen:
         return failed(name, seen, tally)
     return measured(passed(name, f"refused: a changed byte, another context{other}"), tally)
@@ -109,12 +109,20 @@ def _refused(question: KeyQuestion, tally: Tally, act: Callable[[], object], acc
 
 
 def _other_refused(question: KeyQuestion, tally: Tally, canary: Canary) -> str:
-    """Return in words that another key refused as well; nothing where there is none."""
-    connect = question.connect_other
-    if connect is None:
-        return ""
-    ring = Ring(lambda _: connect())
+    """Return in words that another key refused as well, or that there is none."""
+    if any(_tried_with(question, tally, canary, other) for other in question.others):
+        return ", another key"
+    if any(other.is_named for other in question.others):
+        raise FaultSeen("kms.config", "other_key is this key itself under another name, or its copy")
+    return f"; {WITHOUT_ANOTHER_KEY}"
+
+
+def _tried_with(question: KeyQuestion, tally: Tally, canary: Canary, other: OtherKey) -> bool:
+    """Have the other key refuse; False where it is this key under another name, which may open it."""
+    ring = Ring(lambda _: other.connect())
     try:
+        if _is_same(question, tally, ring, canary, other):
+            return False
         _refused(
             question, tally, lambda: ring.key("").decrypt(canary.ciphertext, canary.context), "kms.wrong_key_accepted"
         )
@@ -123,11 +131,21 @@ def _other_refused(question: KeyQuestion, tally: Tally, canary: Canary) -> str:
         raise FaultSeen(seen.fault, words) from seen
     finally:
         ring.close()
-    return ", another key"
+    return True
+
+
+def _is_same(question: KeyQuestion, tally: Tally, ring: Ring, canary: Canary, other: OtherKey) -> bool:
+    """Say whether the other key is the one that encrypted: where an alias names it, its description has its name."""
+    mine, theirs = canary.encrypted.key, other.name
+    if is_key_id(theirs):
+        return mine.endswith(f"/{theirs}")
+    if not is_full_key(theirs):
+        theirs = ask(question.asking, tally, READ, lambda: ring.key("").inventory()).key
+    return opens_alike(mine, theirs)
 
 
 def _left_out(question: KeyQuestion) -> str:
-    return "" if question.connect_other else f"; {WITHOUT_ANOTHER_KEY}"
+    return "" if question.others else f"; {WITHOUT_ANOTHER_KEY}"
 
 
 def _changed(ciphertext: bytes) -> bytes:

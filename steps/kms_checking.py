@@ -10,18 +10,19 @@ from types import MappingProxyType
 
 from domain.errors import BadInput, OpsError
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome
+from domain.kms_names import is_full_key, opens_alike
 from domain.kms_sections import AT_STAND_INS, ApplicationCanary, KmsKeySection, KmsTarget
 from domain.kms_standing import ASKED_AGAIN_AFTER, PartStanding, Standing
 from domain.names import Target
 from domain.verdicts import Judgement, Verdict, World
 from ledger.kms_checks import Change, KeptCheck, checks_since, last_check, standings
-from ledger.kms_goldens import first_kept, goldens, keep_golden, record_trial, retired_slots
+from ledger.kms_goldens import MINTED, first_kept, goldens, keep_golden, record_trial, retired_slots
 from steps.conduct import stand_ins_url
 from steps.context import Context
 from steps.kms_golden_turns import names_of
 from steps.kms_key_parts import check_key, kinds_of, not_reached
 from steps.kms_operations import Asking, FaultSeen, seen_in
-from steps.kms_question import KeyChecked, KeyQuestion, Remembered, past_of
+from steps.kms_question import KeyChecked, KeyQuestion, OtherKey, Remembered, past_of
 from steps.kms_service_parts import Application, ReadHealth, Service, application_part, health_part
 from steps.side_by_side import side_by_side
 from vendors.capabilities import checked_values
@@ -156,7 +157,7 @@ class _Check:
             return not_reached(name, seen, kinds_of(section))
         question = KeyQuestion(
             environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=remembered.at,
-            connect=door.connect, asking=asking, random=self.lines.random, connect_other=self._other(name, door),
+            connect=door.connect, asking=asking, random=self.lines.random, others=self._others(name, door, remembered),
             goldens=tuple(one for one in remembered.goldens if one.key_name == name),
             planned=self.planned.get(name, frozenset()), past=past_of(remembered, name),
             names_versions=provider.names_versions,
@@ -219,11 +220,15 @@ class _Check:
             raise FaultSeen("kms.identity", f"there are no credentials of {target} in {self.context.environment}")
         return checked_values(self.context.integrations[target.integration], given)
 
-    def _other(self, name: str, door: "_Door") -> Callable[[], KmsKey] | None:
-        """Return how the key is connected to that must not open this one's ciphertexts: the named one, or another of the target's."""
+    def _others(self, name: str, door: "_Door", remembered: Remembered) -> list[OtherKey]:
+        """Return the keys that must not open this one's ciphertexts: the named one, or the target's others of the same provider.
+
+        A key that stands in the section under two names is not its own other; what an alias leads to, its goldens tell.
+        """
         section = self.section.keys[name]
         if section.other_key:
-            return lambda: door.connect(section.other_key)
+            return [OtherKey(section.other_key, partial(door.connect, section.other_key), is_named=True)]
+        mine, found = _full_name(name, door, remembered), []
         for other, one in self.section.keys.items():
             if other == name or one.provider != section.provider:
                 continue
@@ -232,9 +237,9 @@ class _Check:
             except (OpsError, FaultSeen):
                 # Said where that key itself is checked.
                 continue
-            if theirs.key != door.key:
-                return partial(theirs.connect, theirs.key)
-        return None
+            if not opens_alike(mine, _full_name(other, theirs, remembered)):
+                found.append(OtherKey(theirs.key, partial(theirs.connect, theirs.key)))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +248,14 @@ class _Door:
 
     key: str
     connect: Callable[[str], KmsKey]
+
+
+def _full_name(name: str, door: _Door, remembered: Remembered) -> str:
+    """Return the key's whole name where it is known, else the one that it is connected to by."""
+    if is_full_key(door.key):
+        return door.key
+    minted = [one.key for one in remembered.goldens if one.key_name == name and one.source == MINTED]
+    return minted[-1] if minted else door.key
 
 
 def _resolved(context: Context, address: str) -> str:

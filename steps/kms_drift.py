@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from domain.kms_checks import Part, PartKind, faulty, passed
 from domain.kms_names import is_key_id, is_same_key, shown_key, shown_version
@@ -12,7 +12,10 @@ from vendors.kms import Inventory
 
 DRIFTED = frozenset({"kms.key_drift", "kms.version_drift"})
 # A provider's rotation comes up to some hours after the moment it named, seldom a little before.
-_TOLD_EARLY, _TOLD_LATE = timedelta(hours=1), timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_TOLD_EARLY, _TOLD_LATE = _HOUR, timedelta(days=1)
+# A moved primary version is used everywhere within a minute, exceptionally hours. https://cloud.google.com/kms/docs/consistency
+SETTLES_WITHIN = 3 * _HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,24 @@ def drift_part(question: KeyQuestion, seen: Encrypted, told: Inventory | None) -
     if seen.version and not _is_expected(question, seen, told):
         return faulty(name, "kms.version_drift", "", version)
     if told and told.primary and seen.version and told.primary != seen.version and _lists(told, seen.version):
-        return faulty(name, "kms.disagreement", f"version {version}", shown_version(told.primary))
+        return _disagreeing(question, seen, told)
     words = f"version {version} of {shown_key(seen.key)} encrypted" if version else f"{shown_key(seen.key)} encrypted"
     return passed(name, f"{words}, {_why(question)}")
+
+
+def _disagreeing(question: KeyQuestion, seen: Encrypted, told: Inventory) -> Part:
+    """Return that description and encryption name two versions: no fault for some hours after a change that somebody planned."""
+    name, version, primary = question.part(PartKind.DRIFT), shown_version(seen.version), shown_version(told.primary)
+    known = question.past.primary_since if question.past.primary == primary else None
+    since = known or question.at
+    is_planned = told.primary in {*question.planned, *_announced(question, told)}
+    if not is_planned or question.at - since > SETTLES_WITHIN:
+        return faulty(name, "kms.disagreement", f"version {version}", primary)
+    return passed(
+        name,
+        f"version {version} of {shown_key(seen.key)} still encrypts, though its description says version {primary} since "
+        f"{since.astimezone(UTC):%Y-%m-%d %H:%M} UTC: a planned change, which may take up to {SETTLES_WITHIN // _HOUR} hours",
+    )
 
 
 def _is_chosen(question: KeyQuestion, key: str) -> bool:

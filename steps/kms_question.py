@@ -41,20 +41,33 @@ class Past:
 
     `rotations_told` are the moments at which the provider said that it would rotate it. `first_kept` says when each version got its
     first golden, by the key's full name and the version; `retired` are the slots of wrapped keys that nothing needs any more.
+    `primary` is the version that the key's description named last, as it is shown, and `primary_since` when it was first seen to.
     """
 
     negative_is_due: bool = True
     rotations_told: frozenset[datetime] = frozenset()
     first_kept: Mapping[tuple[str, str], datetime] = field(default_factory=lambda: MappingProxyType({}))
     retired: frozenset[str] = frozenset()
+    primary: str = ""
+    primary_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherKey:
+    """A key that must not open what this one encrypted; `is_named` where other_key of the section says so."""
+
+    name: str
+    connect: Callable[[], KmsKey]
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KeyQuestion:
     """One key of one target at one moment.
 
-    `key` is its name as it is connected to. `connect` opens a key by name with the same identity, `connect_other` the one that must
-    not open what this key encrypted; None where there is none. `names_versions` says that a version can be named to encrypt with.
+    `key` is its name as it is connected to. `connect` opens a key by name with the same identity; `others` are keys that may be
+    another than this one, the first that is shall not open what this one encrypted. `names_versions` says that a version can be
+    named to encrypt with.
     `planned` are the versions that our own rotation made.
     """
 
@@ -67,7 +80,7 @@ class KeyQuestion:
     connect: Callable[[str], KmsKey]
     asking: Asking
     random: Callable[[int], bytes]
-    connect_other: Callable[[], KmsKey] | None = None
+    others: Sequence[OtherKey] = ()
     names_versions: bool = False
     goldens: Sequence[Golden] = ()
     planned: frozenset[str] = frozenset()
@@ -129,16 +142,21 @@ class Ring:
 def past_of(remembered: Remembered, name: str) -> Past:
     """Return what is remembered of the target's key of that name."""
     negative, rotation = part_name(PartKind.NEGATIVE, name), part_name(PartKind.ROTATION, name)
-    told, is_due = set(), True
+    versions = part_name(PartKind.VERSIONS, name)
+    told, is_due, primary, since = set(), True, "", None
     for check in remembered.kept:
         parts: Mapping[str, Part] = {part.name: part for part in check.checked.parts}
         if rotation in parts and "rotates_at" in parts[rotation].facts:
             told.add(datetime.fromisoformat(parts[rotation].facts["rotates_at"]))
+        said = parts[versions].facts.get("primary", "") if versions in parts else ""
+        if said and said != primary:
+            primary, since = said, check.at
         if negative in parts and parts[negative].outcome is not PartOutcome.NOT_RUN:
             is_due = check.at <= remembered.at - NEGATIVE_CHECKS_EVERY
     first = {(key, version): at for (whose, key, version), at in remembered.first_kept.items() if whose == name}
     retired = frozenset(one.slot for one in remembered.retired if one.key_name == name)
-    return Past(is_due or _is_open(remembered.standings.get(negative)), frozenset(told), first, retired)
+    is_due = is_due or _is_open(remembered.standings.get(negative))
+    return Past(is_due, frozenset(told), first, retired, primary, since)
 
 
 def _is_open(standing: PartStanding | None) -> bool:

@@ -75,10 +75,10 @@ def _judged_by_age(question: KeyQuestion, told: Inventory, version: KeyVersionFa
     if version.created_at is None:
         return not_run(name, f"how old version {shown} is, the provider does not tell")
     age = _days(at - version.created_at)
-    if age > policy:
-        return faulty(
-            name, "kms.rotation_overdue", f"version {shown} is {age:.0f} days old, allowed are {policy:g}", shown
-        )
+    # Where the provider rotates when the policy says, the version in use is as old as that when its hour comes.
+    if age > policy + _days(ROTATION_GRACE):
+        words = f"version {shown} is {age:.0f} days old, allowed are {policy:g} and a day's grace"
+        return faulty(name, "kms.rotation_overdue", words, shown)
     return passed(name, f"version {shown} is {age:.0f} of {policy:g} days old")
 
 

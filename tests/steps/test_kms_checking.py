@@ -17,6 +17,7 @@ from domain.verdicts import Verdict, World
 from ledger.kms_checks import standings
 from ledger.kms_goldens import goldens, retire_goldens
 from ledger.opening import Ledger, open_ledger
+from steps.kms_canary import WITHOUT_ANOTHER_KEY
 from steps.kms_checking import judge_check, next_check_after
 from tests.steps.kms_bench import HALF_HOUR, TARGET, Bench, key_of, section_of
 from tests.steps.kms_doubles import MAIN, OTHER, Cloud, Service, reading, refused, unavailable
@@ -410,6 +411,93 @@ def test_a_negative_check_that_was_down_is_asked_until_it_is_up_again(bench: Ben
 
     assert verdicts == [Verdict.HOLD, Verdict.GREEN, Verdict.GREEN]
     assert bench.parts()["negative/main"].outcome is PartOutcome.NOT_RUN
+
+
+def test_a_key_under_two_names_is_not_its_own_other(ledger: Ledger) -> None:
+    bench = Bench(ledger, Cloud(aliases={"alias/app": MAIN}))
+    bench.cloud.add(MAIN)
+    bench.section = section_of(keys={"main": key_of(), "by_alias": key_of(key="alias/app")})
+
+    first, later = bench.parts(), bench.parts()
+
+    assert wrong(first) == {}
+    assert [first[f"negative/{name}"].detail for name in ("main", "by_alias")] == [
+        f"refused: a changed byte, another context; {WITHOUT_ANOTHER_KEY}"
+    ] * 2
+    assert later["negative/main"].detail.endswith(WITHOUT_ANOTHER_KEY)
+
+
+def test_of_several_others_the_first_that_is_another_key_must_refuse(ledger: Ledger) -> None:
+    bench = Bench(ledger, Cloud(aliases={"alias/app": MAIN, "alias/other": OTHER}))
+    bench.cloud.add(MAIN)
+    bench.cloud.add(OTHER)
+    keys = {"main": key_of(), "by_alias": key_of(key="alias/app"), "other": key_of(key="alias/other")}
+    bench.section = section_of(keys=keys)
+
+    parts = bench.parts()
+
+    assert {parts[f"negative/{name}"].detail for name in keys} == {
+        "refused: a changed byte, another context, another key"
+    }
+
+
+def test_an_alias_that_was_moved_to_the_key_itself_accepts_nothing_wrong(ledger: Ledger) -> None:
+    bench = Bench(ledger, Cloud(aliases={"alias/other": OTHER}))
+    bench.cloud.add(MAIN)
+    bench.cloud.add(OTHER)
+    bench.section = section_of(keys={"main": key_of(), "other": key_of(key="alias/other")})
+    bench.check()
+    bench.cloud.aliases["alias/other"] = MAIN
+
+    parts = bench.parts(DAY)
+
+    assert wrong(parts) == {"drift/other": "kms.key_drift"}
+
+
+def test_an_other_key_that_is_the_key_itself_is_configured_wrongly(ledger: Ledger) -> None:
+    bench = Bench(ledger, Cloud(aliases={"alias/app": MAIN}))
+    bench.cloud.add(MAIN)
+    bench.section = section_of(other_key="alias/app")
+
+    part = bench.parts()["negative/main"]
+
+    assert part.fault == "kms.config"
+    assert part.detail == "other_key is this key itself under another name, or its copy"
+
+
+def test_a_planned_change_may_take_hours_until_every_server_has_heard_of_it(bench: Bench) -> None:
+    bench.cloud.add(MAIN, created_at=bench.context().ledger.now())
+    bench.planned = {"main": frozenset({"2", "3"})}
+    bench.cloud.primaries[MAIN], bench.cloud.told_primary = "2", "3"
+
+    parts = [bench.parts(HALF_HOUR)["drift/main"] for _ in range(7)]
+    bench.cloud.primaries[MAIN] = "3"
+    settled = bench.parts()["drift/main"]
+
+    assert [part.fault for part in parts] == [""] * 6 + ["kms.disagreement"]
+    assert parts[5].detail.startswith("version 2 of main still encrypts, though its description says version 3 since ")
+    assert settled.outcome is PartOutcome.PASS
+
+
+def test_a_change_that_the_provider_had_told_has_the_same_time(bench: Bench) -> None:
+    told = bench.context().ledger.now() + timedelta(minutes=45)
+    bench.cloud.rotates_at = told
+    bench.check()
+    bench.cloud.add(MAIN, created_at=told)
+    bench.cloud.primaries[MAIN], bench.cloud.told_primary = "2", "3"
+
+    part = bench.parts(timedelta(hours=1))["drift/main"]
+
+    assert (part.outcome, part.fault) == (PartOutcome.PASS, "")
+
+
+def test_a_version_that_nobody_planned_has_no_time(bench: Bench) -> None:
+    bench.cloud.add(MAIN, created_at=bench.context().ledger.now())
+    bench.cloud.primaries[MAIN], bench.cloud.told_primary = "2", "3"
+
+    part = bench.parts()["drift/main"]
+
+    assert part.fault == "kms.disagreement"
 
 
 def test_what_is_no_longer_configured_is_no_part_of_a_check(bench: Bench) -> None:

@@ -71,7 +71,12 @@ def test_a_version_that_encrypts_must_be_enabled(told: Inventory, fault: str, de
 
 AGES: list[tuple[Callable[[], Inventory], str, str]] = [
     (key_of, "", "version 1 is 10 of 30 days old"),
-    (lambda: key_of(created_at=AT - 31 * DAY), "kms.rotation_overdue", "version 1 is 31 days old, allowed are 30"),
+    (lambda: key_of(created_at=AT - 31 * DAY), "", "version 1 is 31 of 30 days old"),
+    (
+        lambda: key_of(created_at=AT - 32 * DAY),
+        "kms.rotation_overdue",
+        "version 1 is 32 days old, allowed are 30 and a day's grace",
+    ),
     (
         lambda: key_of(rotates_at=AT - 2 * DAY),
         "kms.rotation_overdue",
@@ -107,6 +112,9 @@ def test_an_age_that_nobody_tells_is_not_run() -> None:
     ("key", "pinned", "encrypted", "fault"),
     [
         (MAIN, [], Encrypted(MAIN, "1"), ""),
+        (MAIN.replace("projects/p/", "projects/123456/"), [], Encrypted(MAIN, "1"), ""),
+        (MAIN, [MAIN.replace("projects/p/", "projects/123456/")], Encrypted(MAIN, "1"), ""),
+        (MAIN.replace("projects/p/", "projects/q/"), [], Encrypted(MAIN, "1"), "kms.key_drift"),
         (MAIN, [], Encrypted(f"{MAIN}2", "1"), "kms.key_drift"),
         ("alias/app", [], Encrypted(ARN, ""), ""),
         ("alias/app", [ARN], Encrypted(ARN, "1"), ""),
