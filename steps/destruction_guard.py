@@ -149,7 +149,9 @@ def _why_it_may_need(key: KmsKey, inventory: Inventory, wrapped: _Wrapped, versi
 
 
 def _told_of(golden: Golden, file: str = "") -> str:
-    what = _file_words(golden.slot, file) if golden.source == WRAPPED else f"golden ciphertext of version {golden.version}"
+    what = (
+        _file_words(golden.slot, file) if golden.source == WRAPPED else f"golden ciphertext of version {golden.version}"
+    )
     return f"{what} ({_whose(_slot(golden))})"
 
 
