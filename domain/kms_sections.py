@@ -55,8 +55,8 @@ class KmsKeySection(BaseModel):
 
     `key` is its name as the provider writes it (Google: projects/.../cryptoKeys/NAME; AWS: an ARN, a key id or alias/NAME); empty:
     the key of the credentials. `credentials` names a target of this environment whose credentials open it, empty: the worker's own
-    identity. `pinned` are the keys (full name or ARN) and version ids that may encrypt; empty: the versions known at the first
-    check and those that our own rotation makes. `rotation_days` is the policy's age of the version in use. `wrapped_keys` is a
+    identity. `pinned` are the keys (full name or ARN) and version ids that may encrypt; empty: the versions that were enabled at
+    the first check and those that our own rotation makes. `rotation_days` is the policy's age of the version in use. `wrapped_keys` is a
     folder (*.enc) or pattern of files with data keys wrapped by this key. `replicas` are ARNs of multi-region replicas that must open
     what this key encrypted. `other_key` is a key that must not open it. `context` is bound to every ciphertext beside ours.
     """
