@@ -84,10 +84,6 @@ class Checked:
         return tuple(part for part in self.parts if part.outcome is PartOutcome.FAIL)
 
     @property
-    def warned(self) -> tuple[Part, ...]:
-        return tuple(part for part in self.parts if part.outcome is PartOutcome.WARN)
-
-    @property
     def operations(self) -> int:
         return sum(part.operations for part in self.parts)
 

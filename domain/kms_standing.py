@@ -51,10 +51,6 @@ class PartStanding:
     def is_flapping(self) -> bool:
         return len(self.changes) >= CHANGES_FOR_FLAPPING
 
-    @property
-    def last_answer_at(self) -> datetime | None:
-        return self.recent[-1].at if self.recent else None
-
 
 def beginning(at: datetime) -> PartStanding:
     """Return the standing of a part that nobody asked yet. It is UP until two answers say otherwise, and has passed never."""

@@ -48,13 +48,11 @@ def inventory_of(about: Row, status: Row, rotations: Sequence[Row] | None) -> In
     else:
         versions = _by_place(about, rotations, current, rotates=rotates)
         current = versions[-1].id if versions else ""
-    period = status.get("RotationPeriodInDays") if rotates else None
     return Inventory(
         key=str(about["Arn"]),
         primary=current,
         versions=versions,
         rotates_at=_moment(status.get("NextRotationDate")) if rotates else None,
-        rotation_days=None if period is None else float(period),
     )
 
 

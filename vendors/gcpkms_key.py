@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
@@ -159,7 +158,6 @@ class GoogleKey:
             "" if key.primary is None else str(key.primary),
             tuple(_facts(version) for version in every),
             key.rotates_at,
-            key.rotation_period / timedelta(days=1) if key.rotation_period else None,
         )
 
     def close(self) -> None:

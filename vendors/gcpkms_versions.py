@@ -8,7 +8,7 @@ Source: https://cloud.google.com/kms/docs/data-integrity-guidelines, https://clo
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from domain.diagnosis import error_of
@@ -51,14 +51,13 @@ class CryptoKey:
     """The key's labels, and the number of its primary version, None where it has none.
 
     `name` is as Google writes it: a request may name the project by its number. `rotates_at` is when Google itself makes the
-    next version, each `rotation_period` one; None where it does not.
+    next version, None where it does not.
     """
 
     labels: Mapping[str, str]
     primary: int | None
     name: str = ""
     rotates_at: datetime | None = None
-    rotation_period: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,6 @@ def _key(row: Any) -> CryptoKey:
         _number(named) if named else None,
         str(row.name),
         moment(row.next_rotation_time),
-        row.rotation_period or None,
     )
 
 

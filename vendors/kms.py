@@ -66,14 +66,13 @@ class Inventory:
     """A key and all its versions, oldest first. `primary` is the id of the version that encrypts, empty where none does.
 
     `key` is the key's full name or ARN as the provider writes it. `rotates_at` is when the provider itself makes the next version,
-    None where it does not rotate; `rotation_days` is its own period, None likewise.
+    None where it does not rotate.
     """
 
     key: str
     primary: str
     versions: tuple[KeyVersionFacts, ...]
     rotates_at: datetime | None = None
-    rotation_days: float | None = None
 
 
 class KmsKey(Protocol):

@@ -52,13 +52,12 @@ def test_an_on_call_reads_a_page_before_a_ticket_before_a_warning() -> None:
     assert worst([passed("health"), not_run("application", "none")]) is None
 
 
-def test_what_was_not_run_is_neither_failed_nor_warned() -> None:
+def test_what_was_not_run_has_not_failed() -> None:
     parts: Iterable[Part] = (not_run("negative/main", "done"), passed("health"), faulty("canary/main", "kms.throttled"))
 
     checked = Checked("prod", "api", tuple(parts))
 
     assert [part.name for part in checked.failed] == ["canary/main"]
-    assert checked.warned == ()
 
 
 def test_the_parts_of_keys_are_named_by_kind_and_key() -> None:

@@ -150,7 +150,6 @@ def test_ministack_tells_the_key_material_and_does_not_know_rotations(ministack:
     assert (inventory.primary, [one.id for one in inventory.versions]) == (version, [version])
     # AWS rotates it, and did so who knows how often.
     assert inventory.versions[0].created_at is None
-    assert inventory.rotation_days == 90
 
 
 def test_ministack_refuses_a_disabled_key_and_its_versions_are_disabled(ministack: str, opened: Opened) -> None:

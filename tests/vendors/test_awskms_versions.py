@@ -116,10 +116,9 @@ def test_where_rotations_are_not_told_a_key_that_rotates_is_of_unknown_age(
 
 
 def test_awss_own_rotation_is_told_where_it_is_on() -> None:
-    status = {"KeyRotationEnabled": True, "RotationPeriodInDays": 90, "NextRotationDate": MADE + YEAR}
+    status = {"KeyRotationEnabled": True, "NextRotationDate": MADE + YEAR}
 
     on = inventory_of(about(), status, [])
     off = inventory_of(about(), {**status, "KeyRotationEnabled": False}, [])
 
-    assert (on.rotates_at, on.rotation_days) == (MADE + YEAR, 90)
-    assert (off.rotates_at, off.rotation_days) == (None, None)
+    assert (on.rotates_at, off.rotates_at) == (MADE + YEAR, None)
