@@ -61,6 +61,11 @@ def sections_of(place: Place, control: Control) -> str:
     )
 
 
+def wrapped_digits(place: Place) -> str:
+    """Return what names the wrapped key to a command."""
+    return hashlib.sha256((place.secret / "wrapped" / "data-key.enc").read_bytes()).hexdigest()[:12]
+
+
 def check_everything(control: Control) -> dict[str, str]:
     """Check the service while it is well, and look back on a quarter."""
     Secret(value=control.backend()[BACKEND_TOKEN]).save(_TOKEN_BLOCK)

@@ -32,7 +32,15 @@ from steps.audited_run import audited_run, open_own_ledger
 from steps.conduct import stand_ins_url
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tests.leaks.canaries import from_file, malformed, secrets_in
-from tests.leaks.checking import ENVIRONMENT, TARGET, WRAPPED, check_everything, check_under, moments_secrets
+from tests.leaks.checking import (
+    ENVIRONMENT,
+    TARGET,
+    WRAPPED,
+    check_everything,
+    check_under,
+    moments_secrets,
+    wrapped_digits,
+)
 from tests.leaks.checking import sections_of as kms_sections_of
 from tests.leaks.reconciling import reconcile_everything, reconcile_under, reconciled_month, sections_of
 from tests.leaks.rotating import fail_everywhere, minted, rotate_everything
@@ -192,7 +200,11 @@ def _one_after_the_other(place: Place) -> dict[str, str]:
     """Run what needs no process of its own in one; the audit last, of all that was left."""
     month = ["--month", str(reconciled_month()), "--environment", "staging"]
     soon = f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
-    by, golden = ["--by", "a test"], ["1", "--environment", ENVIRONMENT, "--reason", "a test"]
+    # The wrapped key, since the version in use is not retired.
+    by, golden = (
+        ["--by", "a test"],
+        ["--file", wrapped_digits(place), "--environment", ENVIRONMENT, "--reason", "a test"],
+    )
     commands = {
         "cli rotations": ["rotations"],
         "cli rotate": ["rotate", "datadog", "--environment", "far", "--apply", "--no-follow"],
