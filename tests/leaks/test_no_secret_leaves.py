@@ -19,6 +19,9 @@ from tests.leaks.watching import Seen, watched_processes
 from tests.leaks.world import FAULTS, LEAKED, LIVE, Kept, Place
 from tests.program import needs_proc, program
 
+# Every flow, command and failure in turn takes minutes: a sweep, which make prove and each change's .ci/run make.
+pytestmark = pytest.mark.prove
+
 ROOT = Path(__file__).parents[2]
 _LIMIT_S = 900
 _LEAST_CANARY = 12
