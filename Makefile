@@ -31,9 +31,9 @@ demo: setup ## day 1 rehearsed against the stand-ins, on a Prefect of its own
 up: setup ## Prefect server and UI, stand-ins, worker and deployments, until Ctrl-C
 	@$(BIN)/opsflows up
 
-test: setup ## the whole test suite
+test: setup ## the test suite, without the sweeps of make prove
 	@$(BIN)/python -m pytest -m "not prove" -n 3 --dist loadscope
-	@echo "make test: the whole suite passed."
+	@echo "make test: the suite passed; the sweeps are make prove."
 
 check: $(STAMP) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
