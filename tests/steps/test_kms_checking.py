@@ -20,7 +20,7 @@ from ledger.opening import Ledger, open_ledger
 from steps.kms_canary import WITHOUT_ANOTHER_KEY
 from steps.kms_checking import judge_check, next_check_after
 from tests.steps.kms_bench import HALF_HOUR, TARGET, Bench, key_of, section_of
-from tests.steps.kms_doubles import MAIN, OTHER, Cloud, Service, reading, refused, unavailable
+from tests.steps.kms_doubles import MAIN, OTHER, Cloud, CloudKey, Service, reading, refused, unavailable
 from vendors.kms import VersionState
 
 MINUTE = timedelta(minutes=1)
@@ -411,6 +411,24 @@ def test_a_negative_check_that_was_down_is_asked_until_it_is_up_again(bench: Ben
 
     assert verdicts == [Verdict.HOLD, Verdict.GREEN, Verdict.GREEN]
     assert bench.parts()["negative/main"].outcome is PartOutcome.NOT_RUN
+
+
+def test_what_was_retired_is_not_kept_again_by_the_next_check(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "a.enc").write_bytes(CloudKey(bench.cloud, MAIN).encrypt(b"k" * 32, {}).ciphertext)
+    bench.section = section_of(wrapped_keys=str(tmp_path))
+    bench.check()
+    context = bench.context()
+    [wrapped] = [one for one in goldens(context.ledger, "prod", TARGET) if one.slot]
+    for version, slot in (("1", ""), ("", wrapped.slot)):
+        retire_goldens(
+            context.ledger, "run", "prod", TARGET, "main", version, slot=slot, who="ada", reason="all is re-encrypted"
+        )
+    bench.cloud.calls.clear()
+
+    checked = bench.check()
+
+    assert [one.version for one in goldens(bench.ledger, "prod", TARGET)] == ["2"]
+    assert bench.cloud.paid() == checked.operations == 3
 
 
 def test_a_key_under_two_names_is_not_its_own_other(ledger: Ledger) -> None:
