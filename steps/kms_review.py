@@ -22,6 +22,7 @@ from ledger.kms_checks import KeptCheck, Spell, checks_since, first_checked_at, 
 from ledger.kms_judgements import Judged, SpellJudgement, judgements
 from ledger.opening import Ledger
 from steps.kms_thresholds import STALE_AFTER, Latency, Threshold, latencies, thresholds
+from steps.kms_version_parts import ROTATION_GRACE
 
 CHECKED_EVERY = timedelta(minutes=30)
 NEAR_POLICY = timedelta(days=30)
@@ -39,7 +40,7 @@ class KeyAge:
 
     @property
     def is_overdue(self) -> bool:
-        return self.age_days is not None and self.age_days > self.policy_days
+        return self.age_days is not None and self.age_days > self.policy_days + ROTATION_GRACE / timedelta(days=1)
 
     @property
     def is_near(self) -> bool:

@@ -168,7 +168,7 @@ def _show(checked: Checked, changes: list[Change], found: TargetChecked) -> None
             "answer": part.outcome.value,
             "standing": f"{standing[part.name].standing} since {standing[part.name].since:%Y-%m-%d %H:%M} UTC"
             if part.name in standing
-            else "-",
+            else "not asked this time",
             "what was seen": part.happened,
             "what to do": part.row.next_step if part.row else "",
         }
