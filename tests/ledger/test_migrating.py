@@ -15,7 +15,7 @@ from domain.windows import Month
 from ledger.auditing import verify_audit
 from ledger.kms_goldens import MINTED, NewGolden, keep_golden
 from ledger.migrating import _name_ledger, alembic_config
-from ledger.opening import Ledger, _checked, _engine, open_ledger, schema_version
+from ledger.opening import Ledger, _checked, _engine, _is_sqlite, _private_file, open_ledger, schema_version
 from ledger.reconciliations import record_revision
 from ledger.runs import runs
 from ledger.schema import IDENTITY, METADATA, SCHEMA_VERSION, VERSION_TABLE
@@ -40,7 +40,10 @@ EARLIER = [("0002", _nothing_more, 0), ("0003", _waived, 1)]
 
 def _as_it_was(url: str, version: str, home: Path, more: Callable[[Ledger], None]) -> str:
     """Make a ledger of that schema with a run, a closed rotation and more in it, and return its id."""
-    engine = _engine(_checked(url))
+    address = _checked(url)
+    if _is_sqlite(address):
+        _private_file(Path(str(address.database)))
+    engine = _engine(address)
     with Ledger(engine, "").writing() as connection:
         command.upgrade(alembic_config(connection), version)
         _name_ledger(connection)
