@@ -25,21 +25,24 @@ def put_back_drift(hands: Hands) -> list[str]:
     if held is None or current is None:
         return []
     there, key = hands.store.projected(hands.credential), f"drift:{hands.credential}"
-    if there and there != current.value and not _was_current(hands, held, there):
+    said: list[str] = []
+    is_somebodys = bool(there) and there != current.value and not _was_current(hands, held, there)
+    if is_somebodys:
         told = f"The block of {hands.credential} holds a value that the ledger does not know. If it is good: opsflows adopt {hands.credential}."
         raise_alert(
             hands.ledger, key, environment=held.credential.environment, target=str(held.credential.target), text=told,
             runbook="docs/runbooks/rotation-stuck.md",
         )  # fmt: skip
-        return [told]
-    clear_alert(hands.ledger, key)
+        said.append(told)
+    else:
+        clear_alert(hands.ledger, key)
     if frozen(hands.ledger) is not None:
-        return []
-    said: list[str] = []
-    if there != current.value:
+        return said
+    if there != current.value and not is_somebodys:
         record_drift(hands.ledger, hands.credential, {"block": str(hands.credential), "version": held.version})
         hands.store.project(hands.credential, current.value)
         said.append(f"The block of {hands.credential} showed an earlier value; the current one was put back.")
+    # Applications read the sinks, whatever waits in the block to be adopted.
     # What a vendor itself points to is left alone: who moved it there meant to.
     for name, sink in hands.sinks.items():
         try:

@@ -88,6 +88,24 @@ def test_a_sink_that_serves_another_value_is_filled_again(scene: Scene) -> None:
     assert "Sink sink0" in said[0]
 
 
+def test_a_sink_is_filled_again_also_while_somebodys_value_waits_in_the_block(scene: Scene) -> None:
+    [side] = scene.sides
+    [sink] = side.sinks.values()
+    right = sink.now
+    assert right is not None
+    scene.world.serve(side.projection, "s3cr3t-somebodys", by_engine=False)
+    scene.world.serve(sink, side.entries[0].value, by_engine=False)
+
+    said = _put_back(scene)
+
+    assert sink.now is not None
+    assert sink.now.value == right.value
+    assert side.projection.now is not None
+    assert side.projection.now.value == "s3cr3t-somebodys"
+    assert "opsflows adopt" in said[0]
+    assert "Sink sink0" in said[1]
+
+
 def _with_a_value_that_was_kept_and_never_proven() -> Scene:
     """Somebody rotated in the console, and our first rotation kept that value and was given up before it made another one."""
     made = Scene((PLAIN,), is_bound=False)
