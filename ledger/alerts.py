@@ -35,16 +35,20 @@ def raise_alert(
 ) -> bool:
     """Record that the state holds and how urgent it is, and return whether it must be sent now.
 
-    Of several callers at once one is told to send. Where no mark_sent follows, the next call is told again.
+    Of several callers at once one is told to send. Where no mark_sent follows, the next call is told again. A ticket that
+    becomes a page was sent to nobody whom a page is for, so it counts as not sent; a page stays one until it is cleared.
     """
-    told = {"environment": environment, "target": target, "text": text, "runbook": runbook, "urgency": urgency}
+    told = {"environment": environment, "target": target, "text": text, "runbook": runbook}
     with ledger.writing() as connection:
         now = ledger.now_in(connection)
-        if insert_new(connection, ALERTS, {"key": key, "raised_at": now, **told}):
+        if insert_new(connection, ALERTS, {"key": key, "raised_at": now, "urgency": urgency, **told}):
             must_send = True
         else:
-            connection.execute(update(ALERTS).where(_open(key)).values(**told))
             alerts = ALERTS.c
+            if urgency != TICKET:
+                rises = update(ALERTS).where(_open(key), alerts.urgency == TICKET)
+                connection.execute(rises.values(urgency=urgency, sent_at=None, sending_until=None))
+            connection.execute(update(ALERTS).where(_open(key)).values(**told))
             due = or_(alerts.sent_at.is_(None), alerts.sent_at <= now - SENT_AGAIN_AFTER)
             nobody_sends = or_(alerts.sending_until.is_(None), alerts.sending_until <= now)
             found = connection.execute(select(alerts.id).where(_open(key), due, nobody_sends).with_for_update())

@@ -21,7 +21,6 @@ from steps.context import Context
 from vendors.capabilities import Urgency
 
 _PREFIX = "kms:"
-_TICKET = ":ticket"
 # The page of each class of fault; a fault whose page is another one stands below.
 _PAGE_OF_CLASS: Mapping[FaultClass, str] = MappingProxyType(
     {
@@ -90,11 +89,11 @@ def telling(
     failing = [one for one in changes if one.now.standing is Standing.DOWN and one.part.row is not None]
     raised = []
     for change in failing:
-        is_told = alert_key(checked, change.part, urgency_of(change.part)) in still_open
+        is_told = alert_key(checked, change.part) in still_open
         if is_told or not any(_explains(other, change) for other in failing):
             raised.append(_escalation(checked, change, _rest(change, failing), whom, also))
     raised += [_escalation(checked, one, "", whom, also) for one in changes if _is_ticket(one)]
-    over = {key for one in changes for key in _keys_over(checked, one)} | _of_parts_gone(checked, still_open)
+    over = {alert_key(checked, one.part) for one in changes if _is_over(one)} | _of_parts_gone(checked, still_open)
     return Telling(tuple(raised), tuple(sorted(over & set(still_open))))
 
 
@@ -110,9 +109,8 @@ def put_away_targets_gone(ledger: Ledger, config: Config) -> None:
     forget_all_but(ledger, declared)
 
 
-def alert_key(checked: Checked, part: Part, urgency: Urgency) -> str:
-    """Return the alert's identity. A ticket has one of its own: else the page that follows it would count as sent."""
-    return f"{_prefix(checked)}{part.name}{_TICKET if urgency is Urgency.TICKET else ''}"
+def alert_key(checked: Checked, part: Part) -> str:
+    return f"{_prefix(checked)}{part.name}"
 
 
 def urgency_of(part: Part) -> Urgency:
@@ -135,15 +133,14 @@ def _escalation(checked: Checked, change: Change, rest: str, whom: str, also: st
         if flaps
         else ""
     )
-    urgency = urgency_of(part)
     one = Escalation(
-        alert_key(checked, part, urgency),
+        alert_key(checked, part),
         whom,
         f"{checked.environment}: {checked.target} {part.name} {state}",
         f"{part.words}{rest}{flapping}{also}",
         runbook_of(part.fault, row.fault_class, flaps=flaps),
     )
-    return one, urgency
+    return one, urgency_of(part)
 
 
 def _explains(other: Change, change: Change) -> bool:
@@ -179,18 +176,14 @@ def _is_ticket(change: Change) -> bool:
     return works and row is not None and row.severity is Severity.TICKET
 
 
-def _keys_over(checked: Checked, change: Change) -> Iterator[str]:
-    """Yield the part's alerts that hold no more: both where it is UP and holds still, the ticket where it is a page now."""
-    is_up = change.now.standing is Standing.UP and not change.now.is_flapping
-    if (is_up or urgency_of(change.part) is Urgency.PAGE) and not _is_ticket(change):
-        yield alert_key(checked, change.part, Urgency.TICKET)
-    if is_up:
-        yield alert_key(checked, change.part, Urgency.PAGE)
+def _is_over(change: Change) -> bool:
+    """Say whether the part's alert holds no more: it is UP, holds still, and needs nobody."""
+    return change.now.standing is Standing.UP and not change.now.is_flapping and not _is_ticket(change)
 
 
 def _of_parts_gone(checked: Checked, still_open: Iterable[str]) -> set[str]:
     """Return the alerts of parts that the target does not have any more, such as those of a key that was taken out."""
-    there = {alert_key(checked, part, urgency) for part in checked.parts for urgency in Urgency}
+    there = {alert_key(checked, part) for part in checked.parts}
     return {key for key in still_open if key.startswith(_prefix(checked)) and key not in there}
 
 

@@ -10,7 +10,7 @@ from ledger.opening import Ledger
 Later = Callable[[timedelta], Ledger]
 
 
-def raised(ledger: Ledger, text: str = "Slack fails since 12:00.") -> bool:
+def raised(ledger: Ledger, text: str = "Slack fails since 12:00.", urgency: str = "ticket") -> bool:
     return raise_alert(
         ledger,
         "verify:staging:slack",
@@ -18,6 +18,7 @@ def raised(ledger: Ledger, text: str = "Slack fails since 12:00.") -> bool:
         target="slack",
         text=text,
         runbook="docs/runbooks/verify.md",
+        urgency=urgency,
     )
 
 
@@ -86,7 +87,7 @@ def test_an_open_alert_tells_the_newest_text(ledger: Ledger) -> None:
     assert open_alerts(ledger, "prod") == []
 
 
-def test_an_alert_is_as_urgent_as_it_was_raised_last(ledger: Ledger) -> None:
+def test_an_alert_is_as_urgent_as_it_was_raised_at_most(ledger: Ledger) -> None:
     raised(ledger)
     (unsaid,) = open_alerts(ledger)
     raise_alert(
@@ -94,3 +95,17 @@ def test_an_alert_is_as_urgent_as_it_was_raised_last(ledger: Ledger) -> None:
     )
 
     assert [unsaid.urgency, *(one.urgency for one in open_alerts(ledger))] == ["ticket", "page"]
+
+
+def test_a_ticket_that_becomes_a_page_is_sent_at_once_until_it_is_out_and_once(ledger: Ledger) -> None:
+    raised(ledger)
+    mark_sent(ledger, "verify:staging:slack")
+
+    pages = [raised(ledger, urgency="page")]
+    # Sending it failed: the sweeper finds it unsent.
+    unsent = open_alerts(ledger)[0].sent_at
+    mark_sent(ledger, "verify:staging:slack")
+    pages += [raised(ledger, urgency="page"), raised(ledger), raised(ledger, urgency="page")]
+
+    assert (pages, unsent) == ([True, False, False, False], None)
+    assert open_alerts(ledger)[0].urgency == "page"

@@ -30,6 +30,7 @@ class Watch:
     still_open: set[str] = field(default_factory=set)
     sent: list[tuple[str, Urgency]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    urgency: dict[str, Urgency] = field(default_factory=dict)
     at: datetime = BEGAN
     newest: tuple[Checked, list[Change]] | None = None
 
@@ -38,7 +39,13 @@ class Watch:
         checked = Checked("prod", "pay", parts)
         changes = [self._taken(part) for part in parts if part.outcome.value != "NOT RUN"]
         told = telling(checked, changes, frozenset(self.still_open), whom="platform", also=" Evidence: /audit/run")
-        self.sent += [(one.key, urgency) for one, urgency in told.raised if one.key not in self.still_open]
+        # What was open as a ticket and pages now is sent anew, as the ledger does it (ledger/alerts.py).
+        self.sent += [
+            (one.key, urgency)
+            for one, urgency in told.raised
+            if one.key not in self.still_open or (urgency, self.urgency[one.key]) == (Urgency.PAGE, Urgency.TICKET)
+        ]
+        self.urgency |= {one.key: urgency for one, urgency in told.raised}
         self.texts |= {one.key: one.text for one, _ in told.raised}
         self.still_open = (self.still_open | {one.key for one, _ in told.raised}) - set(told.cleared)
         self.newest = checked, changes
@@ -222,7 +229,7 @@ def test_a_ticket_that_turns_into_a_page_is_sent_again(watch: Watch) -> None:
         watch.check(faulty("canary/main", "kms.throttled", "429"))
     watch.check(GONE)
 
-    assert watch.sent == [(f"{CANARY}:ticket", Urgency.TICKET), (CANARY, Urgency.PAGE)]
+    assert watch.sent == [(CANARY, Urgency.TICKET), (CANARY, Urgency.PAGE)]
     assert watch.still_open == {CANARY}
 
 
@@ -231,7 +238,7 @@ def test_a_key_that_is_too_old_works_and_is_a_ticket_until_it_is_rotated(watch: 
     told = list(watch.sent)
     watch.check(passed("rotation/main"))
 
-    assert told == [("kms:prod:pay:rotation/main:ticket", Urgency.TICKET)]
+    assert told == [("kms:prod:pay:rotation/main", Urgency.TICKET)]
     assert watch.still_open == set()
 
 
