@@ -29,6 +29,11 @@ def _path(text: str) -> str:
     raise ValueError("a path that begins with /, such as /crypto/canary/encrypt")
 
 
+def resolved_at(stand_ins: str, address: str) -> str:
+    """Return the address with the stand-ins' own in place of `$STAND_INS/`."""
+    return f"{stand_ins.rstrip('/')}/{address.removeprefix(AT_STAND_INS)}".rstrip("/")
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 PartOfName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, write_to_textfil
 
 from domain.config import Config
 from domain.errors import BadInput
-from domain.kms_sections import AT_STAND_INS, KmsTarget
+from domain.kms_sections import AT_STAND_INS, KmsTarget, resolved_at
 from domain.names import REHEARSAL
 from entrypoints import configuration
 from entrypoints.project import running_stand_ins
@@ -182,7 +182,7 @@ def _address(base_url: str) -> str:
     url = told_stand_ins() or running_stand_ins()
     if not url:
         raise BadInput("The stand-ins do not run.", "Nothing was asked.", "Start them with opsflows up.")
-    return f"{url}/{base_url.removeprefix(AT_STAND_INS)}"
+    return resolved_at(url, base_url)
 
 
 def _token(host: str, file: Path | None) -> str:

@@ -3,35 +3,32 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
-from domain.errors import BadInput, OpsError
+from domain.errors import OpsError
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome
-from domain.kms_names import is_full_key, opens_alike
-from domain.kms_sections import AT_STAND_INS, ApplicationCanary, KmsKeySection, KmsTarget
+from domain.kms_names import opens_alike
+from domain.kms_sections import ApplicationCanary, KmsKeySection, KmsTarget
 from domain.kms_standing import ASKED_AGAIN_AFTER, PartStanding, Standing
-from domain.names import Target
 from domain.verdicts import Judgement, Verdict, World
 from ledger.kms_checks import Change, KeptCheck, checks_since, last_check, standings
-from ledger.kms_goldens import MINTED, first_kept, goldens, keep_golden, record_trial, retired_slots
-from steps.conduct import stand_ins_url
+from ledger.kms_goldens import first_kept, goldens, keep_golden, record_trial, retired_slots
 from steps.context import Context
+from steps.kms_doors import Door, door_of, full_name, hurried, resolved
 from steps.kms_golden_turns import names_of
 from steps.kms_key_parts import check_key, kinds_of, not_reached
 from steps.kms_operations import Asking, FaultSeen, seen_in
 from steps.kms_question import KeyChecked, KeyQuestion, OtherKey, Remembered, past_of
 from steps.kms_service_parts import Application, ReadHealth, Service, application_part, health_part
 from steps.side_by_side import side_by_side
-from vendors.capabilities import checked_values
 from vendors.healthz import read_health
 from vendors.http import Conduct
-from vendors.kms import KmsKey, KmsProvider
+from vendors.kms import KmsProvider
 from vendors.kms_application import APPLICATION_FAULTS, KmsApplication
 from vendors.kms_providers import KEY_PROVIDERS
-from vendors.object_stores import conduct_towards
 
 # What earlier checks tell is looked for among those of the last day.
 _LOOKED_BACK = timedelta(days=1)
@@ -183,44 +180,20 @@ class _Check:
         return application_part(service, canary.envelope, connect, self.lines.random)
 
     def _service(self, asking: Asking) -> Service:
-        where = _resolved(self.context, self.section.base_url)
-        return Service(self.context.environment, self.name, self.section, where, self._conduct(), asking)
+        where = resolved(self.context, self.section.base_url)
+        return Service(self.context.environment, self.name, self.section, where, self._conduct, asking)
+
+    def _door(self, section: KmsKeySection) -> Door:
+        return door_of(self.context, self.lines.providers[section.provider], section, self._conduct)
+
+    @property
+    def _conduct(self) -> Conduct:
+        return hurried(self.context.conduct, self.section.limit_seconds)
 
     def _asking(self, faults: Mapping[str, str]) -> Asking:
         return Asking(self.section.slow_ms, self.context.clock, faults, self.lines.ticks)
 
-    def _conduct(self) -> Conduct:
-        limit = timedelta(seconds=self.section.limit_seconds)
-        conduct = self.context.conduct
-        return replace(conduct, exchange_limit=limit, connect_limit=min(limit, conduct.connect_limit))
-
-    def _door(self, section: KmsKeySection) -> "_Door":
-        """Return how a section's key is connected to.
-
-        Raises:
-            OpsError, FaultSeen: its credentials are not there, or name no key.
-        """
-        provider = self.lines.providers[section.provider]
-        values = dict(self._values(section))
-        if section.region:
-            values["region"] = section.region
-        address = _resolved(self.context, section.address) or self.context.addresses.get(provider.integration)
-        key = section.key or provider.default_key(values)
-        if not key:
-            raise FaultSeen("kms.config", "neither the section nor its credentials name a key")
-        conduct = conduct_towards(address or "", self._conduct())
-        return _Door(key, lambda name: provider.connect(name, values, address, conduct))
-
-    def _values(self, section: KmsKeySection) -> Mapping[str, str]:
-        if not section.credentials:
-            return {}
-        target = Target.parse(section.credentials)
-        given = self.context.credentials(target)
-        if given is None:
-            raise FaultSeen("kms.identity", f"there are no credentials of {target} in {self.context.environment}")
-        return checked_values(self.context.integrations[target.integration], given)
-
-    def _others(self, name: str, door: "_Door", remembered: Remembered) -> list[OtherKey]:
+    def _others(self, name: str, door: Door, remembered: Remembered) -> list[OtherKey]:
         """Return the keys that must not open this one's ciphertexts: the named one, or the target's others of the same provider.
 
         A key that stands in the section under two names is not its own other; what an alias leads to, its goldens tell.
@@ -228,7 +201,7 @@ class _Check:
         section = self.section.keys[name]
         if section.other_key:
             return [OtherKey(section.other_key, partial(door.connect, section.other_key), is_named=True)]
-        mine, found = _full_name(name, door, remembered), []
+        mine, found = full_name(name, door, remembered), []
         for other, one in self.section.keys.items():
             if other == name or one.provider != section.provider:
                 continue
@@ -237,47 +210,9 @@ class _Check:
             except (OpsError, FaultSeen):
                 # Said where that key itself is checked.
                 continue
-            if not opens_alike(mine, _full_name(other, theirs, remembered)):
+            if not opens_alike(mine, full_name(other, theirs, remembered)):
                 found.append(OtherKey(theirs.key, partial(theirs.connect, theirs.key)))
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """A key's name, and how a key is connected to with the same identity."""
-
-    key: str
-    connect: Callable[[str], KmsKey]
-
-
-def _full_name(name: str, door: _Door, remembered: Remembered) -> str:
-    """Return the key's whole name where it is known, else the one that it is connected to by."""
-    if is_full_key(door.key):
-        return door.key
-    minted = [one.key for one in remembered.goldens if one.key_name == name and one.source == MINTED]
-    return minted[-1] if minted else door.key
-
-
-def _resolved(context: Context, address: str) -> str:
-    """Return an address with the running stand-ins' own in place of `$STAND_INS/`.
-
-    Raises:
-        BadInput: nobody said where the stand-ins are.
-    """
-    if not address.startswith(AT_STAND_INS):
-        return address
-    if not context.is_rehearsal:
-        raise BadInput(
-            f"{AT_STAND_INS} stands in an address outside the rehearsal.",
-            "Nothing was sent.",
-            "Write the address itself.",
-        )
-    rest = address.removeprefix(AT_STAND_INS)
-    name, _, path = rest.partition("/")
-    known = context.addresses.get(name, "")
-    if known.startswith("http"):
-        return f"{known.rstrip('/')}/{path}".rstrip("/")
-    return f"{stand_ins_url().rstrip('/')}/{rest}".rstrip("/")
 
 
 def _unaddressed(kind: PartKind, error: OpsError) -> Part:

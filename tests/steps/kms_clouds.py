@@ -87,7 +87,7 @@ def service_at(stand_ins: StandIns, ledger: Ledger, config: Config) -> CheckedSe
     return CheckedService(
         ledger,
         config,
-        addresses={"gcpkms": f"grpc://{stand_ins.grpc}", "backend": f"{stand_ins.url}/backend"},
+        addresses={"gcpkms": f"grpc://{stand_ins.grpc}"},
         credentials={"gcpkms": stand_ins.control("GET", "/gcpkms/credentials")},
         token=stand_ins.control("GET", "/backend/credentials")["BACKEND_TOKEN"],
     )

@@ -13,6 +13,7 @@ from domain.kms_standing import Standing
 from domain.verdicts import Verdict, World
 from ledger.kms_checks import spells_since
 from ledger.opening import Ledger, open_ledger
+from steps.conduct import STAND_INS_URL
 from steps.kms_checking import judge_check
 from tests.conftest import StandIns
 from tests.steps.kms_clouds import CheckedService, configured, service_at
@@ -47,8 +48,9 @@ def ledger(tmp_path: Path, made_ledger: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def service(stand_ins: StandIns, ledger: Ledger) -> CheckedService:
+def service(stand_ins: StandIns, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> CheckedService:
     """One that was checked with each of its key's two versions, by a rotation that was planned."""
+    monkeypatch.setenv(STAND_INS_URL, stand_ins.url)
     made = service_at(stand_ins, ledger, CONFIG)
     assert made.wrong() == {"rotation/main": "kms.rotation_overdue"}  # the stand-in's first version is old
     return made

@@ -60,28 +60,20 @@ def places(tmp_path: Path, made_ledger: Path) -> Iterator[Places]:
     bench.cloud.add(MAIN)
     context = replace(
         bench.context(), environment="rehearsal", config=REHEARSAL, integrations=EVERY,
-        addresses={"gcpkms": "grpc://127.0.0.1:5", "backend": "http://127.0.0.1:7/backend"},
+        addresses={"gcpkms": "grpc://127.0.0.1:5"},
         conduct=conduct_for(REHEARSAL, "rehearsal", bench.exchanges.append),
     )  # fmt: skip
     yield Places(context, bench)
     ledger.close()
 
 
-def test_the_stand_ins_address_is_where_they_run_now(places: Places) -> None:
-    places.check(base_url="$STAND_INS/backend")
-
-    assert places.pages == ["http://127.0.0.1:7/backend/healthz within 3 s"]
-    assert places.keys == [(MAIN, {}, "grpc://127.0.0.1:5")]
-
-
-def test_a_stand_in_that_nobody_lists_is_looked_for_at_the_stand_ins_own_address(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_of_the_stand_ins_is_where_they_run_now(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPSFLOWS_STAND_INS_URL", "http://127.0.0.1:9/")
 
     places.check(base_url="$STAND_INS/other/place")
 
     assert places.pages == ["http://127.0.0.1:9/other/place/healthz within 3 s"]
+    assert places.keys == [(MAIN, {}, "grpc://127.0.0.1:5")]
 
 
 def test_a_rehearsal_reads_no_page_elsewhere(places: Places) -> None:
