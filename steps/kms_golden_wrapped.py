@@ -4,17 +4,13 @@ Whatever the canary or drift says, because what the application wrote has to be 
 may be none of its ciphertexts: it is told, and not kept. What vanishes from the folder stays kept until it is retired.
 """
 
-from collections.abc import Iterator
-from hashlib import sha256
-
-from domain.errors import BadInput
 from domain.kms_faults import FAULTS, FaultClass
 from domain.kms_names import is_full_key
 from ledger.kms_goldens import WRAPPED, NewGolden
 from steps.kms_golden_work import Work
 from steps.kms_operations import FaultSeen
 from steps.kms_question import KeyQuestion
-from vendors.gcpkms_ciphertexts import Ciphertext, known_ciphertexts, read_ciphertext
+from steps.wrapped_files import Unread, files_of
 from vendors.kms import Inventory
 
 
@@ -24,15 +20,19 @@ def take_in(work: Work, told: Inventory | None) -> None:
     key = _full_name(question, told)
     settled = {one.golden.slot for one in work.every} | question.past.retired
     refused = False
-    for file in _files(work, question.section.wrapped_keys):
-        slot = sha256(file.content).hexdigest()
+    place = question.environment, question.target, question.name
+    for file in files_of(place, question.name, question.section):
+        if isinstance(file, Unread):
+            work.fail(FaultSeen("kms.config", file.why))
+            continue
+        slot = file.slot.slot
         work.files[slot] = file.name
         # What is refused for one file for want of a right is so for each.
         if slot in settled or not key or refused or work.is_cut:
             continue
         settled.add(slot)
         # Bound to what the operators say, and to nothing of ours: the application wrapped it.
-        golden = NewGolden(key, "", WRAPPED, file.content, "", dict(question.section.context), slot)
+        golden = NewGolden(key, "", WRAPPED, file.content, "", file.context, slot)
         try:
             work.decrypt(golden)
         except FaultSeen as seen:
@@ -47,22 +47,6 @@ def _full_name(question: KeyQuestion, told: Inventory | None) -> str:
     if told is not None:
         return told.key
     return question.key if is_full_key(question.key) else ""
-
-
-def _files(work: Work, where: str) -> Iterator[Ciphertext]:
-    if not where:
-        return
-    try:
-        found = known_ciphertexts(where)
-    except BadInput:
-        work.fail(FaultSeen("kms.config", "wrapped_keys names no file that can be read here"))
-        return
-    for file in found:
-        try:
-            yield read_ciphertext(file)
-        except BadInput:
-            words = f"{file.name} of wrapped_keys cannot be read, or is larger than any wrapped key"
-            work.fail(FaultSeen("kms.config", words))
 
 
 def _unopened(seen: FaultSeen, name: str) -> FaultSeen:

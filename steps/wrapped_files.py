@@ -47,7 +47,7 @@ def wrapped_files(context: Context, provider: KmsProvider, key: str) -> Iterator
             where, place = f"kms.{target}.keys.{key_name}", (service.environment, target, key_name)
             known = _keys_of(context, provider, place, section)
             if any(is_same_key(one, key) for one in known):
-                yield from _read(place, where, section)
+                yield from files_of(place, where, section)
             elif not known and service.environment == context.environment:
                 yield Unread(where, f"its credentials, {section.credentials}, do not tell which key it is of")
 
@@ -64,7 +64,10 @@ def _keys_of(
     return frozenset({own, *seen} - {""})
 
 
-def _read(place: tuple[str, str, str], where: str, section: KmsKeySection) -> Iterator[WrappedFile | Unread]:
+def files_of(place: tuple[str, str, str], where: str, section: KmsKeySection) -> Iterator[WrappedFile | Unread]:
+    """Yield the files that one section names; `place` is its environment, target and key's name, `where` what people call it."""
+    if not section.wrapped_keys:
+        return
     try:
         files = known_ciphertexts(section.wrapped_keys)
     except (BadInput, OSError):
@@ -78,5 +81,5 @@ def _content(place: tuple[str, str, str], where: str, section: KmsKeySection, fi
     try:
         content = read_ciphertext(file).content
     except BadInput:
-        return Unread(where, f"{file.name} cannot be read here, or is larger than any wrapped key")
+        return Unread(where, f"{file.name} of wrapped_keys cannot be read here, or is larger than any wrapped key")
     return WrappedFile(Slot(*place, sha256(content).hexdigest()), file.name, content, dict(section.context))

@@ -73,7 +73,10 @@ def foreign(folder: Path) -> None:
     ("left_in", "words"),
     [
         (lambda _: None, "what kms.pay.keys.main names: wrapped_keys names no file that can be read here"),
-        (unreadable, "what kms.pay.keys.main names: huge.enc cannot be read here, or is larger than any wrapped key"),
+        (
+            unreadable,
+            "what kms.pay.keys.main names: huge.enc of wrapped_keys cannot be read here, or is larger than any wrapped key",
+        ),
         (foreign, "foreign.enc (pay, key main, prod), which no check has kept yet: the key does not open it now"),
     ],
     ids=["no file", "an unreadable file", "what the key does not open"],
