@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 
 from domain.errors import BadInput
+from domain.kms_goldens import SHOWN_SIGNS
 from domain.names import REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
 from entrypoints import configuration
@@ -19,8 +20,8 @@ from entrypoints.prefect_api import require_server
 from entrypoints.project import running_stand_ins
 from entrypoints.reconcile import Progress
 from ledger.kms_checks import find_spell
-from ledger.kms_goldens import SHOWN_SIGNS, retire_goldens
 from ledger.kms_goldens import goldens as golden_ciphertexts
+from ledger.kms_goldens import retire_goldens
 from ledger.kms_judgements import Judged, judge_spell
 from ledger.opening import Ledger
 from steps.audited_run import AuditedRun, audited_run, open_own_ledger

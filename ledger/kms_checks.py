@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, insert, select, tuple_, update
 
 from domain.kms_checks import Checked, Part, PartOutcome
+from domain.kms_history import Change, KeptCheck, Spell
 from domain.kms_standing import Answer, PartStanding, Standing, after, beginning
 from ledger import chain
 from ledger.inserting import insert_new
@@ -17,45 +17,6 @@ from ledger.opening import Ledger
 
 # Longer than the four quarters that a review looks back.
 KEPT_FOR = timedelta(days=400)
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCheck:
-    """One check as it was kept."""
-
-    at: datetime
-    run_id: str
-    checked: Checked
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """How one answer changed where a part stands: `before` is None where nobody had asked it yet."""
-
-    part: Part
-    before: PartStanding | None
-    now: PartStanding
-
-    @property
-    def went_down(self) -> bool:
-        return self.now.standing is Standing.DOWN and (self.before is None or self.before.standing is Standing.UP)
-
-    @property
-    def came_up(self) -> bool:
-        return self.before is not None and self.before.standing is Standing.DOWN and self.now.standing is Standing.UP
-
-
-@dataclass(frozen=True, slots=True)
-class Spell:
-    """A time for which a part was DOWN; `ended_at` is None while it is."""
-
-    id: int
-    environment: str
-    target: str
-    part: str
-    fault: str
-    began_at: datetime
-    ended_at: datetime | None
 
 
 def record_check(ledger: Ledger, run_id: str, checked: Checked) -> list[Change]:

@@ -5,70 +5,18 @@ The ciphertext is kept, its text only as a SHA-256: it was 32 random bytes. Of a
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from domain.errors import BadInput
+from domain.kms_goldens import MINTED, SHOWN_SIGNS, WRAPPED, Golden, NewGolden, Slot
 from ledger import chain
 from ledger.facts import GOLDEN_KEPT, GOLDEN_RETIRED, record_fact
 from ledger.inserting import insert_or_replace
 from ledger.kms_schema import KMS_GOLDEN_RETIREMENTS, KMS_GOLDEN_TRIALS, KMS_GOLDENS
 from ledger.opening import Ledger
-
-MINTED, WRAPPED = "minted", "wrapped"
-# As many digits of a wrapped key's SHA-256 as people are shown.
-SHOWN_SIGNS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class NewGolden:
-    """What is to be kept. `key` is the key's full name or ARN.
-
-    `slot` is empty where it was minted; of a wrapped key it is the SHA-256 of its file's content, in hex.
-    """
-
-    key: str
-    version: str
-    source: str
-    ciphertext: bytes = field(repr=False)
-    plaintext_sha256: str
-    context: Mapping[str, str]
-    slot: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One wrapped key of one target's key."""
-
-    environment: str
-    target: str
-    key_name: str
-    slot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Golden:
-    """One golden in force. `tried_at` and `opened_at` are None where that never was; `fault` is what the last trial came to."""
-
-    id: int
-    environment: str
-    target: str
-    key_name: str
-    key: str
-    version: str
-    source: str
-    slot: str
-    ciphertext: bytes = field(repr=False)
-    plaintext_sha256: str
-    context: Mapping[str, str]
-    kept_at: datetime
-    tried_at: datetime | None
-    opened_at: datetime | None
-    fault: str
 
 
 def keep_golden(  # noqa: PLR0917 (the parts of one row, in its order)

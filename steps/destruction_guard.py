@@ -22,13 +22,15 @@ from datetime import datetime
 from types import MappingProxyType
 
 from domain.errors import OpsError, Rejected
+from domain.kms_goldens import SHOWN_SIGNS, WRAPPED, Golden, Slot
+from domain.kms_keys import Inventory
 from domain.kms_names import is_same_key
 from domain.rotation import Wait
-from ledger.kms_goldens import SHOWN_SIGNS, WRAPPED, Golden, Slot, goldens, retired_slots
+from ledger.kms_goldens import goldens, retired_slots
 from ledger.opening import Ledger
 from steps.rotation_hands import Hands, Stop
 from steps.wrapped_files import Unread, WrappedFile
-from vendors.kms import Inventory, KmsKey, KmsProvider
+from vendors.kms import KmsKey, KmsProvider
 from vendors.kms_providers import KEY_PROVIDERS
 from vendors.rotation import Rotation
 

@@ -12,9 +12,10 @@ from types import MappingProxyType
 from domain.config import Config
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome
 from domain.kms_faults import FaultClass, Severity
+from domain.kms_history import Change
 from domain.kms_standing import Standing
 from ledger.alerts import clear_alert, open_alerts
-from ledger.kms_checks import Change, forget_all_but
+from ledger.kms_checks import forget_all_but
 from ledger.opening import Ledger
 from steps.alerting import Escalation, escalate
 from steps.context import Context

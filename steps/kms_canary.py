@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.kms_checks import Part, PartKind, faulty, not_run, passed
+from domain.kms_drift import Encrypted
+from domain.kms_keys import Inventory
 from domain.kms_names import is_full_key, is_key_id, opens_alike, shown_key, shown_version
-from steps.kms_drift import Encrypted
 from steps.kms_operations import READ, FaultSeen, Tally, ask, failed, judged_by_time, measured
 from steps.kms_question import PLAINTEXT_BYTES, KeyQuestion, OtherKey, Ring
-from vendors.kms import Inventory, KmsKey
+from vendors.kms import KmsKey
 
 # Whatever else passes: of three things that must be refused one was not looked at.
 WITHOUT_ANOTHER_KEY = "that another key does not open it is not checked: there is none to try (other_key)"
@@ -30,8 +31,8 @@ def canary_part(
     question: KeyQuestion, key: KmsKey, told: Inventory | None
 ) -> tuple[Part, Encrypted | None, Canary | None]:
     """Return how encrypting and decrypting went, which key and version encrypted (None: nothing did), and the canary that lives."""
-    name, tally = question.part(PartKind.CANARY), Tally()
-    plaintext, context = question.random(PLAINTEXT_BYTES), question.context("canary")
+    name, tally = question.known.part(PartKind.CANARY), Tally()
+    plaintext, context = question.random(PLAINTEXT_BYTES), question.known.context("canary")
     primary = told.primary if told else ""
     try:
         sealed = ask(question.asking, tally, "encrypt", lambda: key.encrypt(plaintext, context))
@@ -57,13 +58,13 @@ def canary_part(
 
 def negative_part(question: KeyQuestion, key: KmsKey, canary: Canary | None) -> Part:
     """Return whether a changed byte, another context and another key are refused, once a day; any other answer is a fault."""
-    name, tally = question.part(PartKind.NEGATIVE), Tally()
-    if not question.past.negative_is_due:
+    name, tally = question.known.part(PartKind.NEGATIVE), Tally()
+    if not question.known.past.negative_is_due:
         return not_run(name, f"done within the last day{_left_out(question)}")
     if canary is None:
         return not_run(name, "no canary lives that could be refused")
     ciphertext, context = canary.ciphertext, canary.context
-    other_context = {**context, "service": f"{question.target}-other"}
+    other_context = {**context, "service": f"{question.known.target}-other"}
     try:
         _refused(question, tally, lambda: key.decrypt(_changed(ciphertext), context), "kms.tampered_accepted")
         _refused(question, tally, lambda: key.decrypt(ciphertext, other_context), "kms.wrong_context_accepted")
@@ -75,17 +76,17 @@ def negative_part(question: KeyQuestion, key: KmsKey, canary: Canary | None) -> 
 
 def replica_part(question: KeyQuestion, ring: Ring, canary: Canary | None) -> Part:
     """Return whether every replica opens what the key encrypted."""
-    name, tally = question.part(PartKind.REPLICA), Tally()
+    name, tally = question.known.part(PartKind.REPLICA), Tally()
     if canary is None:
         return not_run(name, "no canary lives that could be opened")
-    for replica in question.section.replicas:
+    for replica in question.known.section.replicas:
         where = _region(replica)
         try:
             _require_opens(question, ring, canary, replica, tally)
         except FaultSeen as seen:
             words = ": ".join(word for word in (f"the replica in {where}", seen.detail) if word)
             return failed(name, FaultSeen(seen.fault, words), tally)
-    regions = ", ".join(_region(replica) for replica in question.section.replicas)
+    regions = ", ".join(_region(replica) for replica in question.known.section.replicas)
     return judged_by_time(passed(name, f"opened in {regions}"), tally, question.asking)
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,18 +10,18 @@ from types import MappingProxyType
 
 from domain.errors import OpsError
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome
+from domain.kms_golden_turns import names_of
+from domain.kms_history import KeptCheck
 from domain.kms_names import opens_alike
+from domain.kms_past import KeyKnown, Remembered, past_of
 from domain.kms_sections import ApplicationCanary, KmsKeySection, KmsTarget
-from domain.kms_standing import ASKED_AGAIN_AFTER, PartStanding, Standing
-from domain.verdicts import Judgement, Verdict, World
-from ledger.kms_checks import Change, KeptCheck, checks_since, last_check, standings
+from ledger.kms_checks import checks_since, last_check, standings
 from ledger.kms_goldens import first_kept, goldens, keep_golden, record_trial, retired_slots
 from steps.context import Context
 from steps.kms_doors import Door, door_of, full_name, hurried, resolved
-from steps.kms_golden_turns import names_of
 from steps.kms_key_parts import check_key, kinds_of, not_reached
 from steps.kms_operations import Asking, FaultSeen, seen_in
-from steps.kms_question import KeyChecked, KeyQuestion, OtherKey, Remembered, past_of
+from steps.kms_question import KeyChecked, KeyQuestion, OtherKey
 from steps.kms_service_parts import Application, ReadHealth, Service, application_part, health_part
 from steps.side_by_side import side_by_side
 from vendors.healthz import read_health
@@ -99,29 +99,6 @@ def look(
     return Looked(Checked(context.environment, name, parts), dict(zip(jobs, keys, strict=True)))
 
 
-def next_check_after(changes: Iterable[Change]) -> timedelta | None:
-    """Return after what time the target is asked again, None where its schedule is soon enough."""
-    return ASKED_AGAIN_AFTER if any(change.now.still_due > 0 for change in changes) else None
-
-
-def judge_check(
-    checked: Checked, changes: Sequence[Change], world: World, known: Mapping[str, PartStanding]
-) -> Judgement:
-    """Return HOLD where a part is DOWN or cannot wait, WAITING where one failed and is asked again, else GREEN.
-
-    A part that is DOWN and was not run this time is DOWN still: `known` says where each stands. A warning is shown and holds nothing
-    up. Where nothing was run, nothing is known, and that is HOLD.
-    """
-    ran = [part for part in checked.parts if part.outcome is not PartOutcome.NOT_RUN]
-    named = {part.name for part in checked.parts}
-    down = any(change.now.standing is Standing.DOWN for change in changes)
-    still = any(one.standing is Standing.DOWN for name, one in known.items() if name in named)
-    at_once = any(part.row is not None and part.row.at_once for part in checked.failed)
-    if not ran or down or still or at_once:
-        return Judgement(Verdict.HOLD, world)
-    return Judgement(Verdict.WAITING if checked.failed else Verdict.GREEN, world)
-
-
 @dataclass(frozen=True, slots=True)
 class _Check:
     context: Context
@@ -152,11 +129,13 @@ class _Check:
             return not_reached(name, seen_in(error, provider.faults), kinds_of(section))
         except FaultSeen as seen:
             return not_reached(name, seen, kinds_of(section))
-        question = KeyQuestion(
+        known = KeyKnown(
             environment=self.context.environment, target=self.name, name=name, key=door.key, section=section, at=remembered.at,
-            connect=door.connect, asking=asking, random=self.lines.random, others=self._others(name, door, remembered),
             goldens=tuple(one for one in remembered.goldens if one.key_name == name),
             planned=self.planned.get(name, frozenset()), past=past_of(remembered, name),
+        )  # fmt: skip
+        question = KeyQuestion(
+            known, connect=door.connect, asking=asking, random=self.lines.random, others=self._others(name, door, remembered),
             names_versions=provider.names_versions,
         )  # fmt: skip
         return check_key(question)

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from domain.errors import BadInput
+from domain.kms_goldens import MINTED
 from domain.kms_names import is_full_key
+from domain.kms_past import Remembered
 from domain.kms_sections import AT_STAND_INS, KmsKeySection, resolved_at
 from domain.names import Target
-from ledger.kms_goldens import MINTED
 from steps.conduct import stand_ins_url
 from steps.context import Context
 from steps.kms_operations import FaultSeen
-from steps.kms_question import Remembered
 from vendors.capabilities import checked_values
 from vendors.http import Conduct
 from vendors.kms import KmsKey, KmsProvider

@@ -9,13 +9,13 @@ import hmac
 from hashlib import sha256
 
 from domain.kms_budget import MINTED_A_RUN
+from domain.kms_drift import Encrypted
+from domain.kms_goldens import MINTED, NewGolden
+from domain.kms_keys import Inventory, KeyVersionFacts, VersionState
 from domain.kms_names import is_same_key, shown_version
-from ledger.kms_goldens import MINTED, NewGolden
-from steps.kms_drift import Encrypted
 from steps.kms_golden_work import Work
 from steps.kms_operations import FaultSeen, ask
 from steps.kms_question import PLAINTEXT_BYTES, KeyQuestion
-from vendors.kms import Inventory, KeyVersionFacts, VersionState
 
 # A version that the description calls enabled may be switched off a moment later; the next run reads it again.
 _SWITCHED_OFF = frozenset({"kms.version_disabled", "kms.version_scheduled", "kms.version_destroyed"})
@@ -31,7 +31,7 @@ def mint(work: Work, chosen: Encrypted, told: Inventory | None) -> None:
 
 
 def _is_without(question: KeyQuestion, chosen: Encrypted) -> bool:
-    minted = (one for one in question.goldens if one.source == MINTED and one.version == chosen.version)
+    minted = (one for one in question.known.goldens if one.source == MINTED and one.version == chosen.version)
     return bool(chosen.version) and not any(is_same_key(one.key, chosen.key) for one in minted)
 
 
@@ -39,7 +39,9 @@ def _earlier(question: KeyQuestion, chosen: Encrypted, told: Inventory | None) -
     """Return the enabled versions beside the chosen one that were there at the first check and never had a golden."""
     if told is None or not question.names_versions or not is_same_key(told.key, chosen.key):
         return []
-    first = {version: at for (key, version), at in question.past.first_kept.items() if is_same_key(key, chosen.key)}
+    first = {
+        version: at for (key, version), at in question.known.past.first_kept.items() if is_same_key(key, chosen.key)
+    }
     began = min(first.values(), default=None)
     return [
         one for one in told.versions
@@ -51,7 +53,7 @@ def _earlier(question: KeyQuestion, chosen: Encrypted, told: Inventory | None) -
 def _mint(work: Work, wanted: Encrypted, named: str) -> None:
     """Make a golden of that key and version; `named` is the version where it is not the one that encrypts by itself."""
     asking, tally = work.question.asking, work.tally
-    plaintext, context = work.question.random(PLAINTEXT_BYTES), work.question.context("golden")
+    plaintext, context = work.question.random(PLAINTEXT_BYTES), work.question.known.context("golden")
     try:
         key = work.open_key(wanted.key)
         sealed = ask(asking, tally, "encrypt", lambda: key.encrypt(plaintext, context, named))

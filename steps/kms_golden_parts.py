@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable
 
 from domain.kms_budget import GOLDENS_A_RUN
 from domain.kms_checks import Part, PartKind, not_run, passed
+from domain.kms_drift import Encrypted
 from domain.kms_faults import FAULTS, FaultClass, Severity
-from steps.kms_drift import Encrypted
+from domain.kms_golden_turns import Held, held, too_many, turns
+from domain.kms_keys import Inventory
 from steps.kms_golden_minting import mint
-from steps.kms_golden_turns import Held, held, too_many, turns
 from steps.kms_golden_work import Work
 from steps.kms_golden_wrapped import take_in
 from steps.kms_operations import FaultSeen, failed, judged_by_time
 from steps.kms_question import KeyChecked, KeyQuestion, Trial
-from vendors.kms import Inventory, KmsKey
+from vendors.kms import KmsKey
 
 _URGENCY = (Severity.PAGE, Severity.TICKET, Severity.WARN)
 
@@ -26,7 +27,7 @@ def check_goldens(
     A golden that is found lost has all the others tried at once. What fails for another reason (a right, the network) says nothing
     of a ciphertext: another one has its turn, unless nothing answers at all, which leaves the rest to the next run.
     """
-    work = Work(question, open_key, [held(one) for one in question.goldens])
+    work = Work(question, open_key, [held(one) for one in question.known.goldens])
     if chosen is not None:
         mint(work, chosen, told)
     take_in(work, told)
@@ -62,7 +63,7 @@ def _finds_a_loss(work: Work, wanted: Iterable[Held], most: int) -> bool:
 
 
 def _judged(work: Work) -> Part:
-    name = work.question.part(PartKind.GOLDEN)
+    name = work.question.known.part(PartKind.GOLDEN)
     troubles = work.troubles + [FaultSeen("kms.config", words) for words in [too_many(len(work.every))] if words]
     if troubles:
         return failed(name, min(troubles, key=_place), work.tally)

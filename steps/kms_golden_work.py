@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from domain.kms_faults import FAULTS, FaultClass
+from domain.kms_golden_turns import Held
+from domain.kms_goldens import MINTED, SHOWN_SIGNS, WRAPPED, NewGolden
+from domain.kms_keys import Unsealed
 from domain.kms_names import shown_version
-from ledger.kms_goldens import MINTED, SHOWN_SIGNS, WRAPPED, NewGolden
-from steps.kms_golden_turns import Held
 from steps.kms_operations import FaultSeen, Tally, ask
 from steps.kms_question import KeyQuestion, Trial
-from vendors.kms import KmsKey, Unsealed
+from vendors.kms import KmsKey
 
 # Every golden that this run adds is newer than any in the ledger.
 _ADDED = 1 << 62

@@ -5,23 +5,23 @@ may be none of its ciphertexts: it is told, and not kept. What vanishes from the
 """
 
 from domain.kms_faults import FAULTS, FaultClass
+from domain.kms_goldens import WRAPPED, NewGolden
+from domain.kms_keys import Inventory
 from domain.kms_names import is_full_key
-from ledger.kms_goldens import WRAPPED, NewGolden
 from steps.kms_golden_work import Work
 from steps.kms_operations import FaultSeen
 from steps.kms_question import KeyQuestion
 from steps.wrapped_files import Unread, files_of
-from vendors.kms import Inventory
 
 
 def take_in(work: Work, told: Inventory | None) -> None:
     """Open and keep each file that the section names and that is neither kept nor retired."""
     question = work.question
     key = _full_name(question, told)
-    settled = {one.golden.slot for one in work.every} | question.past.retired
+    settled = {one.golden.slot for one in work.every} | question.known.past.retired
     refused = False
-    place = question.environment, question.target, question.name
-    for file in files_of(place, question.name, question.section):
+    place = question.known.environment, question.known.target, question.known.name
+    for file in files_of(place, question.known.name, question.known.section):
         if isinstance(file, Unread):
             work.fail(FaultSeen("kms.config", file.why))
             continue
@@ -46,7 +46,7 @@ def _full_name(question: KeyQuestion, told: Inventory | None) -> str:
     """Return the key's full name, empty where an alias or id is all that is known of it."""
     if told is not None:
         return told.key
-    return question.key if is_full_key(question.key) else ""
+    return question.known.key if is_full_key(question.known.key) else ""
 
 
 def _unopened(seen: FaultSeen, name: str) -> FaultSeen:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from domain.kms_checks import Checked, PartOutcome, worst
+from domain.kms_history import Change
 from domain.kms_standing import PartStanding, Standing
-from ledger.kms_checks import Change
 
 
 def headline(checked: Checked, changes: Collection[Change], standing: Mapping[str, PartStanding]) -> str:

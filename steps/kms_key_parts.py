@@ -5,14 +5,15 @@ from dataclasses import replace
 
 from domain.errors import OpsError
 from domain.kms_checks import Part, PartKind, faulty, not_run, part_name
+from domain.kms_drift import DRIFTED, Encrypted, drift_part
+from domain.kms_keys import Inventory
 from domain.kms_sections import KmsKeySection
+from domain.kms_version_parts import rotation_part, versions_part
 from steps.kms_canary import Canary, canary_part, negative_part, replica_part
-from steps.kms_drift import DRIFTED, Encrypted, drift_part
 from steps.kms_golden_parts import check_goldens
 from steps.kms_operations import READ, FaultSeen, Tally, ask, failed, measured, seen_in
 from steps.kms_question import KeyChecked, KeyQuestion, Ring
-from steps.kms_version_parts import rotation_part, versions_part
-from vendors.kms import Inventory, KmsKey
+from vendors.kms import KmsKey
 
 _KINDS = (
     PartKind.VERSIONS, PartKind.ROTATION, PartKind.CANARY, PartKind.DRIFT, PartKind.GOLDEN, PartKind.NEGATIVE,
@@ -42,10 +43,10 @@ def kinds_of(section: KmsKeySection) -> tuple[PartKind, ...]:
 
 def _checked(question: KeyQuestion, ring: Ring) -> KeyChecked:
     try:
-        key = ring.key(question.key)
+        key = ring.key(question.known.key)
     except OpsError as error:
         seen = seen_in(error, question.asking.faults)
-        return not_reached(question.name, seen, kinds_of(question.section))
+        return not_reached(question.known.name, seen, kinds_of(question.known.section))
     told, versions, rotation = _description(question, key)
     canary_seen, encrypted, canary = canary_part(question, key, told)
     for name in {told.key if told else "", encrypted.key if encrypted else ""} - {""}:
@@ -63,20 +64,20 @@ def _description(question: KeyQuestion, key: KmsKey) -> tuple[Inventory | None, 
     try:
         told = ask(question.asking, tally, READ, key.inventory)
     except FaultSeen as seen:
-        rotation = not_run(question.part(PartKind.ROTATION), "the key's description could not be read")
-        return None, failed(question.part(PartKind.VERSIONS), seen, tally), rotation
-    return told, measured(versions_part(question, told), tally), rotation_part(question, told)
+        rotation = not_run(question.known.part(PartKind.ROTATION), "the key's description could not be read")
+        return None, failed(question.known.part(PartKind.VERSIONS), seen, tally), rotation
+    return told, measured(versions_part(question.known, told), tally), rotation_part(question.known, told)
 
 
 def _drift(question: KeyQuestion, encrypted: Encrypted | None, told: Inventory | None) -> Part:
     if encrypted is None:
-        return not_run(question.part(PartKind.DRIFT), "nothing was encrypted, so nothing says with what")
-    return drift_part(question, encrypted, told)
+        return not_run(question.known.part(PartKind.DRIFT), "nothing was encrypted, so nothing says with what")
+    return drift_part(question.known, encrypted, told)
 
 
 def _daily(question: KeyQuestion, ring: Ring, key: KmsKey, canary: Canary | None) -> list[Part]:
     negative = negative_part(question, key, canary)
-    return [negative, replica_part(question, ring, canary)] if question.section.replicas else [negative]
+    return [negative, replica_part(question, ring, canary)] if question.known.section.replicas else [negative]
 
 
 def _opening(question: KeyQuestion, ring: Ring) -> Callable[[str], KmsKey]:

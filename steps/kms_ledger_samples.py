@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 
 from domain.kms_budget import daily_bound
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
+from domain.kms_drift import DRIFTED
 from domain.kms_faults import Severity
+from domain.kms_goldens import Golden
+from domain.kms_history import KeptCheck
 from domain.kms_names import shown_version
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN, PartStanding, Standing
-from ledger.kms_checks import KeptCheck, checks_since, fault_counts, last_check, standings
-from ledger.kms_goldens import Golden, goldens
+from ledger.kms_checks import checks_since, fault_counts, last_check, standings
+from ledger.kms_goldens import goldens
 from ledger.opening import Ledger
 from steps.kms_families import Sample
 from steps.kms_thresholds import P95_OF, quantile_of
@@ -25,8 +28,6 @@ from steps.kms_thresholds import P95_OF, quantile_of
 WINDOW = timedelta(hours=24)
 QUANTILES = {"0.5": 0.5, "0.95": 0.95, "1": 1.0}
 DESTROY_AT = "destroy_at/"
-# What steps/kms_drift.py finds against the pinned keys. A description that disagrees for some hours is none of it.
-DRIFTED = frozenset({"kms.key_drift", "kms.version_drift"})
 
 
 @dataclass(frozen=True, slots=True)

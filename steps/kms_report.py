@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from domain.kms_budget import daily_bound
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome, worst
+from domain.kms_goldens import MINTED, Golden
+from domain.kms_history import Change, KeptCheck
 from domain.kms_names import shown_key, shown_version
 from domain.kms_standing import PartStanding, Standing
+from domain.kms_version_parts import countdown
 from domain.verdicts import Judgement
-from ledger.kms_checks import Change, KeptCheck, checks_since, standings
-from ledger.kms_goldens import MINTED, Golden, goldens
+from ledger.kms_checks import checks_since, standings
+from ledger.kms_goldens import goldens
 from ledger.opening import Ledger
-from steps.kms_version_parts import countdown
 
 _DAY = timedelta(days=1)
 _DESTROY_AT = "destroy_at/"

@@ -13,16 +13,17 @@ from domain.config import Config
 from domain.errors import BadInput
 from domain.kms_budget import daily_bound
 from domain.kms_checks import Part, PartKind, PartOutcome, part_name
+from domain.kms_history import KeptCheck, Spell
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import ANSWERS
+from domain.kms_version_parts import ROTATION_GRACE
 from domain.quarters import Quarter
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import Window
-from ledger.kms_checks import KeptCheck, Spell, checks_since, first_checked_at, last_check, spells_since
+from ledger.kms_checks import checks_since, first_checked_at, last_check, spells_since
 from ledger.kms_judgements import Judged, SpellJudgement, judgements
 from ledger.opening import Ledger
 from steps.kms_thresholds import STALE_AFTER, Latency, Threshold, latencies, thresholds
-from steps.kms_version_parts import ROTATION_GRACE
 
 CHECKED_EVERY = timedelta(minutes=30)
 NEAR_POLICY = timedelta(days=30)

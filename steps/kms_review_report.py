@@ -5,9 +5,9 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from domain.kms_faults import FAULTS
+from domain.kms_history import Spell
 from domain.verdicts import Judgement
 from domain.windows import Window
-from ledger.kms_checks import Spell
 from steps.kms_review import JUDGED_WITHIN, NEAR_POLICY, KeyAge, Review, TargetReview
 from steps.kms_status import NOT_JUDGED, judged_words
 

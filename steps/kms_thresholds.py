@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil, floor
 
+from domain.kms_history import KeptCheck, Spell
 from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN
 from domain.windows import Window
-from ledger.kms_checks import KeptCheck, Spell
 
 # The rules' own (deployments/prometheus/kms.yml, which a test reads). Without a passing check for longer, KMSCanaryStale fires.
 STALE_AFTER = timedelta(minutes=70)

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC
 
 from domain.kms_checks import PartKind
+from domain.kms_history import Spell
 from domain.reconciliation import Overlay
 from domain.windows import Window
-from ledger.kms_checks import Spell, spells_since
+from ledger.kms_checks import spells_since
 from ledger.rotation_rows import rotation_spans
 from ledger.verifications import failing_spans
 from steps.context import Context

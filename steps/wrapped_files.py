@@ -6,10 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from domain.errors import BadInput
+from domain.kms_goldens import Slot
 from domain.kms_names import is_same_key
 from domain.kms_sections import KmsKeySection
 from domain.names import Target
-from ledger.kms_goldens import Slot, goldens
+from ledger.kms_goldens import goldens
 from steps.context import Context
 from steps.kms_planned import key_of
 from vendors.gcpkms_ciphertexts import known_ciphertexts, read_ciphertext

@@ -16,14 +16,16 @@ from blocks.store import values_with_manage
 from domain.config import Config
 from domain.errors import BadInput
 from domain.kms_checks import Checked, PartKind, faulty
+from domain.kms_history import Change
+from domain.kms_judging import judge_check, next_check_after
 from domain.kms_sections import KmsTarget
 from domain.names import Target
 from domain.verdicts import EXIT_CODE, Judgement, Verdict, World
-from ledger.kms_checks import Change, record_check, standings
+from ledger.kms_checks import record_check, standings
 from steps.audited_run import AuditedRun
 from steps.context import Context
 from steps.kms_alerting import tell
-from steps.kms_checking import check_target, judge_check, next_check_after
+from steps.kms_checking import check_target
 from steps.kms_headline import headline
 from steps.kms_log_lines import shown_lines
 from steps.kms_planned import planned_versions

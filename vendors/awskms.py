@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from domain.errors import BadInput, OpsError, Rejected
 from domain.exchanges import Effect
+from domain.kms_keys import Inventory, Sealed, Unsealed
 from vendors.aws import REGION, AwsLine, access_key
 from vendors.awskms_signatures import FAULTS, INVENTORY_DENIED, ROTATIONS_UNTOLD, SIGNATURES, SYSTEM
 from vendors.awskms_versions import inventory_of
 from vendors.fields import NOTHING_SENT
 from vendors.http import Conduct, network_failure
-from vendors.kms import Inventory, KmsProvider, Sealed, Unsealed
+from vendors.kms import KmsProvider
 from vendors.object_stores import conduct_towards
 
 # AWS's most for one page. A key that is rotated every day fills one in three years.

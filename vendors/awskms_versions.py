@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from vendors.kms import Inventory, KeyVersionFacts, VersionState
+from domain.kms_keys import Inventory, KeyVersionFacts, VersionState
 
 # A state that is not here is OTHER: `Unavailable` (a key store that is not connected), and what AWS may add.
 _STATES: Mapping[str, VersionState] = MappingProxyType(

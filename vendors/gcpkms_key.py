@@ -15,11 +15,12 @@ from typing import NoReturn, TypeVar
 from domain.diagnosis import NETWORK, Symptom, error_of
 from domain.errors import BadInput, NotYet, Rejected, Unavailable
 from domain.exchanges import Effect
+from domain.kms_keys import Inventory, KeyVersionFacts, Sealed, Unsealed, VersionState
 from vendors.gcpkms_payloads import corrupted, decrypted, encrypted, to_decrypt, to_encrypt
 from vendors.gcpkms_signatures import SYMPTOMS
 from vendors.gcpkms_versions import KEY_NAME, KeyVersion, KeyVersions, connect_versions
 from vendors.http import Conduct
-from vendors.kms import Inventory, KeyVersionFacts, KmsProvider, Sealed, Unsealed, VersionState
+from vendors.kms import KmsProvider
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from domain.kms_checks import Checked, Part, PartOutcome, faulty, not_run, passed
+from domain.kms_history import Change
 from domain.kms_standing import Standing
 from ledger.kms_checks import (
     KEPT_FOR,
-    Change,
     answers_due,
     checks_since,
     fault_counts,

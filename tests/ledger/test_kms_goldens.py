@@ -10,20 +10,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import BadInput
+from domain.kms_goldens import MINTED, WRAPPED, Golden, NewGolden, Slot
 from ledger.auditing import Where, verify_audit
-from ledger.kms_goldens import (
-    MINTED,
-    WRAPPED,
-    Golden,
-    NewGolden,
-    Slot,
-    first_kept,
-    goldens,
-    keep_golden,
-    record_trial,
-    retire_goldens,
-    retired_slots,
-)
+from ledger.kms_goldens import first_kept, goldens, keep_golden, record_trial, retire_goldens, retired_slots
 from ledger.opening import Ledger
 from tests.ledger.tampering import tamper
 

@@ -10,10 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select
 
+from domain.kms_goldens import MINTED, NewGolden
 from domain.verdicts import Verdict
 from domain.windows import Month
 from ledger.auditing import verify_audit
-from ledger.kms_goldens import MINTED, NewGolden, keep_golden
+from ledger.kms_goldens import keep_golden
 from ledger.migrating import _name_ledger, alembic_config
 from ledger.opening import Ledger, _checked, _engine, _is_sqlite, _private_file, open_ledger, schema_version
 from ledger.reconciliations import record_revision

@@ -12,12 +12,13 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import OpsError, Rejected
+from domain.kms_keys import VersionState
 from tests.peers.test_aws_peers import client
 from vendors.aws import AccessKey
 from vendors.awskms import PROVIDER_AWS
 from vendors.hosts import HostRule
 from vendors.http import Conduct
-from vendors.kms import KmsKey, VersionState
+from vendors.kms import KmsKey
 
 KEY = AccessKey("AKIA" + "T" * 16, "s" * 40)
 CONTEXT = {"environment": "prod", "service": "ledger"}

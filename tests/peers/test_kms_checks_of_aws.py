@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from domain.kms_checks import Part
+from domain.kms_judging import judge_check
 from domain.kms_standing import Standing
 from domain.verdicts import Verdict, World
 from ledger.opening import Ledger, open_ledger
-from steps.kms_checking import judge_check
 from tests.peers.test_aws_peers import client
 from tests.steps.kms_clouds import CheckedService, configured
 from tests.stores.loopback import Asked, Loopback, Told, serving

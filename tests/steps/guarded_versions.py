@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from domain.kms_goldens import MINTED, WRAPPED, NewGolden
 from domain.kms_sections import KmsTarget
-from ledger.kms_goldens import MINTED, WRAPPED, NewGolden, keep_golden, retire_goldens
+from ledger.kms_goldens import keep_golden, retire_goldens
 from steps.rotation_hands import Hands
 from tests.steps.rotation_lives import Stage
 

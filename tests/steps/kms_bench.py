@@ -10,18 +10,21 @@ from pydantic import TypeAdapter
 
 from domain.config import Config
 from domain.kms_checks import Checked, Part, PartOutcome
+from domain.kms_golden_turns import names_of
+from domain.kms_goldens import Golden, NewGolden
+from domain.kms_history import Change, KeptCheck
+from domain.kms_judging import judge_check, next_check_after
+from domain.kms_past import Remembered
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import Answer, PartStanding, after, beginning
 from domain.verdicts import Judgement, World
-from ledger.kms_checks import Change, KeptCheck, record_check, standings
-from ledger.kms_goldens import Golden, NewGolden
+from ledger.kms_checks import record_check, standings
 from ledger.opening import Ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for
 from steps.context import Context
-from steps.kms_checking import Lines, check_target, judge_check, look, next_check_after
-from steps.kms_golden_turns import names_of
-from steps.kms_question import KeyChecked, Remembered
+from steps.kms_checking import Lines, check_target, look
+from steps.kms_question import KeyChecked
 from steps.probing import Pace
 from tests.steps.kms_doubles import BEGAN, MAIN, Cloud, Service
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from domain.config import Config, parse_config
 from domain.kms_checks import Checked, PartOutcome
+from domain.kms_history import Change
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import PartStanding
-from ledger.kms_checks import Change, record_check, standings
+from ledger.kms_checks import record_check, standings
 from ledger.opening import Ledger
 from steps.clock import Clock
 from steps.conduct import conduct_for

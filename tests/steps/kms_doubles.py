@@ -8,9 +8,10 @@ from random import Random
 
 from domain.errors import OpsError, Rejected, Unavailable
 from domain.kms_faults import FAULTS
+from domain.kms_keys import Inventory, KeyVersionFacts, Sealed, Unsealed, VersionState
 from vendors.healthz import Reading
 from vendors.http import Conduct
-from vendors.kms import Inventory, KeyVersionFacts, KmsProvider, Sealed, Unsealed, VersionState
+from vendors.kms import KmsProvider
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 MAIN = "projects/p/locations/global/keyRings/r/cryptoKeys/main"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from domain.kms_faults import FAULTS
+from domain.kms_judging import judge_check
 from domain.kms_standing import Standing
 from domain.verdicts import Verdict, World
 from ledger.kms_checks import spells_since
 from ledger.opening import Ledger, open_ledger
 from steps.conduct import STAND_INS_URL
-from steps.kms_checking import judge_check
 from tests.conftest import StandIns
 from tests.steps.kms_clouds import CheckedService, configured, service_at
 

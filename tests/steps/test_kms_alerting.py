@@ -10,9 +10,10 @@ import pytest
 from domain.config import Config
 from domain.kms_checks import Checked, Part, faulty, not_run, passed
 from domain.kms_faults import FAULTS
+from domain.kms_history import Change
 from domain.kms_standing import Answer, PartStanding, after, beginning
 from ledger.alerts import open_alerts, raise_alert
-from ledger.kms_checks import Change, record_check, spells_since
+from ledger.kms_checks import record_check, spells_since
 from ledger.opening import open_ledger
 from steps.kms_alerting import Telling, put_away_targets_gone, runbook_of, telling
 from steps.kms_headline import headline

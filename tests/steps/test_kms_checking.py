@@ -12,16 +12,16 @@ import pytest
 from domain.errors import OpsError
 from domain.kms_checks import Part, PartOutcome
 from domain.kms_faults import FAULTS, FaultClass
+from domain.kms_judging import judge_check, next_check_after
+from domain.kms_keys import VersionState
 from domain.kms_standing import Standing
 from domain.verdicts import Verdict, World
 from ledger.kms_checks import standings
 from ledger.kms_goldens import goldens, retire_goldens
 from ledger.opening import Ledger, open_ledger
 from steps.kms_canary import WITHOUT_ANOTHER_KEY
-from steps.kms_checking import judge_check, next_check_after
 from tests.steps.kms_bench import HALF_HOUR, TARGET, Bench, key_of, section_of
 from tests.steps.kms_doubles import MAIN, OTHER, Cloud, CloudKey, Service, reading, refused, unavailable
-from vendors.kms import VersionState
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from domain.kms_budget import DAILY_BUDGET, GOLDENS_OPENED_DAILY, MINTED_A_RUN, RUNS_A_DAY, daily_bound
 from domain.kms_checks import PartOutcome
+from domain.kms_goldens import WRAPPED
+from domain.kms_keys import VersionState
 from domain.verdicts import Verdict
-from ledger.kms_goldens import WRAPPED
 from ledger.opening import Ledger, open_ledger
 from tests.steps.kms_bench import HALF_HOUR, MemoryBench, section_of
 from tests.steps.kms_doubles import BEGAN, MAIN, OTHER, Cloud, CloudKey, refused, unavailable
-from vendors.kms import VersionState
 
 DAY = timedelta(days=1)
 

@@ -10,13 +10,12 @@ import pytest
 
 from domain.kms_budget import DAILY_BUDGET, daily_bound
 from domain.kms_checks import PartOutcome
+from domain.kms_keys import VersionState
 from ledger.opening import open_ledger
-from steps import kms_drift, kms_ledger_samples
 from steps.kms_families import FAMILIES, Sample
 from steps.kms_ledger_samples import ledger_samples
 from tests.steps.kms_bench import HALF_HOUR, TARGET, Bench, section_of
 from tests.steps.kms_doubles import MAIN, OTHER, Cloud
-from vendors.kms import VersionState
 
 # Served by the scrape itself, and not from the ledger.
 _ELSEWHERE = {
@@ -55,10 +54,6 @@ def test_after_a_day_of_checks_every_metric_of_the_ledger_has_a_value(bench: Ben
     assert {one.name for one in samples} == {row.name for row in FAMILIES} - _ELSEWHERE
     widths = {row.name: len(row.all_labels) for row in FAMILIES}
     assert [one for one in samples if len(one.labels) != widths[one.name]] == []
-
-
-def test_drift_is_the_same_here_as_in_the_check() -> None:
-    assert kms_ledger_samples.DRIFTED == kms_drift.DRIFTED
 
 
 def test_the_version_that_encrypted_its_age_and_what_waits_to_be_destroyed_are_told(bench: Bench) -> None:

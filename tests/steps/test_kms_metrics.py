@@ -18,9 +18,10 @@ from pydantic import TypeAdapter
 
 from domain.errors import Unavailable
 from domain.kms_checks import Checked, Part, PartOutcome, faulty, not_run, passed
+from domain.kms_goldens import MINTED, WRAPPED, NewGolden
 from domain.kms_sections import KmsTarget
 from ledger.kms_checks import record_check
-from ledger.kms_goldens import MINTED, WRAPPED, NewGolden, goldens, keep_golden, record_trial
+from ledger.kms_goldens import goldens, keep_golden, record_trial
 from ledger.opening import Ledger, open_ledger
 from steps.kms_families import FAMILIES
 from steps.kms_metrics import KmsMetrics

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from domain.kms_judging import judge_check
+from domain.kms_keys import VersionState
 from domain.verdicts import World
 from ledger.opening import Ledger, open_ledger
-from steps.kms_checking import judge_check
 from steps.kms_report import kms_report
 from tests.steps.kms_bench import Bench
 from tests.steps.kms_doubles import MAIN, Cloud, reading
-from vendors.kms import VersionState
 
 
 @pytest.fixture

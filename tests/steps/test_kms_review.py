@@ -11,10 +11,11 @@ import pytest
 from domain.config import Config
 from domain.errors import BadInput
 from domain.kms_checks import Checked, Part, faulty, passed
+from domain.kms_history import Spell
 from domain.quarters import Quarter
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import Window
-from ledger.kms_checks import Spell, record_check
+from ledger.kms_checks import record_check
 from ledger.kms_judgements import Judged, judge_spell
 from ledger.opening import Ledger, open_ledger
 from steps.kms_review import Review, due_slots, kept_from_paging, reviewed, spans_without, verdict_of

@@ -9,15 +9,15 @@ from typing import TypeVar
 
 import pytest
 
+from domain.kms_judging import judge_check
+from domain.kms_keys import VersionState
 from domain.kms_standing import Standing
 from domain.verdicts import Verdict, World
 from ledger.kms_checks import spells_since
 from ledger.opening import Ledger, open_ledger
-from steps.kms_checking import judge_check
 from tests.steps.kms_bench import Bench, MemoryBench, key_of, section_of
 from tests.steps.kms_doubles import BEGAN, MAIN, OTHER, Cloud, reading
 from vendors.healthz import Reading
-from vendors.kms import VersionState
 
 B = TypeVar("B", bound=Bench)
 RUNS = 1000

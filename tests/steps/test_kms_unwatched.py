@@ -10,9 +10,10 @@ from sqlalchemy import update
 
 from domain.config import Config
 from domain.kms_checks import Checked, passed
+from domain.kms_history import Change
 from ledger.alerts import open_alerts
 from ledger.due import upcoming
-from ledger.kms_checks import Change, record_check
+from ledger.kms_checks import record_check
 from ledger.kms_schema import KMS_CHECKS
 from ledger.opening import Ledger
 from steps.kms_alerting import tell

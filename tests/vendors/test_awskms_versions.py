@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from domain.kms_keys import KeyVersionFacts, VersionState
 from vendors.awskms_versions import inventory_of
-from vendors.kms import KeyVersionFacts, VersionState
 
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 MADE = datetime(2025, 1, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from domain.diagnosis import FALLBACK, NETWORK
 from domain.errors import BadInput, NotYet, OpsError, Rejected, Unavailable
 from domain.exchanges import Effect
 from domain.kms_faults import FAULTS
+from domain.kms_keys import VersionState
 from tests.conftest import StandIns
 from tests.vendors.google_cloud import GRPC, REST, GoogleCloud, cloud_of
 from vendors.dialing import closed_port
@@ -25,7 +26,7 @@ from vendors.gcpkms_versions import KeyVersions
 from vendors.google import GoogleLine, crc32c
 from vendors.hosts import HostRule
 from vendors.http import Conduct
-from vendors.kms import KmsKey, VersionState
+from vendors.kms import KmsKey
 from vendors.kms_providers import KEY_PROVIDERS
 
 TEXT = b"thirty-two bytes of the tests..."

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from domain.kms_budget import GOLDENS_OPENED_DAILY, RUNS_A_DAY
 from domain.kms_faults import FAULTS, FaultClass
+from domain.kms_goldens import MINTED, Golden, NewGolden
 from domain.kms_names import is_same_key
-from ledger.kms_goldens import MINTED, Golden, NewGolden
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from domain.kms_checks import Part, PartKind, faulty, not_run, passed
 from domain.kms_faults import FAULTS
+from domain.kms_keys import Inventory, KeyVersionFacts, VersionState
 from domain.kms_names import is_same_key, shown_version
-from steps.kms_question import KeyQuestion
-from vendors.kms import Inventory, KeyVersionFacts, VersionState
+from domain.kms_past import KeyKnown
 
 # Providers rotate some hours after the moment that they name.
 ROTATION_GRACE = timedelta(days=1)
@@ -20,34 +20,34 @@ _FAULT_OF_STATE = {
 }
 
 
-def versions_part(question: KeyQuestion, told: Inventory) -> Part:
+def versions_part(known: KeyKnown, told: Inventory) -> Part:
     """Return whether the version that encrypts and every version that a golden ciphertext needs can be used.
 
     A wrapped key whose version is not known holds no version here: the moment its version is off it does not open any more, which is
     seen within a day, and a destruction leaves a month to go back.
     """
-    name = question.part(PartKind.VERSIONS)
-    needed = {one.version for one in question.goldens if one.version and is_same_key(one.key, told.key)}
+    name = known.part(PartKind.VERSIONS)
+    needed = {one.version for one in known.goldens if one.version and is_same_key(one.key, told.key)}
     if not told.primary:
-        part = faulty(name, "kms.no_primary", _in_words(question, told, needed))
+        part = faulty(name, "kms.no_primary", _in_words(known, told, needed))
     else:
-        found = [_off(name, version, question.at) for version in told.versions if version.id in {told.primary, *needed}]
-        part = _first([one for one in found if one]) or passed(name, _in_words(question, told, needed))
+        found = [_off(name, version, known.at) for version in told.versions if version.id in {told.primary, *needed}]
+        part = _first([one for one in found if one]) or passed(name, _in_words(known, told, needed))
     return replace(part, facts=dict(_facts(told)))
 
 
-def rotation_part(question: KeyQuestion, told: Inventory) -> Part:
+def rotation_part(known: KeyKnown, told: Inventory) -> Part:
     """Return whether the version in use is younger than the policy says, and its material lasts."""
-    at = question.at
+    at = known.at
     version = next((one for one in told.versions if one.id == told.primary), None)
-    facts = {"policy_days": f"{question.section.rotation_days:g}"}
+    facts = {"policy_days": f"{known.section.rotation_days:g}"}
     if told.rotates_at:
         facts["rotates_at"] = told.rotates_at.isoformat()
     if version and version.created_at:
         facts["age_days"] = f"{_days(at - version.created_at):.2f}"
     if version and version.expires_at:
         facts["expires_at"] = version.expires_at.isoformat()
-    return replace(_judged_by_age(question, told, version), facts=facts)
+    return replace(_judged_by_age(known, told, version), facts=facts)
 
 
 def countdown(destroy_at: datetime, at: datetime) -> str:
@@ -62,8 +62,8 @@ def countdown(destroy_at: datetime, at: datetime) -> str:
     return f"in {words} ({moment})"
 
 
-def _judged_by_age(question: KeyQuestion, told: Inventory, version: KeyVersionFacts | None) -> Part:
-    name, at, policy = question.part(PartKind.ROTATION), question.at, question.section.rotation_days
+def _judged_by_age(known: KeyKnown, told: Inventory, version: KeyVersionFacts | None) -> Part:
+    name, at, policy = known.part(PartKind.ROTATION), known.at, known.section.rotation_days
     if version is None:
         return not_run(name, "no version is in use, so there is none to be too old")
     shown = shown_version(version.id)
@@ -113,12 +113,12 @@ def _facts(told: Inventory) -> Iterator[tuple[str, str]]:
             yield f"destroy_at/{shown_version(version.id)}", version.destroy_at.isoformat()
 
 
-def _in_words(question: KeyQuestion, told: Inventory, needed: Collection[str]) -> str:
+def _in_words(known: KeyKnown, told: Inventory, needed: Collection[str]) -> str:
     usable = sum(version.state is VersionState.ENABLED for version in told.versions)
     primary = f"version {shown_version(told.primary)} is primary" if told.primary else "none is primary"
     words = [f"{primary}, {usable} of {_count(len(told.versions), 'version')} enabled"]
     others = [one for one in told.versions if one.id != told.primary]
-    words += [off for one in others if (off := _off_in_words(question, told, one))]
+    words += [off for one in others if (off := _off_in_words(known, told, one))]
     unlisted = sorted(shown_version(one) for one in set(needed) - {version.id for version in told.versions})
     words += (
         [f"not listed by the provider, though golden ciphertexts need it: {', '.join(unlisted)}"] if unlisted else []
@@ -126,13 +126,13 @@ def _in_words(question: KeyQuestion, told: Inventory, needed: Collection[str]) -
     return "; ".join(words)
 
 
-def _off_in_words(question: KeyQuestion, told: Inventory, version: KeyVersionFacts) -> str:
+def _off_in_words(known: KeyKnown, told: Inventory, version: KeyVersionFacts) -> str:
     """Return what is not known or not needed of a version that is switched off; empty for one that is on, or is gone already."""
     if version.state not in _OFF_WORDS:
         return ""
-    first = question.past.first_kept
+    first = known.past.first_kept
     had = any(version.id == one and is_same_key(key, told.key) for key, one in first)
-    when = f" {countdown(version.destroy_at, question.at)}" if version.destroy_at else ""
+    when = f" {countdown(version.destroy_at, known.at)}" if version.destroy_at else ""
     shown = f"version {shown_version(version.id)}"
     if not had:
         return f"{shown} {_OFF_WORDS[version.state]}{when} and has no golden ciphertext: whether anything needs it is not known"

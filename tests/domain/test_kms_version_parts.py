@@ -6,28 +6,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.kms_checks import PartOutcome
+from domain.kms_drift import Encrypted, drift_part
+from domain.kms_keys import Inventory, KeyVersionFacts, VersionState
+from domain.kms_past import KeyKnown
 from domain.kms_sections import KmsKeySection
-from steps.clock import Clock
-from steps.kms_drift import Encrypted, drift_part
-from steps.kms_operations import Asking
-from steps.kms_question import KeyQuestion
-from steps.kms_version_parts import countdown, rotation_part, versions_part
+from domain.kms_version_parts import countdown, rotation_part, versions_part
 from tests.steps.kms_doubles import MAIN
-from vendors.kms import Inventory, KeyVersionFacts, KmsKey, VersionState
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def unused(_: str) -> KmsKey:
-    raise AssertionError("nothing is connected to here")
-
-
-def question_of(key: str = MAIN, **section: object) -> KeyQuestion:
+def known_of(key: str = MAIN, **section: object) -> KeyKnown:
     told = KmsKeySection.model_validate({"provider": "gcp", "key": key} | section)
-    asking = Asking(1000, Clock())
-    return KeyQuestion("prod", "api", "main", key, told, AT, unused, asking, bytes)
+    return KeyKnown("prod", "api", "main", key, told, AT)
 
 
 def key_of(
@@ -64,7 +57,7 @@ def test_how_long_is_left_is_told_with_the_moment(left: timedelta, words: str) -
     ],
 )
 def test_a_version_that_encrypts_must_be_enabled(told: Inventory, fault: str, detail: str) -> None:
-    part = versions_part(question_of(), told)
+    part = versions_part(known_of(), told)
 
     assert (part.fault, part.detail) == (fault, detail)
 
@@ -96,14 +89,14 @@ AGES: list[tuple[Callable[[], Inventory], str, str]] = [
 def test_the_version_in_use_is_as_old_as_the_policy_allows(
     told: Callable[[], Inventory], fault: str, detail: str
 ) -> None:
-    part = rotation_part(question_of(rotation_days=30), told())
+    part = rotation_part(known_of(rotation_days=30), told())
 
     assert (part.fault, part.detail) == (fault, detail)
     assert part.outcome is (PartOutcome.WARN if fault else PartOutcome.PASS)
 
 
 def test_an_age_that_nobody_tells_is_not_run() -> None:
-    part = rotation_part(question_of(), key_of(created_at=None))
+    part = rotation_part(known_of(), key_of(created_at=None))
 
     assert (part.outcome, part.detail) == (PartOutcome.NOT_RUN, "how old version 1 is, the provider does not tell")
 
@@ -130,7 +123,7 @@ def test_an_age_that_nobody_tells_is_not_run() -> None:
 def test_only_a_chosen_key_and_version_may_encrypt(
     key: str, pinned: list[str], encrypted: Encrypted, fault: str
 ) -> None:  # fmt: skip
-    part = drift_part(question_of(key, pinned=pinned), encrypted, None)
+    part = drift_part(known_of(key, pinned=pinned), encrypted, None)
 
     assert part.fault == fault
 
@@ -138,6 +131,6 @@ def test_only_a_chosen_key_and_version_may_encrypt(
 def test_a_description_with_other_names_for_versions_cannot_disagree() -> None:
     told = Inventory(MAIN, "1", (KeyVersionFacts("1", VersionState.ENABLED, AT),))
 
-    part = drift_part(question_of(), Encrypted(MAIN, "ab" * 32), told)
+    part = drift_part(known_of(), Encrypted(MAIN, "ab" * 32), told)
 
     assert part.outcome is PartOutcome.PASS
