@@ -40,8 +40,11 @@ def _place(item: pytest.Item) -> int:
 
 @cache
 def _console() -> httpx.Client:
-    """One client for all tests: each new one would load the certificate authorities again."""
-    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+    """One client for all tests: each new one would load the certificate authorities again.
+
+    It waits long, because some orders take the stand-ins seconds (twenty thousand alerts) on a busy machine.
+    """
+    return httpx.Client(trust_env=False, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass(frozen=True, slots=True)
