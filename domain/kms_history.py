@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from domain.kms_checks import Checked, Part
 from domain.kms_standing import PartStanding, Standing
@@ -44,3 +45,21 @@ class Spell:
     fault: str
     began_at: datetime
     ended_at: datetime | None
+
+
+class Judged(StrEnum):
+    """What a spell was."""
+
+    REAL = "real"
+    FALSE_ALARM = "false alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class SpellJudgement:
+    """One judgement in force."""
+
+    spell: int
+    judged: Judged
+    who: str
+    note: str
+    at: datetime

@@ -10,6 +10,7 @@ import click
 
 from domain.errors import BadInput
 from domain.kms_goldens import SHOWN_SIGNS
+from domain.kms_history import Judged
 from domain.names import REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
 from entrypoints import configuration
@@ -22,7 +23,7 @@ from entrypoints.reconcile import Progress
 from ledger.kms_checks import find_spell
 from ledger.kms_goldens import goldens as golden_ciphertexts
 from ledger.kms_goldens import retire_goldens
-from ledger.kms_judgements import Judged, judge_spell
+from ledger.kms_judgements import judge_spell
 from ledger.opening import Ledger
 from steps.audited_run import AuditedRun, audited_run, open_own_ledger
 from steps.conduct import STAND_INS_URL

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import IO
 
 from domain.errors import BadInput
+from steps.kms_log_lines import shown_lines
 
 LIMIT_SECONDS = 10.0
-_LINES = 20
 _BYTES = 64 * 1024
 
 
@@ -40,9 +40,9 @@ def last_lines(command: Sequence[str], limit_seconds: float = LIMIT_SECONDS) -> 
         except OSError as error:
             return f"The log command could not be run ({error.strerror})."
         told.seek(max(0, told.seek(0, os.SEEK_END) - _BYTES))
-        lines = told.read().decode("utf-8", "replace").splitlines()[-_LINES:]
-    # Behind a bar no line is taken for a command by the CI system; signs that are none could redraw the terminal.
-    shown = [f"  | {''.join(sign if sign.isprintable() else ' ' for sign in line)}" for line in lines]
+        lines = told.read().decode("utf-8", "replace").splitlines()
+    # Behind a bar no line is taken for a command by the CI system.
+    shown = [f"  | {line}" for line in shown_lines(lines, ())]
     return "\n".join([f"Last log lines{trouble}:", *(shown or ["  (none)"])])
 
 

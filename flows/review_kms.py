@@ -11,13 +11,14 @@ from pydantic import Field
 
 from domain.config import Config, EnvironmentKind
 from domain.errors import OpsError
+from domain.kms_reviewing import verdict_of
 from domain.names import KMS_REVIEW
 from domain.quarters import Quarter
 from domain.verdicts import World
 from ledger.opening import Ledger
 from steps.audited_run import audited_run
 from steps.kms_choosing import EVERY, chosen_targets
-from steps.kms_review import reviewed, verdict_of
+from steps.kms_review import reviewed
 from steps.kms_review_report import review_document, review_report, to_do
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config

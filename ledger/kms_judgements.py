@@ -1,34 +1,13 @@
 """What people said of the times a part was DOWN: real trouble, or a false alarm. The last word stands; all are kept."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-
 from sqlalchemy import select
 
 from domain.errors import BadInput
+from domain.kms_history import Judged, SpellJudgement
 from ledger import chain
 from ledger.facts import SPELL_JUDGED, record_fact
 from ledger.kms_schema import KMS_JUDGEMENTS, KMS_SPELLS
 from ledger.opening import Ledger
-
-
-class Judged(StrEnum):
-    """What a spell was."""
-
-    REAL = "real"
-    FALSE_ALARM = "false alarm"
-
-
-@dataclass(frozen=True, slots=True)
-class SpellJudgement:
-    """One judgement in force."""
-
-    spell: int
-    judged: Judged
-    who: str
-    note: str
-    at: datetime
 
 
 def judge_spell(ledger: Ledger, run_id: str, spell: int, judged: Judged, *, who: str, note: str) -> None:

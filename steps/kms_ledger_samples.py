@@ -19,11 +19,11 @@ from domain.kms_history import KeptCheck
 from domain.kms_names import shown_version
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN, PartStanding, Standing
+from domain.kms_thresholds import P95_OF, quantile_of
 from ledger.kms_checks import checks_since, fault_counts, last_check, standings
 from ledger.kms_goldens import goldens
 from ledger.opening import Ledger
 from steps.kms_families import Sample
-from steps.kms_thresholds import P95_OF, quantile_of
 
 WINDOW = timedelta(hours=24)
 QUANTILES = {"0.5": 0.5, "0.95": 0.95, "1": 1.0}

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from domain.kms_faults import FAULTS
 from domain.kms_history import Spell
+from domain.kms_reviewing import JUDGED_WITHIN, NEAR_POLICY, KeyAge, Review, TargetReview
 from domain.verdicts import Judgement
 from domain.windows import Window
-from steps.kms_review import JUDGED_WITHIN, NEAR_POLICY, KeyAge, Review, TargetReview
 from steps.kms_status import NOT_JUDGED, judged_words
 
 _SPANS_SHOWN = 20

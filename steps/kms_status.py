@@ -8,12 +8,12 @@ from domain.config import Config
 from domain.errors import BadInput
 from domain.kms_checks import Part
 from domain.kms_goldens import SHOWN_SIGNS, WRAPPED, Golden
-from domain.kms_history import Spell
+from domain.kms_history import Spell, SpellJudgement
 from domain.kms_names import shown_version
 from domain.kms_standing import PartStanding
 from ledger.kms_checks import last_check, spells_since, standings
 from ledger.kms_goldens import goldens
-from ledger.kms_judgements import SpellJudgement, judgements
+from ledger.kms_judgements import judgements
 from ledger.opening import Ledger
 from steps.kms_retiring import is_declared
 

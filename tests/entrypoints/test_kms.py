@@ -9,12 +9,13 @@ import pytest
 
 from domain.kms_checks import Checked, faulty, not_run, passed
 from domain.kms_goldens import MINTED, WRAPPED, NewGolden
+from domain.kms_history import Judged
 from domain.kms_names import shown_version
 from domain.names import KMS_SMOKE
 from ledger.auditing import verify_audit
 from ledger.kms_checks import record_check
 from ledger.kms_goldens import goldens, keep_golden
-from ledger.kms_judgements import Judged, judgements
+from ledger.kms_judgements import judgements
 from ledger.opening import Ledger, open_ledger
 from ledger.runs import runs
 from steps.kms_canary import WITHOUT_ANOTHER_KEY

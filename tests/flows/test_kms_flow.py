@@ -12,6 +12,7 @@ from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.objects import State
 
 from domain.kms_checks import Checked, faulty, passed
+from domain.kms_history import Judged
 from domain.names import KMS_SMOKE
 from domain.quarters import Quarter
 from flows.review_kms import review_kms
@@ -21,7 +22,7 @@ from ledger.alerts import open_alerts
 from ledger.auditing import verify_audit
 from ledger.kms_checks import last_check, record_check, standings
 from ledger.kms_goldens import goldens
-from ledger.kms_judgements import Judged, judge_spell
+from ledger.kms_judgements import judge_spell
 from ledger.runs import runs
 from tasks.kms_again import NOT_SCHEDULED, ask_again
 from tasks.preparing import read_own_config

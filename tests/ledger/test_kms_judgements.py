@@ -6,9 +6,10 @@ import pytest
 
 from domain.errors import BadInput
 from domain.kms_checks import Checked, faulty
+from domain.kms_history import Judged
 from ledger.auditing import verify_audit
 from ledger.kms_checks import record_check, spells_since
-from ledger.kms_judgements import Judged, judge_spell, judgements
+from ledger.kms_judgements import judge_spell, judgements
 from ledger.opening import Ledger
 from tests.ledger.tampering import tamper
 

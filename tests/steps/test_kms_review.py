@@ -11,16 +11,17 @@ import pytest
 from domain.config import Config
 from domain.errors import BadInput
 from domain.kms_checks import Checked, Part, faulty, passed
-from domain.kms_history import Spell
+from domain.kms_history import Judged, Spell
+from domain.kms_reviewing import Review, due_slots, kept_from_paging, spans_without, verdict_of
+from domain.kms_thresholds import Threshold
 from domain.quarters import Quarter
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import Window
 from ledger.kms_checks import record_check
-from ledger.kms_judgements import Judged, judge_spell
+from ledger.kms_judgements import judge_spell
 from ledger.opening import Ledger, open_ledger
-from steps.kms_review import Review, due_slots, kept_from_paging, reviewed, spans_without, verdict_of
+from steps.kms_review import reviewed
 from steps.kms_review_report import review_document, review_report, to_do
-from steps.kms_thresholds import Threshold
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -107,7 +107,8 @@ def test_memory_does_not_grow_with_the_events_that_are_listed(tmp_path: Path) ->
 
     few, many = taken(2), taken(40)
 
-    assert many < 1.5 * few
+    # An event that is held costs over 200 bytes; what Python's collector has not taken yet varies by as much as a page.
+    assert many - few < 38 * 500 * 50
 
 
 def _pages(number: int) -> Iterator[Page]:

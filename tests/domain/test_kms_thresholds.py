@@ -6,7 +6,7 @@ import pytest
 
 from domain.kms_sections import KmsTarget
 from domain.kms_standing import CHANGES_FOR_FLAPPING, FLAPPING_WITHIN
-from steps.kms_thresholds import P95_OF, STALE_AFTER, quantile_of
+from domain.kms_thresholds import P95_OF, STALE_AFTER, quantile_of
 from tests.deployments.promql import ROOT, alerts
 
 
