@@ -15,7 +15,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.schedules import Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.catalog import CATALOG, MARKER, WORK_POOL, Entry
+from deployments.catalog import CATALOG, MARKER, POOLS, Entry
 from domain.errors import BadInput
 
 
@@ -41,8 +41,8 @@ def converge() -> list[Difference]:
     """
     with get_client(sync_client=True) as client:
         found = list(_differences(client))
-        if any(one.what == WORK_POOL for one in found):
-            _create_pool(client)
+        for pool in POOLS.keys() & {one.what for one in found}:
+            _create_pool(client, pool)
         changed = {one.what for one in found}
         wanted = [_wanted(entry, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed]
     for deployment in wanted:
@@ -51,10 +51,11 @@ def converge() -> list[Difference]:
 
 
 def _differences(client: SyncPrefectClient) -> Iterator[Difference]:
-    try:
-        client.read_work_pool(WORK_POOL)
-    except ObjectNotFound:
-        yield Difference(WORK_POOL, "the work pool is not there")
+    for pool in POOLS:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound:
+            yield Difference(pool, "the work pool is not there")
     for entry in CATALOG:
         held = _held(client, entry.full_name)
         if held is None:
@@ -93,7 +94,7 @@ def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeplo
         concurrency_limit=ConcurrencyLimitConfig(limit=entry.limit, collision_strategy=entry.collision),
         tags=[MARKER, *entry.tags],
         description=entry.flow.description,
-        work_pool_name=WORK_POOL,
+        work_pool_name=entry.pool,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
 
@@ -133,10 +134,8 @@ def _schema(parameters: Mapping[str, object] | None) -> dict[str, object]:
     return {key: value for key, value in (parameters or {}).items() if value}
 
 
-def _create_pool(client: SyncPrefectClient) -> None:
+def _create_pool(client: SyncPrefectClient, name: str) -> None:
     try:
-        client.create_work_pool(
-            WorkPoolCreate(name=WORK_POOL, type="process", description="Runs opsflows' deployments.")
-        )
+        client.create_work_pool(WorkPoolCreate(name=name, type="process", description=POOLS[name]))
     except ObjectAlreadyExists:
         return

@@ -1,6 +1,7 @@
 """What is deployed: one row per deployment. Names are stored identity (domain/names.py); everything carries our tag."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from prefect import Flow
@@ -33,9 +34,11 @@ from domain.names import (
     ROTATE,
     ROTATE_DUE,
     ROTATION_DRILL,
+    ROTATION_POOL,
     STEP_ROTATION,
     SWEEPER,
     VERIFY_DUE,
+    WORK_POOL,
 )
 from flows.check_credential_ages import check_credential_ages
 from flows.check_yesterday import check_yesterday
@@ -55,12 +58,23 @@ from flows.verify_what_is_due import verify_what_is_due
 from flows.wire_day_one import wire_day_one
 
 MARKER = "opsflows"
-WORK_POOL = "opsflows"
+# Pool -> what a person reads about it in the UI.
+POOLS = {
+    WORK_POOL: "Runs what looks, counts and reports.",
+    ROTATION_POOL: "Runs what changes credentials: its workers reach sinks and clusters, and no others do.",
+}
+
+
+class Tier(StrEnum):
+    """Whom a run that failed or holds wakes: the page target, or the ticket target."""
+
+    PAGE = "page"
+    TICKET = "ticket"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One deployment: which flow, under which name, when, and what happens when more than `limit` runs meet."""
+    """One deployment: which flow, under which name, when, in which pool, what happens when more than `limit` runs meet, and whom its failure wakes."""
 
     full_name: str
     flow: Flow[..., Any]
@@ -68,6 +82,8 @@ class Entry:
     collision: ConcurrencyLimitStrategy
     tags: tuple[str, ...]
     limit: int = 1
+    pool: str = WORK_POOL
+    tier: Tier = Tier.TICKET
 
     @property
     def name(self) -> str:
@@ -78,20 +94,20 @@ CATALOG: tuple[Entry, ...] = (
     Entry(DAY1_WIRING, wire_day_one, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
     Entry(CONFIRM_STEP, confirm_a_step, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
     Entry(VERIFY_DUE, verify_what_is_due, (VERIFY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("verify", "scheduled")),
-    Entry(ROTATE, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "by-hand")),
+    Entry(ROTATE, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "by-hand"), pool=ROTATION_POOL),
     # It waits behind no other run, not even one of its own kind: rotations are fenced by their leases.
-    Entry(RESPOND, respond_to_a_compromise, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "emergency", "by-hand"), limit=20),
-    Entry(ROTATE_DUE, rotate_what_is_due, (ROTATE_DAILY,), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
-    Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled")),
+    Entry(RESPOND, respond_to_a_compromise, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "emergency", "by-hand"), limit=20, pool=ROTATION_POOL, tier=Tier.PAGE),
+    Entry(ROTATE_DUE, rotate_what_is_due, (ROTATE_DAILY,), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled"), pool=ROTATION_POOL),
+    Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled"), pool=ROTATION_POOL, tier=Tier.PAGE),
     Entry(CREDENTIAL_AGES, check_credential_ages, (AGES_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "scheduled")),
-    Entry(ROTATION_DRILL, drill_rotations, (DRILL_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "drill", "scheduled")),
+    Entry(ROTATION_DRILL, drill_rotations, (DRILL_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "drill", "scheduled"), pool=ROTATION_POOL),
     Entry(RECONCILE, reconcile_events, (RECONCILE_MONTHLY,), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "scheduled", "by-hand")),
     Entry(COLLECT_COUNTS, collect_counts, (COLLECT_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
     Entry(CHECK_YESTERDAY, check_yesterday, (YESTERDAY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
     Entry(DECIDE, decide_on_a_month, (), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "by-hand")),
     # Not CANCEL_NEW: it would cancel the check that comes a minute after a failure when the half-hourly one runs, or that one. Nothing
     # piles up: a run that starts late ends at once where its targets were checked since (steps/kms_choosing.py).
-    Entry(KMS_SMOKE, smoke_kms, (KMS_HALF_HOURLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand")),
+    Entry(KMS_SMOKE, smoke_kms, (KMS_HALF_HOURLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand"), tier=Tier.PAGE),
     Entry(KMS_REVIEW, review_kms, (KMS_QUARTERLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand")),
-    Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled")),
+    Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled"), pool=ROTATION_POOL, tier=Tier.PAGE),
 )  # fmt: skip

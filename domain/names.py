@@ -27,6 +27,10 @@ CHECK_YESTERDAY = "check-yesterday/check-yesterday"
 KMS_SMOKE = "kms-smoke/kms-smoke"
 KMS_REVIEW = "kms-review/kms-review"
 
+# The work pools: whoever works for the second one reaches what rotation changes (sinks, clusters, managing credentials).
+WORK_POOL = "opsflows"
+ROTATION_POOL = "opsflows-rotation"
+
 # The step number of questions that a rotation asks; day 1's steps begin at 1, verifications have 0.
 ROTATION_STEP = -1
 

@@ -27,7 +27,6 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.urls import url_for
 
 from blocks.answering import answering
-from deployments.catalog import WORK_POOL
 from domain.errors import BadInput, OutcomeUnknown, Unavailable
 from domain.names import ROTATE
 from steps.clock import Clock
@@ -144,7 +143,7 @@ class _Followed:
             raise Unavailable(
                 f"No worker has picked up run {self.run.name} for a minute.",
                 "It stays scheduled and begins as soon as a worker of this server is there; nothing was done yet.",
-                f"Start one: prefect worker start --pool {WORK_POOL}, or all of it with opsflows up; opsflows rotations shows what became of it.",
+                f"Start one: prefect worker start --pool {self.run.work_pool_name}, or all of it with opsflows up; opsflows rotations shows what became of it.",
             )
 
     def table(self) -> list[Mapping[str, object]]:

@@ -73,7 +73,7 @@ def own_server() -> Iterator[str]:
 def prefect_worker(pool: str) -> Iterator[None]:
     """Start a worker of the pool; it is stopped before the server, or it would wait for the server for ever."""
     command = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
-    with _child("prefect-worker", command, dict(os.environ)):
+    with _child(f"prefect-worker-{pool}", command, dict(os.environ)):
         yield
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from types import FrameType
 
 import click
@@ -40,11 +40,13 @@ def up(no_stand_ins: bool) -> None:  # noqa: FBT001 (click passes a flag)
             os.environ[STAND_INS_URL] = stand_ins.url
         quiet_prefect()
         from deployments.apply import converge  # noqa: PLC0415 (Prefect reads its settings when it is imported)
-        from deployments.catalog import WORK_POOL  # noqa: PLC0415 (as above)
+        from deployments.catalog import POOLS  # noqa: PLC0415 (as above)
 
         for difference in converge():
             click.echo(f"  deployed {difference.what}")
-        with prefect_worker(WORK_POOL):
+        with ExitStack() as workers:
+            for pool in POOLS:
+                workers.enter_context(prefect_worker(pool))
             click.echo(
                 f"\nPrefect UI    {server.removesuffix('/api')}\nPrefect API   {server}\nStand-ins     {stand_ins.url if stand_ins else 'left out'}\n"
                 f"Logs          {log_file('prefect-server').parent}\n\nCtrl-C stops all of it; nothing is lost."
