@@ -1,15 +1,9 @@
 """`opsflows metrics`: each service's health page and what KMS checks saw, served to Prometheus, or written once for node_exporter."""
 
-import hmac
 import os
-import socket
-import ssl
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import click
 from prometheus_client import CollectorRegistry, make_wsgi_app, write_to_textfile
@@ -20,20 +14,16 @@ from domain.kms_sections import AT_STAND_INS, KmsTarget, resolved_at
 from domain.names import REHEARSAL
 from entrypoints import configuration
 from entrypoints.project import running_stand_ins
+from entrypoints.serving import Answer, App, StartResponse, has_bearer, listening, serve, tls_of, token_in
 from ledger.opening import Ledger, open_existing
 from ledger.places import ledger_url
 from steps.conduct import running_stand_ins as told_stand_ins
 from steps.kms_metrics import KmsMetrics
-from vendors.hosts import is_loopback
 
 PORT = 9477
 _ABOUT = b"opsflows metrics: see /metrics\n"
-# Who connects and says nothing is cut off, so that its thread ends.
-_SILENT_SECONDS = 10
-_READABLE_BY_OTHERS = 0o007
 _SUFFIX = ".prom"
-
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_NEXT_STEP = "Name a file with a token, and the same as credentials_file in Prometheus' scrape configuration."
 
 
 @click.command()
@@ -61,18 +51,9 @@ def metrics(  # noqa: PLR0917 (one parameter per option)
     if textfile is not None:
         _write(textfile, registry)
         return
-    token = _token(host, token_file)
-    server = _listening(host, port, guarded(make_wsgi_app(registry), token), _tls(cert_file, key_file))
-    scheme = "http" if cert_file is None else "https"
-    named = f"[{host}]" if ":" in host else host
-    click.echo(f"Metrics at {scheme}://{named}:{server.server_port}/metrics. Stop with Ctrl-C.")
-    if cert_file is None and not is_loopback(host):
-        click.echo("Without --cert-file the token goes over the network in the clear.", err=True)
-    with server:
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("Stopped.")
+    token = token_in(token_file, host, "the metrics", _NEXT_STEP)
+    server = listening(host, port, guarded(make_wsgi_app(registry), token), tls_of(cert_file, key_file))
+    serve(server, host, "Metrics", path="/metrics", over_tls=cert_file is not None)
 
 
 def guarded(app: App, token: str) -> App:
@@ -81,74 +62,22 @@ def guarded(app: App, token: str) -> App:
     What `/` says is no secret: whoever looks whether it listens needs no token.
     """
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         refusal = _refusal(environ, token)
-        if refusal is not None:
-            start_response(refusal.status, [("content-type", "text/plain"), *refusal.headers])
-            return [refusal.body]
-        return app(environ, start_response)
+        return app(environ, start_response) if refusal is None else refusal.send(start_response)
 
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    status: str
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def _refusal(environ: dict[str, Any], token: str) -> _Plain | None:
+def _refusal(environ: Mapping[str, Any], token: str) -> Answer | None:
     """Return what is said in place of the metrics, None where they are to be served."""
     if (environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")) == ("GET", "/"):
-        return _Plain("200 OK", _ABOUT)
-    # WSGI hands header bytes over as Latin-1. Source: PEP 3333, "Unicode Issues"
-    sent = str(environ.get("HTTP_AUTHORIZATION", "")).encode("latin-1")
-    if token and not hmac.compare_digest(sent, f"Bearer {token}".encode()):
-        return _Plain("401 Unauthorized", b"a bearer token is needed\n", (("www-authenticate", "Bearer"),))
+        return Answer("200 OK", _ABOUT)
+    if not has_bearer(environ, token):
+        return Answer("401 Unauthorized", b"a bearer token is needed\n", (("www-authenticate", "Bearer"),))
     if environ["REQUEST_METHOD"] != "GET":
-        return _Plain("405 Method Not Allowed", b"only GET\n", (("allow", "GET"),))
-    return None if environ.get("PATH_INFO", "") == "/metrics" else _Plain("404 Not Found", b"see /metrics\n")
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    """One thread per connection, which ends with the process."""
-
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        # Not WSGIServer's, which asks DNS for this machine's name.
-        super(WSGIServer, self).server_bind()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-        self.setup_environ()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away half-way, or speaks no TLS, is its own trouble."""
-
-
-class _IPv6Server(_Server):
-    address_family = socket.AF_INET6
-
-
-class _Request(WSGIRequestHandler):
-    timeout = _SILENT_SECONDS
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's name)
-        """Say nothing: Prometheus asks several times a minute."""
-
-
-def _listening(host: str, port: int, app: App, tls: ssl.SSLContext | None) -> WSGIServer:
-    try:
-        server = make_server(host, port, app, _IPv6Server if ":" in host else _Server, _Request)
-    except OSError as error:
-        raise BadInput(
-            f"Nothing can listen at {host}, port {port}: {error.strerror}.", "Nothing was started.",
-            "Name an address of this machine with --host, and a free port with --port.",
-        ) from None  # fmt: skip
-    if tls is not None:
-        # The handshake is made in the connection's own thread: a client that never finishes it holds up nobody.
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    return server
+        return Answer("405 Method Not Allowed", b"only GET\n", (("allow", "GET"),))
+    return None if environ.get("PATH_INFO", "") == "/metrics" else Answer("404 Not Found", b"see /metrics\n")
 
 
 def _watched(config: Config, environment: str) -> dict[str, KmsTarget]:
@@ -183,45 +112,6 @@ def _address(base_url: str) -> str:
     if not url:
         raise BadInput("The stand-ins do not run.", "Nothing was asked.", "Start them with opsflows up.")
     return resolved_at(url, base_url)
-
-
-def _token(host: str, file: Path | None) -> str:
-    if file is None:
-        if is_loopback(host):
-            return ""
-        raise BadInput(
-            f"{host} is reached from other machines, and no --token-file is given.", "Anybody could read the metrics. Nothing was started.",
-            "Name a file with a token, and the same as credentials_file in Prometheus' scrape configuration.",
-        )  # fmt: skip
-    try:
-        with file.open() as stream:
-            is_open = os.fstat(stream.fileno()).st_mode & _READABLE_BY_OTHERS
-            token = stream.read().strip()
-    except (OSError, UnicodeDecodeError):
-        raise BadInput(
-            f"{file} cannot be read.", "Nothing was started.", "Name a file with a token, with --token-file."
-        ) from None
-    if is_open:
-        raise BadInput(f"{file} can be read by others on this machine.", "Its token is no secret. Nothing was started.", f"Make a new token and chmod 600 {file}.")  # fmt: skip
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise BadInput(f"{file} holds no token of one line.", "Nothing was started.", "Write one into it, such as openssl rand -hex 32 prints.")  # fmt: skip
-    return token
-
-
-def _tls(cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
-    if cert_file is None and key_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        if cert_file is None:
-            raise BadInput("--key-file is given without --cert-file.", "Nothing was started.", "Name both, or neither.")
-        context.load_cert_chain(cert_file, key_file)
-    except OSError:  # ssl.SSLError is one
-        raise BadInput(
-            "The certificate and its key cannot be used.", "One of the files cannot be read, or they do not belong together. Nothing was started.",
-            "Compare --cert-file and --key-file: PEM, the certificate first in its chain.",
-        ) from None  # fmt: skip
-    return context
 
 
 def _write(file: Path, registry: CollectorRegistry) -> None:

@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from entrypoints import metrics
+from entrypoints.serving import listening
 from ledger.opening import open_ledger
 from ledger.places import ledger_url
 from tests.conftest import StandIns
@@ -35,7 +36,7 @@ def page(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 @contextmanager
 def serving(token: str = "", tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[int]:
-    with metrics._listening(host, 0, metrics.guarded(page, token), tls) as server:
+    with listening(host, 0, metrics.guarded(page, token), tls) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield server.server_port
