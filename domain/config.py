@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from domain.errors import BadInput
 from domain.kms_sections import KmsTarget, kms_faults
 from domain.names import REHEARSAL, Target
+from domain.operations_sections import Automations, Heartbeats
 from domain.reconciliation_sections import (
     EmittedSection,
     KnownIncident,
@@ -127,6 +128,8 @@ class Config(_Section):
     verify: Verify = Verify()
     diagnosis: Diagnosis = Diagnosis()
     people: People = People()
+    automations: Automations = Automations()
+    heartbeats: Heartbeats = Heartbeats()
     rotation: RotationDefaults = RotationDefaults()
     credentials: Mapping[str, CredentialRotation] = Field(default_factory=dict)
     sinks: Mapping[str, SinkSection] = Field(default_factory=dict)

@@ -26,6 +26,7 @@ COLLECT_COUNTS = "collect-counts/collect-counts"
 CHECK_YESTERDAY = "check-yesterday/check-yesterday"
 KMS_SMOKE = "kms-smoke/kms-smoke"
 KMS_REVIEW = "kms-review/kms-review"
+WATCH_RUNS = "watch-runs/watch-runs"
 
 # The work pools: whoever works for the second one reaches what rotation changes (sinks, clusters, managing credentials).
 WORK_POOL = "opsflows"

@@ -1,0 +1,32 @@
+"""What opsflows.toml may say of watching opsflows itself: the second way to reach people, and who expects a sign of life."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+# A block document as Prefect writes it in its own texts: type slug and name.
+BlockPath = Annotated[str, Field(pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$")]
+BlockName = Annotated[str, Field(pattern=r"^[a-z0-9-]*$")]
+# The least that Prefect takes for PREFECT_FLOWS_HEARTBEAT_FREQUENCY, and what it is where nobody sets it.
+_LEAST_SECONDS, _USUAL_SECONDS = 30, 180
+
+
+class Automations(BaseModel):
+    """What the Prefect server does by itself, with no worker and no ledger; blocks are named `type/name`, and hold the secret."""
+
+    model_config = _STRICT
+
+    page_block: BlockPath = ""
+    ticket_block: BlockPath = ""
+    heartbeat_seconds: int = Field(default=_USUAL_SECONDS, ge=_LEAST_SECONDS, le=3600)
+
+
+class Heartbeats(BaseModel):
+    """Addresses outside that expect a sign of life; each is a secret, so what stands here is a Secret block's name."""
+
+    model_config = _STRICT
+
+    sweeper: BlockName = ""
+    kms_smoke: BlockName = ""
+    allowed_hosts: tuple[str, ...] = ()

@@ -1,0 +1,261 @@
+"""What Prefect's run history says is wrong: what ended badly, what did not start, what did not end well for too long.
+
+Of each deployment, and of each environment or rotation that its runs name, the newest run that has ended decides.
+A cancelled run says nothing: somebody, or a deployment's own limit, decided that it was not needed.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.names import (
+    CHECK_YESTERDAY,
+    COLLECT_COUNTS,
+    CONFIRM_STEP,
+    CREDENTIAL_AGES,
+    DAY1_WIRING,
+    DECIDE,
+    KMS_REVIEW,
+    KMS_SMOKE,
+    RECONCILE,
+    REHEARSAL,
+    RESPOND,
+    ROTATE,
+    ROTATE_DUE,
+    ROTATION_DRILL,
+    SWEEPER,
+    VERIFY_DUE,
+)
+
+_DAY = timedelta(days=1)
+# A day, the run itself, and a worker that was away over lunch.
+_DAILY = timedelta(hours=26)
+
+# How old a scheduled deployment's last good end may become. A test holds it against the schedules.
+ENDS_WELL_WITHIN: Mapping[str, timedelta] = {
+    SWEEPER: timedelta(minutes=65),
+    KMS_SMOKE: timedelta(minutes=100),
+    VERIFY_DUE: _DAILY,
+    ROTATE_DUE: _DAILY,
+    CREDENTIAL_AGES: _DAILY,
+    ROTATION_DRILL: _DAILY,
+    COLLECT_COUNTS: _DAILY,
+    CHECK_YESTERDAY: _DAILY,
+    RECONCILE: 32 * _DAY,
+    KMS_REVIEW: 93 * _DAY,
+}
+# A run starts within half a minute where a worker is there and has nothing else to do.
+LATE_AFTER = timedelta(minutes=15)
+# One that waits for another run of its deployment: longer than any run of ours takes.
+WAITS_AFTER = timedelta(hours=2)
+WAITS_FOR_A_SLOT = "AwaitingConcurrencySlot"
+
+# Which of a run's parameters tell one thing that may be wrong from another.
+_SUBJECTS = ("environment", "rotation")
+_EVERY = "all"
+# Started from a form by somebody who reads at once what was wrong with it; nothing was done.
+_ASKED_IN_A_FORM = frozenset({DAY1_WIRING, CONFIRM_STEP, ROTATE, RESPOND, DECIDE})
+# The keys under which a flow's own rules raise alerts of what it holds for.
+_OWN_ALERTS: Mapping[str, tuple[str, ...]] = {
+    VERIFY_DUE: ("verify:",),
+    KMS_SMOKE: ("kms:",),
+    CREDENTIAL_AGES: ("age:",),
+    RECONCILE: ("reconciliation:",),
+    CHECK_YESTERDAY: ("reconciliation:",),
+}
+_BAD_INPUT = "BadInput"
+
+
+class Ended(StrEnum):
+    """How a run ended, by the type of Prefect's state."""
+
+    WELL = "COMPLETED"
+    FAILED = "FAILED"
+    CRASHED = "CRASHED"
+
+
+class Kind(StrEnum):
+    """What may be wrong with a deployment's runs."""
+
+    ENDED = "ended"
+    LATE = "late"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """One run of ours as Prefect tells it. `at` is when it ended, or for one that has not when it was to start."""
+
+    deployment: str
+    name: str
+    run_id: str
+    state: str
+    state_name: str
+    message: str
+    at: datetime
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """Return what the run is about, empty where its parameters do not say."""
+        named = (str(self.parameters.get(name) or "") for name in _SUBJECTS)
+        return next((one for one in named if one not in {"", _EVERY}), "")
+
+    @property
+    def environment(self) -> str:
+        """Return the environment that the run names, empty where it names none or every one."""
+        named = str(self.parameters.get("environment") or "")
+        return "" if named == _EVERY else named
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Say whether it ran at the stand-ins, which are broken on purpose. An emergency names its environments in its scope."""
+        scope = self.parameters.get("scope")
+        named = [str(one) for one in scope] if isinstance(scope, list) else [self.environment]
+        return bool(named) and all(REHEARSAL in one.replace("/", "-").split("-") for one in named)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDeployment:
+    """One deployment of ours, since when it is there, whether its failure pages, and which of its runs were seen."""
+
+    name: str
+    made_at: datetime
+    is_paged: bool
+    is_off: bool
+    ended: tuple[SeenRun, ...]
+    waiting: tuple[SeenRun, ...]
+
+    @property
+    def ended_well_at(self) -> datetime | None:
+        return max((run.at for run in self.ended if run.state == Ended.WELL), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that someone must know. `key` is the same for as long as it lasts."""
+
+    key: str
+    kind: Kind
+    deployment: str
+    environment: str
+    is_paged: bool
+    title: str
+    text: str
+    run: SeenRun | None = None
+
+
+def troubles(deployments: Iterable[SeenDeployment], now: datetime) -> Iterator[Trouble]:
+    """Yield what is wrong now."""
+    for one in deployments:
+        bad = [_ended_badly(one, run) for run in newest_of_each(one.ended) if run.state != Ended.WELL]
+        late = [_late(one, run, now) for run in one.waiting if _is_late(run, now) and not run.is_rehearsal]
+        yield from bad
+        yield from late[:1]
+        # One message per fact: what is said to fail or to be late is not said to be silent too.
+        if not bad and not late and _is_silent(one, now):
+            yield _silent(one)
+
+
+def seen_to_be_over(deployments: Iterable[SeenDeployment], wrong: Collection[str]) -> set[str]:
+    """Return the keys of alerts that what was seen contradicts; `wrong` are the keys of what is wrong now.
+
+    That a run ended badly is over when another about the same ended well; a run too old to be seen contradicts nothing.
+    """
+    keys = {
+        key
+        for one in deployments
+        for key in (
+            key_of(Kind.LATE, one.name),
+            key_of(Kind.SILENT, one.name),
+            *(key_of(Kind.ENDED, one.name, run.subject) for run in newest_of_each(one.ended)),
+        )
+    }
+    return keys - set(wrong)
+
+
+def newest_of_each(ended: Iterable[SeenRun]) -> list[SeenRun]:
+    """Return the newest ended run of each subject, none of the rehearsal's and none that was refused while it was filled in."""
+    newest: dict[str, SeenRun] = {}
+    for run in sorted(ended, key=lambda run: run.at):
+        if not run.is_rehearsal and not (run.deployment in _ASKED_IN_A_FORM and run.state_name == _BAD_INPUT):
+            newest[run.subject] = run
+    return list(newest.values())
+
+
+def told_by_itself(trouble: Trouble, held: Collection[str], open_keys: Mapping[str, str]) -> bool:
+    """Say whether the flow's own rule tells the same fact already, so that it is not told twice.
+
+    It does where the run was judged and held (`held`: the environments of its records in the ledger that say HOLD), and in
+    each of these environments an alert of the flow's own kind is open. A crash, a bad input, or a hold that no rule of its own
+    speaks of is told by nobody else.
+    """
+    run, own = trouble.run, _OWN_ALERTS.get(trouble.deployment, ())
+    if run is None or run.state != Ended.FAILED or run.state_name == _BAD_INPUT or not held or not own:
+        return False
+    return all(
+        any(key.startswith(own) and environment == where for key, where in open_keys.items()) for environment in held
+    )
+
+
+def key_of(kind: Kind, deployment: str, subject: str = "") -> str:
+    """Return the alert's key, e.g. `deployment:sweeper:ended` or `deployment:rotate-credentials:ended:prod`."""
+    return ":".join(part for part in ("deployment", deployment.partition("/")[2], kind.value, subject) if part)
+
+
+def _is_late(run: SeenRun, now: datetime) -> bool:
+    return now - run.at > (WAITS_AFTER if run.state_name == WAITS_FOR_A_SLOT else LATE_AFTER)
+
+
+def _is_silent(one: SeenDeployment, now: datetime) -> bool:
+    within = ENDS_WELL_WITHIN.get(one.name)
+    return within is not None and now - (one.ended_well_at or one.made_at) > within
+
+
+def _ended_badly(one: SeenDeployment, run: SeenRun) -> Trouble:
+    how = "crashed" if run.state == Ended.CRASHED else f"ended {run.state_name}"
+    about = f" of {run.subject}" if run.subject else ""
+    return Trouble(
+        key_of(Kind.ENDED, one.name, run.subject), Kind.ENDED, one.name, run.environment, one.is_paged,
+        f"{one.name.partition('/')[2]}{about} {how}",
+        f"Run {run.name} at {run.at:%Y-%m-%d %H:%M} UTC: {run.message or 'Prefect knows no more.'}"
+        " Told again every day until a run of it ends well.",
+        run,
+    )  # fmt: skip
+
+
+def _late(one: SeenDeployment, run: SeenRun, now: datetime) -> Trouble:
+    minutes = int((now - run.at).total_seconds() // 60)
+    why = (
+        "It waits for another run of the same deployment to end."
+        if run.state_name == WAITS_FOR_A_SLOT
+        else "No worker of its pool takes it: none runs, or each has its hands full."
+    )
+    return Trouble(
+        key_of(Kind.LATE, one.name), Kind.LATE, one.name, run.environment, one.is_paged,
+        f"{one.name.partition('/')[2]} did not start",
+        f"Run {run.name} was to start {minutes} minutes ago and is {run.state_name}. {why}"
+        " See the pool's workers in Prefect, and the runs that stand before it.",
+        run,
+    )  # fmt: skip
+
+
+def _silent(one: SeenDeployment) -> Trouble:
+    last = one.ended_well_at
+    since = f"ended well last at {last:%Y-%m-%d %H:%M} UTC" if last else "never ended well"
+    off = " The deployment is paused or its schedule is switched off." if one.is_off else ""
+    return Trouble(
+        key_of(Kind.SILENT, one.name), Kind.SILENT, one.name, "", one.is_paged,
+        f"{one.name.partition('/')[2]} does not run",
+        f"It {since}, and a good end is due every {_words(ENDS_WELL_WITHIN[one.name])}.{off}"
+        " See its runs and schedule in Prefect; start it by hand and see whether it ends.",
+    )  # fmt: skip
+
+
+def _words(within: timedelta) -> str:
+    minutes = int(within.total_seconds() // 60)
+    for size, word in ((1440, "days"), (60, "hours")):
+        if minutes >= 2 * size:
+            return f"{minutes // size} {word}"
+    return f"{minutes} minutes"
