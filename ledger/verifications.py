@@ -27,6 +27,7 @@ class LastVerified:
 
     target: Target
     at: datetime
+    run_id: str
     outcome: Outcome
     world: World
     symptom: str
@@ -106,7 +107,16 @@ def _newest(environment: str) -> Select[Any]:
     since = VERIFICATIONS.alias("since")
     failed = (since.c.environment == environment, since.c.target == ends.c.target, since.c.id > ends.c.pass_id)
     return select(
-        *(kept.target, kept.at, kept.outcome, kept.world, kept.symptom, kept.happened, ends.c.last_pass_at),
+        *(
+            kept.target,
+            kept.at,
+            kept.run_id,
+            kept.outcome,
+            kept.world,
+            kept.symptom,
+            kept.happened,
+            ends.c.last_pass_at,
+        ),
         select(func.count()).select_from(since).where(*failed).scalar_subquery().label("failures"),
         select(func.min(since.c.at)).where(*failed).scalar_subquery().label("failing_since"),
     ).join_from(VERIFICATIONS, ends, kept.id == ends.c.last_id)

@@ -1,0 +1,88 @@
+"""What Prefect knows of our deployments' runs: how the last one ended, what runs, what comes next. It is asked and not changed."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Literal
+
+from prefect.client.orchestration import SyncPrefectClient
+
+from blocks.answering import answering
+from domain.run_history import DeploymentRuns, RunState
+
+_Path = Literal["/deployments/filter", "/flow_runs/filter"]
+
+_OURS = "opsflows"
+_ENDED = ("COMPLETED", "FAILED", "CRASHED")
+# What Prefect gives at once, at most. It schedules three runs ahead of most deployments, so this is all of them.
+_MOST = 200
+_AT_ONCE = 4
+_LONGEST_MESSAGE = 300
+
+
+def run_history(client: SyncPrefectClient) -> list[DeploymentRuns]:
+    """Return every deployment that carries our tag, by name.
+
+    Raises:
+        Unavailable: the server does not answer, or refuses the login.
+    """
+    with answering(changes=False):
+        held = _asked(client, "/deployments/filter", {"deployments": {"tags": {"all_": [_OURS]}}, "limit": _MOST})
+        ids = [row["id"] for row in held]
+        coming = _runs(client, ids, ("SCHEDULED",), "EXPECTED_START_TIME_ASC", _MOST)
+        running = _runs(client, ids, ("RUNNING", "PENDING"), "EXPECTED_START_TIME_ASC", _MOST)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            last = dict(
+                zip(ids, pool.map(lambda one: _runs(client, [one], _ENDED, "END_TIME_DESC", 1), ids), strict=True)
+            )
+    # A full answer may have left out the next run of a deployment.
+    is_all = len(coming) < _MOST
+    return sorted(
+        (_told(row, last[row["id"]], coming, running, is_all=is_all) for row in held), key=lambda one: one.name
+    )
+
+
+def _told(
+    row: Mapping[str, Any], last: list[Any], coming: list[Any], running: list[Any], *, is_all: bool
+) -> DeploymentRuns:  # fmt: skip
+    return DeploymentRuns(
+        name=row["name"],
+        id=row["id"],
+        is_paused=bool(row["paused"]),
+        has_schedule=any(one["active"] for one in row["schedules"]),
+        last=next((_seen(run, run["end_time"]) for run in last), None),
+        running=next(_of(running, row["id"]), None),
+        next=next(_of(coming, row["id"]), None),
+        next_is_known=is_all,
+    )
+
+
+def _of(runs: list[Any], deployment: str) -> Iterator[RunState]:
+    return (_seen(run, run["expected_start_time"]) for run in runs if run["deployment_id"] == deployment)
+
+
+def _seen(run: Mapping[str, Any], at: str) -> RunState:
+    state = run["state"] or {}
+    return RunState(
+        id=run["id"],
+        name=run["name"],
+        kind=run["state_type"] or "",
+        state=run["state_name"] or "",
+        at=datetime.fromisoformat(at),
+        message=(state.get("message") or "")[:_LONGEST_MESSAGE],
+    )
+
+
+def _runs(client: SyncPrefectClient, ids: list[str], kinds: tuple[str, ...], order: str, most: int) -> list[Any]:
+    if not ids:
+        return []
+    chosen = {
+        "deployments": {"id": {"any_": ids}}, "flow_runs": {"state": {"type": {"any_": list(kinds)}}},
+        "sort": order, "limit": most,
+    }  # fmt: skip
+    return _asked(client, "/flow_runs/filter", chosen)
+
+
+def _asked(client: SyncPrefectClient, path: _Path, wanted: Mapping[str, object]) -> list[Any]:
+    found: list[Any] = client.request("POST", path, json=dict(wanted)).json()
+    return found

@@ -1,0 +1,229 @@
+"""The wiring board's facts, gathered: from ledger and opsflows.toml, and from what Prefect said. The number of statements is constant."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from domain.attention import Attention, in_turn
+from domain.board import Board, Cell, EnvironmentBoard, Look, Row
+from domain.cadence import Cadence, cadence_at
+from domain.config import Config, Environment, EnvironmentKind
+from domain.errors import BadInput
+from domain.names import Credential, Target
+from domain.rotation import RotationRecord
+from domain.verdicts import World
+from ledger.newest import (
+    NewestMonth,
+    PartSeen,
+    RunSeen,
+    go_live_days,
+    newest_months,
+    parts_seen,
+    runs_seen,
+)
+from ledger.opening import Ledger
+from ledger.rotation_rows import rotations
+from ledger.verifications import LastVerified, last_verified
+from ledger.waivers import Waiver, waivers
+from steps.board_cells import (
+    credential_cell,
+    finding_cell,
+    kms_cell,
+    month_cell,
+    platform_cell,
+    rotation_cell,
+    verification_cell,
+)
+from steps.board_schedules import PrefectSeen, prefect_cell, schedules, worst_first
+from steps.rotation_calendar import Standing, standings
+from steps.rotation_inventory import Rows, credentials_in
+
+_ANY = 100_000
+_WAIVED_MONTH = "reconciliation"
+_WORST_FIRST = tuple(Look)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the ledger tells, asked once for all environments."""
+
+    now: datetime
+    verified: Mapping[str, Mapping[Target, LastVerified]]
+    live: Mapping[str, date]
+    credentials: Mapping[str, Mapping[Target, list[Standing]]]
+    rotations: Mapping[str, list[RotationRecord]]
+    months: Mapping[str, NewestMonth]
+    waived: Mapping[str, frozenset[str]]
+    kms: Mapping[tuple[str, str], list[PartSeen]]
+    runs: dict[str, RunSeen]
+
+
+def board(
+    ledger: Ledger,
+    config: Config,
+    rows: Rows,
+    prefect: PrefectSeen,
+    *,
+    attentions: Callable[[Ledger, Config, Rows], Iterable[Attention]],
+    environment: str = "",
+) -> Board:
+    """Return the board of one environment, or of all: then the rehearsal is shown last, and decides nothing.
+
+    Raises:
+        BadInput: the environment is not declared.
+        Unavailable: the ledger does not answer.
+    """
+    names = _chosen(config, environment)
+    counted = [name for name in names if not _is_rehearsal(config, name)] or names
+    known = _known(ledger, config, rows, names)
+    return Board(
+        now=known.now,
+        attentions=tuple(in_turn([one for one in attentions(ledger, config, rows) if _counts(one, config, counted)])),
+        environments=tuple(_environment(config, known, name, is_counted=name in counted) for name in names),
+        schedules=tuple(worst_first(schedules(prefect, known.now))),
+        prefect=prefect_cell(prefect, known.now),
+        world=World.REHEARSAL.value if all(_is_rehearsal(config, name) for name in counted) else "",
+    )
+
+
+def _chosen(config: Config, environment: str) -> list[str]:
+    if environment:
+        config.environment(environment)
+        return [environment]
+    if not config.environments:
+        raise BadInput(
+            "opsflows.toml declares no environment.", "There is nothing to show.", "Declare one, as docs/configuration.md says."
+        )  # fmt: skip
+    return sorted(config.environments, key=lambda name: (_kind_order(config.environments[name].kind), name))
+
+
+def _kind_order(kind: EnvironmentKind) -> int:
+    """Order as on-calls read: production first, the rehearsal last."""
+    return (EnvironmentKind.PROD, EnvironmentKind.STAGING, EnvironmentKind.DEV, EnvironmentKind.REHEARSAL).index(kind)
+
+
+def _is_rehearsal(config: Config, name: str) -> bool:
+    return config.environments[name].kind is EnvironmentKind.REHEARSAL
+
+
+def _counts(one: Attention, config: Config, counted: list[str]) -> bool:
+    """Say whether it belongs to what is counted; what belongs to no environment concerns all of them."""
+    return one.environment in counted or one.environment not in config.environments
+
+
+def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str]) -> _Known:
+    now = ledger.now()
+    verified = {name: last_verified(ledger, name) for name in names}
+    months, parts = newest_months(ledger), parts_seen(ledger)
+    run_ids = {
+        *(one.run_id for found in verified.values() for one in found.values()),
+        *(one.run_id for one in months.values()),
+        *(one.run_id for one in parts if one.run_id),
+    }
+    return _Known(
+        now=now,
+        verified=verified,
+        live=go_live_days(ledger),
+        credentials=_by_target(standings(ledger, config, rows, _credentials(config, rows, names))),
+        rotations=_by_environment(rotations(ledger, open_only=True, limit=_ANY)),
+        months=months,
+        waived=_waived(waivers(ledger), now.date()),
+        kms=_by_kms_target(parts),
+        runs=runs_seen(ledger, run_ids),
+    )
+
+
+def _credentials(config: Config, rows: Rows, names: Iterable[str]) -> list[Credential]:
+    return [one for name in names for one in credentials_in(config, name, rows)]
+
+
+def _by_target(found: Iterable[Standing]) -> dict[str, dict[Target, list[Standing]]]:
+    told: dict[str, dict[Target, list[Standing]]] = {}
+    for one in found:
+        told.setdefault(one.credential.environment, {}).setdefault(one.credential.target, []).append(one)
+    return told
+
+
+def _by_environment(found: Iterable[RotationRecord]) -> dict[str, list[RotationRecord]]:
+    told: dict[str, list[RotationRecord]] = {}
+    for one in found:
+        told.setdefault(one.credential.environment, []).append(one)
+    return told
+
+
+def _by_kms_target(found: Iterable[PartSeen]) -> dict[tuple[str, str], list[PartSeen]]:
+    told: dict[tuple[str, str], list[PartSeen]] = {}
+    for one in found:
+        told.setdefault((one.environment, one.target), []).append(one)
+    return told
+
+
+def _waived(found: Iterable[Waiver], today: date) -> dict[str, frozenset[str]]:
+    """Return what of each environment's months is waived today, as `slack 2026-10`."""
+    told: dict[str, frozenset[str]] = {}
+    for one in found:
+        if one.subject.startswith(f"{_WAIVED_MONTH} ") and one.holds_on(today):
+            told[one.environment] = told.get(one.environment, frozenset()) | {one.name}
+    return told
+
+
+def _environment(config: Config, known: _Known, name: str, *, is_counted: bool) -> EnvironmentBoard:
+    declared = config.environments[name]
+    newest = known.months.get(name)
+    waived = frozenset(
+        target for target, _, month in (one.rpartition(" ") for one in known.waived.get(name, ())) if newest and month == str(newest.month)
+    )  # fmt: skip
+    is_recorded = any(row.environment == name for row in config.emitted.values())
+    found = [
+        *(_row(known, name, target, waived=waived) for target in declared.targets),
+        *(_platform_row(known, name, target) for target in declared.platform_targets),
+    ]  # fmt: skip
+    kms = [key for key, row in config.kms.items() if row.environment == name]
+    return EnvironmentBoard(
+        name=name,
+        kind=declared.kind.value,
+        live=_live_words(declared, known.live.get(name), known.now),
+        rows=tuple(sorted(found, key=lambda row: (_WORST_FIRST.index(row.look), row.target))),
+        rotations=tuple(rotation_cell(one, known.now) for one in known.rotations.get(name, ())),
+        month=month_cell(
+            newest, known.runs.get(newest.run_id) if newest else None, is_recorded=is_recorded, waived=waived
+        ),
+        kms=tuple(kms_cell(key, known.kms.get((name, key), []), known.runs, known.now) for key in kms),
+        is_counted=is_counted,
+    )
+
+
+def _row(known: _Known, name: str, target: Target, *, waived: frozenset[str]) -> Row:
+    seen = known.verified[name].get(target)
+    run = known.runs.get(seen.run_id) if seen else None
+    return Row(
+        target=str(target),
+        page=f"docs/integrations/{target.integration}.md",
+        verified=verification_cell(target, seen, run, known.live.get(name), known.now),
+        credentials=_credential_cells(known, name, target),
+        month=finding_cell(str(target), known.months.get(name), is_waived=str(target) in waived),
+    )
+
+
+def _platform_row(known: _Known, name: str, target: Target) -> Row:
+    return Row(
+        target=str(target),
+        page=f"docs/integrations/{target.integration}.md",
+        verified=platform_cell(target),
+        credentials=_credential_cells(known, name, target),
+        month=Cell("month", Look.ASIDE, "takes no events", facts={"finding": None}),
+    )
+
+
+def _credential_cells(known: _Known, name: str, target: Target) -> tuple[Cell, ...]:
+    held = known.credentials.get(name, {}).get(target, [])
+    return tuple(credential_cell(one, known.now) for one in sorted(held, key=lambda one: one.credential.purpose.value))
+
+
+def _live_words(declared: Environment, live: date | None, now: datetime) -> str:
+    if declared.kind is EnvironmentKind.REHEARSAL:
+        return "stand-ins; no events of anybody's"
+    cadence = cadence_at(live, now)
+    if live is None:
+        return "not gone live"
+    return f"goes live {live}" if cadence is Cadence.NOT_LIVE else f"live since {live}, verified {cadence.value}"

@@ -1,0 +1,243 @@
+"""Each thing on the wiring board as one cell: how it stands, in words. What is missing has a word of its own, and is never green."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from domain.board import Cell, Look, ago
+from domain.cadence import TICK_SLACK, Cadence, cadence_at, verification_due
+from domain.kms_faults import FAULTS
+from domain.kms_standing import COUNTS_FOR, Standing
+from domain.names import Target
+from domain.policies import age_in_words
+from domain.probes import Outcome
+from domain.reconciliation import Finding
+from domain.rotation import IN_WORDS, RotationRecord, Wait, verdict_of
+from domain.rotation_calendar import Next
+from domain.verdicts import Verdict, World
+from ledger.newest import NewestMonth, PartSeen, RunSeen
+from ledger.verifications import LastVerified
+from steps.reconciliation_wording import AGREES, NEEDS_SOMEONE
+from steps.rotation_calendar import Standing as CredentialStanding
+
+_CLEAR = frozenset({World.REAL, World.REHEARSAL})
+_LOOK_OF_VERDICT = {
+    Verdict.GREEN: Look.GREEN,
+    Verdict.WAITING: Look.WAITING,
+    Verdict.PLANNED: Look.WAITING,
+    Verdict.HOLD: Look.HOLD,
+    Verdict.BAD_INPUT: Look.HOLD,
+}
+_LOOK_OF_NEXT = {
+    Next.ROTATING: Look.WAITING,
+    Next.OVERDUE: Look.HOLD,
+    Next.DUE: Look.WAITING,
+    Next.SCHEDULED: Look.GREEN,
+    Next.NOT_SEEN: Look.NOT_YET,
+    Next.LEFT_OUT: Look.ASIDE,
+    Next.BY_DRILL: Look.ASIDE,
+}
+_STUCK = "docs/runbooks/rotation-stuck.md"
+
+
+def verification_cell(
+    target: Target, seen: LastVerified | None, run: RunSeen | None, live: date | None, now: datetime
+) -> Cell:
+    """Return how the integration was last verified: GREEN where it passed in one world and the next verification is not overdue."""
+    page = f"docs/integrations/{target.integration}.md"
+    if seen is None:
+        is_live = cadence_at(live, now) is not Cadence.NOT_LIVE
+        look, words = (Look.HOLD, "live, and never verified") if is_live else (Look.NOT_YET, "not verified yet")
+        return Cell("verified", look, words, "Verify it with opsflows verify.", page=page, facts={"outcome": None})
+    due = verification_due(live, seen.at, now)
+    is_overdue = due.cadence is not Cadence.NOT_LIVE and due.at is not None and now > due.at + TICK_SLACK
+    passed = seen.outcome is Outcome.PASS and seen.world in _CLEAR
+    more = []
+    if not passed:
+        since = f" Failing since {moment(seen.failing_since)}." if seen.failing_since else ""
+        last = f" It last passed {moment(seen.last_pass_at)}." if seen.last_pass_at else " It never passed."
+        more.append(f"{seen.happened}{since}{last}".strip())
+    if is_overdue:
+        more.append(f"Overdue: {due.cadence.value}, due since {moment(due.at)}.")
+    who = f", by {run.actor} ({run.flow})" if run else ""
+    return Cell(
+        "verified",
+        Look.GREEN if passed and not is_overdue else Look.HOLD,
+        f"{seen.outcome.value} {ago(now - seen.at)} ago, {seen.world.value}{who}",
+        " ".join(more),
+        run=run.prefect_run_id if run else "",
+        page=f"docs/runbooks/{seen.symptom.replace('.', '-')}.md" if seen.symptom and not passed else page,
+        facts={
+            "outcome": seen.outcome.value,
+            "world": seen.world.value,
+            "at": seen.at.isoformat(),
+            "by": run.actor if run else None,
+            "flow": run.flow if run else None,
+            "last_pass_at": iso(seen.last_pass_at),
+            "failing_since": iso(seen.failing_since),
+            "overdue": is_overdue,
+            "next_at": iso(due.at) if due.cadence is not Cadence.NOT_LIVE else None,
+        },
+    )
+
+
+def platform_cell(target: Target) -> Cell:
+    return Cell(
+        "verified", Look.ASIDE, "a platform: takes no events", page=f"docs/integrations/{target.integration}.md", facts={"outcome": None}
+    )  # fmt: skip
+
+
+def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
+    """Return how old the credential is and what comes next for it; older than its policy allows is HOLD, whoever rotates it."""
+    look = Look.HOLD if one.is_too_old else _LOOK_OF_NEXT[one.next]
+    if one.rotation is not None:
+        look = worse(look, _LOOK_OF_VERDICT[verdict_of(one.rotation)])
+    age = Next.NOT_SEEN.value if one.age is None else f"{one.age.days} days old"
+    comes = {
+        Next.SCHEDULED: f"next {day(one.at)}",
+        Next.DUE: f"due since {day(one.at)}",
+        Next.OVERDUE: f"OVERDUE since {day(one.at)}",
+    }.get(one.next, "" if one.next is Next.NOT_SEEN else one.next.value)
+    proven = f"Last seen to work {ago(now - one.proof.at)} ago ({one.proof.how})." if one.proof else "Never proven."
+    too_old = f"Older than its policy allows ({age_in_words(one.policy.max_age)})." if one.is_too_old else ""
+    return Cell(
+        one.credential.purpose.value,
+        look,
+        ", ".join(part for part in (age, comes) if part),
+        " ".join(part for part in (too_old, proven) if part),
+        page="docs/runbooks/rotation-planned.md" if look in {Look.HOLD, Look.WAITING} else "",
+        facts={
+            "credential": str(one.credential),
+            "age_days": None if one.age is None else one.age.days,
+            "next": one.next.value,
+            "next_at": iso(one.at) if one.rotation is None else None,
+            "rotation": one.rotation.id if one.rotation else None,
+            "older_than_policy": one.is_too_old,
+            "proven_at": iso(one.proof.at) if one.proof else None,
+        },
+    )
+
+
+def rotation_cell(record: RotationRecord, now: datetime) -> Cell:
+    """Return where an open rotation stands; of an overlap, when it ends."""
+    ends = record.not_before if record.wait else None
+    stands = f"{record.state.value}{f' ({record.wait.value})' if record.wait else ''}"
+    if record.wait is Wait.OVERLAP and ends is not None:
+        stands = f"overlap open, ends {moment(ends)}{' (past)' if ends < now else ''}"
+    elif ends is not None and ends > now:
+        stands = f"{stands}, looked at again {moment(ends)}"
+    return Cell(
+        str(record.credential),
+        _LOOK_OF_VERDICT[verdict_of(record)],
+        stands,
+        " ".join(part for part in (record.words or f"{IN_WORDS[record.state]}.", record.next_step) if part),
+        page=_STUCK if verdict_of(record) is Verdict.HOLD else "docs/runbooks/rotation-planned.md",
+        facts={
+            "rotation": record.id,
+            "state": record.state.value,
+            "wait": record.wait.value or None,
+            "until": iso(ends),
+            "overlap_ends_at": iso(ends) if record.wait is Wait.OVERLAP else None,
+            "kind": record.kind.value,
+            "opened_at": record.opened_at.isoformat(),
+            "opened_by": record.operator,
+        },
+    )
+
+
+def month_cell(newest: NewestMonth | None, run: RunSeen | None, *, is_recorded: bool, waived: Iterable[str]) -> Cell:
+    """Return what the environment's newest month came to; a HOLD whose every finding somebody accepted is quieter, and not green."""
+    page = "docs/reconciliation.md"
+    if newest is None:
+        look, words = (
+            (Look.NOT_YET, "not reconciled yet") if is_recorded else (Look.ASIDE, "nothing records what is emitted")
+        )
+        return Cell("reconciliation", look, words, page=page, facts={"month": None})
+    wrong = sorted(name for name, found in newest.findings.items() if found in NEEDS_SOMEONE)
+    accepted = set(waived)
+    is_accepted = bool(wrong) and accepted.issuperset(wrong)
+    look = Look.WAITING if is_accepted else _LOOK_OF_VERDICT[newest.verdict]
+    if look is Look.GREEN and not newest.is_final:
+        look = Look.WAITING
+    standing = "final" if newest.is_final else "provisional"
+    more = "; ".join(
+        f"{name}: {newest.findings[name].value}{' (waived)' if name in accepted else ''}" for name in wrong
+    )
+    return Cell(
+        "reconciliation",
+        look,
+        f"{newest.month} {newest.verdict.value}, {standing}, revision {newest.number} of {moment(newest.at)}",
+        f"{more}." if more else "",
+        run=run.prefect_run_id if run else "",
+        page="docs/runbooks/reconciliation-breach.md" if look is Look.HOLD else page,
+        facts={
+            "month": str(newest.month),
+            "verdict": newest.verdict.value,
+            "final": newest.is_final,
+            "revision": newest.number,
+            "at": newest.at.isoformat(),
+            "waived": sorted(accepted),
+        },
+    )
+
+
+def finding_cell(target: str, newest: NewestMonth | None, *, is_waived: bool) -> Cell:
+    """Return what the newest month says of one integration."""
+    found = newest.findings.get(target) if newest else None
+    if found is None:
+        return Cell("month", Look.ASIDE, "not counted", facts={"finding": None})
+    look = Look.GREEN if found in AGREES else Look.WAITING
+    if found in NEEDS_SOMEONE and not is_waived:
+        look = Look.HOLD
+    words = f"{found.value}{', waived' if is_waived and found is not Finding.WAIVED else ''}"
+    return Cell("month", look, words, facts={"finding": found.value, "waived": is_waived})
+
+
+def kms_cell(target: str, parts: list[PartSeen], runs: dict[str, RunSeen], now: datetime) -> Cell:
+    """Return where a KMS target stands: DOWN is HOLD, one answer against it is waited on, an old answer says nothing of now."""
+    answered = [part.at for part in parts if part.at is not None]
+    if not answered:
+        return Cell(target, Look.NOT_YET, "not checked yet", page="docs/kms-smoke.md", facts={"checked_at": None})
+    down = [part for part in parts if part.standing is Standing.DOWN]
+    doubted = [part for part in parts if part.standing is Standing.UP and part.at is not None and not part.passed]
+    last = max(answered)
+    is_old = now - last > COUNTS_FOR
+    facts = {
+        "checked_at": last.isoformat(),
+        "parts": {part.part: part.standing.value for part in parts},
+        "faults": {part.part: part.fault for part in down},
+    }
+    checked = f"checked {ago(now - last)} ago"
+    if down:
+        first = down[0]
+        run = runs.get(first.run_id)
+        row = FAULTS.get(first.fault)
+        words = f"DOWN since {moment(first.since)}: {', '.join(part.part for part in down)}; {checked}"
+        more = f"{row.means} {row.next_step}" if row else f"Fault {first.fault or 'not recorded'}."
+        return Cell(
+            target, Look.HOLD, words, more, run.prefect_run_id if run else "", page="docs/kms-alerts.md", facts=facts
+        )
+    if is_old:
+        words = f"{checked}; it was UP then"
+        return Cell(target, Look.NOT_KNOWN, words, "Nothing is known of now: checks do not run.", page="docs/runbooks/kms-canary-dead-man.md", facts=facts)  # fmt: skip
+    if doubted:
+        words = f"UP, but its last answer failed: {', '.join(part.part for part in doubted)}; {checked}"
+        return Cell(target, Look.WAITING, words, "One answer is not a state; two more are asked for.", page="docs/kms-smoke.md", facts=facts)  # fmt: skip
+    return Cell(target, Look.GREEN, f"UP, {len(parts)} parts, {checked}", page="docs/kms-smoke.md", facts=facts)
+
+
+def worse(one: Look, other: Look) -> Look:
+    """Return the worse of two looks; what is not counted gives way to what is."""
+    order = list(Look)
+    return min(one, other, key=order.index)
+
+
+def moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "never"
+
+
+def day(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d}" if at else "not known"
+
+
+def iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -1,0 +1,115 @@
+"""The schedules on the wiring board: what has to tick is looked for by name, so that what was never deployed is seen as well."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.board import LATE_AFTER, SCHEDULED, Cell, Look, Schedule, ago
+from domain.run_history import DeploymentRuns, RunState
+from steps.board_cells import iso, moment
+
+_DOCS = "docs/architecture.md"
+_LOOK_OF_ENDED = {("COMPLETED", "Waiting"): Look.WAITING, ("COMPLETED", "Planned"): Look.WAITING}
+_LOOK_OF_KIND = {"COMPLETED": Look.GREEN, "FAILED": Look.HOLD, "CRASHED": Look.HOLD}
+_UNSEEN = "not known: Prefect was not seen"
+
+
+@dataclass(frozen=True, slots=True)
+class PrefectSeen:
+    """What Prefect said of our deployments; `wrong` says why nothing was seen, and is empty where it was."""
+
+    deployments: tuple[DeploymentRuns, ...] = ()
+    at: datetime | None = None
+    wrong: str = ""
+
+
+def prefect_cell(seen: PrefectSeen, now: datetime) -> Cell:
+    """Return whether Prefect could be asked. Where not, nothing is known of what runs, and nothing may be green."""
+    facts = {"at": iso(seen.at)}
+    if seen.wrong:
+        more = "What runs and what comes next is not known; what the ledger says stands. opsflows doctor says what is broken."
+        return Cell("Prefect", Look.NOT_KNOWN, seen.wrong, more, facts=facts)
+    if not seen.deployments:
+        return Cell(
+            "Prefect", Look.HOLD, "it has no deployment of ours", "Nothing ticks. Deploy: opsflows deploy.", facts=facts
+        )
+    read = f", read {ago(now - seen.at)} ago" if seen.at else ""
+    return Cell("Prefect", Look.GREEN, f"{len(seen.deployments)} deployments{read}", facts=facts)
+
+
+def schedules(seen: PrefectSeen, now: datetime) -> tuple[Schedule, ...]:
+    """Return a row for each deployment that must tick, then for each other one that Prefect has."""
+    found = {one.name: one for one in seen.deployments}
+    ticking = [name.partition("/")[2] for name in SCHEDULED]
+    by_hand = sorted(found.keys() - set(ticking))
+    return (
+        *(_ticking(name, found.get(name), seen, now) for name in ticking),
+        *(_by_hand(found[name], now) for name in by_hand),
+    )
+
+
+def _ticking(name: str, one: DeploymentRuns | None, seen: PrefectSeen, now: datetime) -> Schedule:
+    if one is not None:
+        return Schedule(name, _last(one, now), _next(one, now), is_counted=True)
+    if seen.wrong:
+        return Schedule(name, _cell("last run", Look.NOT_KNOWN, _UNSEEN), _cell("next run", Look.NOT_KNOWN, _UNSEEN), is_counted=True)  # fmt: skip
+    gone = Cell(
+        "next run",
+        Look.HOLD,
+        "not deployed",
+        "Nothing starts it. Deploy: opsflows deploy.",
+        page=_DOCS,
+        facts={"at": None},
+    )
+    return Schedule(name, _cell("last run", Look.NOT_YET, "never ran"), gone, is_counted=True)
+
+
+def _by_hand(one: DeploymentRuns, now: datetime) -> Schedule:
+    coming = _next(one, now) if one.next else _cell("next run", Look.ASIDE, "by hand", deployment=one.id)
+    return Schedule(one.name, _last(one, now), coming, is_counted=False)
+
+
+def _last(one: DeploymentRuns, now: datetime) -> Cell:
+    running = f"; runs now ({one.running.state}, since {moment(one.running.at)})" if one.running else ""
+    if one.last is None:
+        return _cell(
+            "last run", Look.NOT_YET, f"has not ended yet{running}" if running else "never ran", deployment=one.id
+        )
+    last = one.last
+    look = _LOOK_OF_ENDED.get((last.kind, last.state), _LOOK_OF_KIND.get(last.kind, Look.NOT_KNOWN))
+    words = f"{last.state} {ago(now - last.at)} ago{running}"
+    return Cell(
+        "last run", look, words, "" if look is Look.GREEN else last.message, last.id, one.id,
+        facts={"run": last.name, "state": last.state, "type": last.kind, "at": iso(last.at)},
+    )  # fmt: skip
+
+
+def _next(one: DeploymentRuns, now: datetime) -> Cell:
+    if one.next is not None:
+        return _coming(one, one.next, now)
+    if one.is_paused or not one.has_schedule:
+        off = "paused" if one.is_paused else "its schedule is switched off"
+        return _cell("next run", Look.WAITING, off, "Somebody switched it off in Prefect; nothing ticks until it is on again.", deployment=one.id)  # fmt: skip
+    if not one.next_is_known:
+        return _cell("next run", Look.NOT_KNOWN, "not among the runs that Prefect listed", deployment=one.id)
+    more = "Its schedule is on and Prefect made no run for it: the scheduler does not work. opsflows doctor says what is broken."
+    return _cell("next run", Look.HOLD, "none is scheduled", more, deployment=one.id)
+
+
+def _coming(one: DeploymentRuns, run: RunState, now: datetime) -> Cell:
+    facts = {"run": run.name, "at": iso(run.at)}
+    if now - run.at > LATE_AFTER:
+        words = f"LATE: due {moment(run.at)}, not begun"
+        more = "No worker takes it. See that the workers run: opsflows doctor."
+        return Cell("next run", Look.HOLD, words, more, run.id, one.id, facts=facts)
+    return Cell("next run", Look.GREEN, moment(run.at), "", run.id, one.id, facts=facts)
+
+
+def _cell(name: str, look: Look, words: str, more: str = "", deployment: str = "") -> Cell:
+    return Cell(name, look, words, more, deployment=deployment, facts={"at": None})
+
+
+def worst_first(found: Iterable[Schedule]) -> list[Schedule]:
+    """Return them as they are read: what is wrong first, what is not counted last."""
+    order = list(Look)
+    return sorted(found, key=lambda one: (not one.is_counted, order.index(one.look)))
