@@ -92,7 +92,7 @@ def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeplo
             for tick in entry.schedules
         ],
         concurrency_limit=ConcurrencyLimitConfig(limit=entry.limit, collision_strategy=entry.collision),
-        tags=[MARKER, *entry.tags],
+        tags=entry.all_tags,
         description=entry.flow.description,
         work_pool_name=entry.pool,
         entrypoint_type=EntrypointType.MODULE_PATH,

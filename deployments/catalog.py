@@ -38,6 +38,7 @@ from domain.names import (
     STEP_ROTATION,
     SWEEPER,
     VERIFY_DUE,
+    WATCH_RUNS,
     WORK_POOL,
 )
 from flows.check_credential_ages import check_credential_ages
@@ -55,6 +56,7 @@ from flows.smoke_kms import smoke_kms
 from flows.step_a_rotation import step_a_rotation
 from flows.sweep_what_is_due import sweep_what_is_due
 from flows.verify_what_is_due import verify_what_is_due
+from flows.watch_runs import watch_runs
 from flows.wire_day_one import wire_day_one
 
 MARKER = "opsflows"
@@ -89,6 +91,11 @@ class Entry:
     def name(self) -> str:
         return self.full_name.partition("/")[2]
 
+    @property
+    def all_tags(self) -> list[str]:
+        """Return what stands on the deployment: ours, whom it wakes (`tier:page`), and what it is about."""
+        return [MARKER, f"tier:{self.tier}", *self.tags]
+
 
 CATALOG: tuple[Entry, ...] = (
     Entry(DAY1_WIRING, wire_day_one, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
@@ -110,4 +117,6 @@ CATALOG: tuple[Entry, ...] = (
     Entry(KMS_SMOKE, smoke_kms, (KMS_HALF_HOURLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand"), tier=Tier.PAGE),
     Entry(KMS_REVIEW, review_kms, (KMS_QUARTERLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand")),
     Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled"), pool=ROTATION_POOL, tier=Tier.PAGE),
+    # Started by an automation (deployments/automations.py). Enqueued, since the one that runs may have looked already.
+    Entry(WATCH_RUNS, watch_runs, (), ConcurrencyLimitStrategy.ENQUEUE, ("sweeper", "automatic")),
 )  # fmt: skip

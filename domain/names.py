@@ -45,6 +45,11 @@ MARKER_PREFIX = "opsflows-"
 _PART = re.compile(r"[a-z0-9]+")
 
 
+def deployment_of(flow: str) -> str:
+    """Return the one deployment of a flow, "flow/deployment"."""
+    return SWEEPER if SWEEPER.startswith(f"{flow}/") else f"{flow}/{flow}"
+
+
 class Purpose(StrEnum):
     """What a credential is for."""
 

@@ -24,6 +24,7 @@ from domain.names import (
     ROTATE,
     ROTATE_DUE,
     ROTATION_DRILL,
+    STEP_ROTATION,
     SWEEPER,
     VERIFY_DUE,
 )
@@ -63,8 +64,13 @@ _OWN_ALERTS: Mapping[str, tuple[str, ...]] = {
     CREDENTIAL_AGES: ("age:",),
     RECONCILE: ("reconciliation:",),
     CHECK_YESTERDAY: ("reconciliation:",),
+    ROTATE: ("rotation:",),
+    ROTATE_DUE: ("rotation:",),
+    STEP_ROTATION: ("rotation:",),
 }
 _BAD_INPUT = "BadInput"
+# How every key of these alerts begins.
+ALL_KEYS = "deployment:"
 
 
 class Ended(StrEnum):
@@ -146,16 +152,19 @@ class Trouble:
     run: SeenRun | None = None
 
 
-def troubles(deployments: Iterable[SeenDeployment], now: datetime) -> Iterator[Trouble]:
-    """Yield what is wrong now."""
+def troubles(
+    deployments: Iterable[SeenDeployment], ended_well: Mapping[str, datetime | None], now: datetime
+) -> Iterator[Trouble]:
+    """Yield what is wrong now. `ended_well` is when each deployment ended well last, as the ledger remembers it."""
     for one in deployments:
         bad = [_ended_badly(one, run) for run in newest_of_each(one.ended) if run.state != Ended.WELL]
         late = [_late(one, run, now) for run in one.waiting if _is_late(run, now) and not run.is_rehearsal]
         yield from bad
         yield from late[:1]
         # One message per fact: what is said to fail or to be late is not said to be silent too.
-        if not bad and not late and _is_silent(one, now):
-            yield _silent(one)
+        last = ended_well.get(one.name) or one.ended_well_at
+        if not bad and not late and _is_silent(one, last, now):
+            yield _silent(one, last)
 
 
 def seen_to_be_over(deployments: Iterable[SeenDeployment], wrong: Collection[str]) -> set[str]:
@@ -208,9 +217,9 @@ def _is_late(run: SeenRun, now: datetime) -> bool:
     return now - run.at > (WAITS_AFTER if run.state_name == WAITS_FOR_A_SLOT else LATE_AFTER)
 
 
-def _is_silent(one: SeenDeployment, now: datetime) -> bool:
+def _is_silent(one: SeenDeployment, last: datetime | None, now: datetime) -> bool:
     within = ENDS_WELL_WITHIN.get(one.name)
-    return within is not None and now - (one.ended_well_at or one.made_at) > within
+    return within is not None and now - (last or one.made_at) > within
 
 
 def _ended_badly(one: SeenDeployment, run: SeenRun) -> Trouble:
@@ -241,8 +250,7 @@ def _late(one: SeenDeployment, run: SeenRun, now: datetime) -> Trouble:
     )  # fmt: skip
 
 
-def _silent(one: SeenDeployment) -> Trouble:
-    last = one.ended_well_at
+def _silent(one: SeenDeployment, last: datetime | None) -> Trouble:
     since = f"ended well last at {last:%Y-%m-%d %H:%M} UTC" if last else "never ended well"
     off = " The deployment is paused or its schedule is switched off." if one.is_off else ""
     return Trouble(

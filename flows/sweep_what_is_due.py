@@ -20,6 +20,7 @@ from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.rotation_sweep import put_back_what_drifted, step_what_is_due, sweep_recent_orphans
 from tasks.sweeping import sweep_one
+from tasks.watched_runs import watch_runs_now
 
 _NAME = SWEEPER.partition("/")[0]
 
@@ -57,6 +58,7 @@ def sweep_what_is_due() -> State[None]:
                 for what, act in work:
                     said.extend(sweep_one(what, act, failed))
                 said.extend(sweep_one("rotations", lambda: _sweep_rotations(run, config, failed), failed))
+                said.extend(sweep_one("run history", lambda: watch_runs_now(ledger, contexts), failed))
                 said.extend(sweep_one("alerts", lambda: send_alerts(ledger, contexts), failed))
                 verdict = Verdict.HOLD if failed else Verdict.GREEN
                 run.conclude(

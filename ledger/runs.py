@@ -197,6 +197,13 @@ def runs(ledger: Ledger, *, flow: str = "", environment: str = "", limit: int = 
         return [_run(row) for row in connection.execute(query)]
 
 
+def ended_as(ledger: Ledger, prefect_run_id: str, verdict: str) -> list[Run]:
+    """Return what one flow run recorded that was sealed with this verdict; a run over several environments records one each."""
+    query = select(RUNS).where(RUNS.c.prefect_run_id == prefect_run_id, RUNS.c.verdict == verdict)
+    with ledger.reading() as connection:
+        return [_run(row) for row in connection.execute(query)]
+
+
 def _seal(ledger: Ledger, connection: Connection, said: Mapping[str, str]) -> None:
     link = chain.append(ledger, connection, {"kind": SEALED, **said})
     connection.execute(

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from ledger.moments import Moment
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 VERSION_TABLE = "ledger_version"  # not Alembic's default name: Prefect uses that one in its own database
 
 METADATA = MetaData(
@@ -300,4 +300,13 @@ ALERTS = Table(
         sqlite_where=text("cleared_at IS NULL"),
         postgresql_where=text("cleared_at IS NULL"),
     ),
+)
+
+# What was seen in Prefect's run history, which forgets: `ended_well_at` is empty where no good end was ever seen.
+DEPLOYMENT_ENDS = Table(
+    "deployment_ends",
+    METADATA,
+    Column("deployment", Text, primary_key=True),
+    Column("ended_well_at", Moment, nullable=True),
+    Column("looked_at", Moment, nullable=False),
 )

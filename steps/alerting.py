@@ -49,9 +49,12 @@ def escalations(context: Context, results: Iterable[ProbeResult], evidence: str)
     ]
 
 
-def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency) -> list[str]:
-    """Raise each alert and send those that are due; return in one sentence each what was done."""
-    return [_raise(context, one, urgency) for one in found]
+def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency, environment: str = "") -> list[str]:
+    """Raise each alert and send those that are due; return in one sentence each what was done.
+
+    They are of the context's environment, or of the one that is named, where the context lends it only its targets.
+    """
+    return [_raise(context, one, urgency, environment or context.environment) for one in found]
 
 
 def send_open_alerts(context: Context, environment: str) -> list[str]:
@@ -60,7 +63,12 @@ def send_open_alerts(context: Context, environment: str) -> list[str]:
     Return a sentence each.
     """
     return [
-        _raise(context, Escalation(alert.key, alert.target, title, text, alert.runbook), Urgency(alert.urgency))
+        _raise(
+            context,
+            Escalation(alert.key, alert.target, title, text, alert.runbook),
+            Urgency(alert.urgency),
+            alert.environment,
+        )
         for alert in open_alerts(context.ledger, environment)
         for title, _, text in [alert.text.partition(". ")]
     ]
@@ -80,10 +88,10 @@ def urgency_at(cadence: Cadence) -> Urgency:
     return Urgency.PAGE if cadence is Cadence.DAILY else Urgency.TICKET
 
 
-def _raise(context: Context, one: Escalation, urgency: Urgency) -> str:
+def _raise(context: Context, one: Escalation, urgency: Urgency, environment: str) -> str:
     text = f"{one.title}. {one.text}"
     due = raise_alert(
-        context.ledger, one.key, environment=context.environment, target=one.whom, text=text, runbook=one.runbook,
+        context.ledger, one.key, environment=environment, target=one.whom, text=text, runbook=one.runbook,
         urgency=urgency.value,
     )  # fmt: skip
     told = f"{one.whom} was told within the last day, or is being told now: {one.title}."

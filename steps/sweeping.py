@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from domain.errors import Unavailable
-from domain.names import REHEARSAL, Target
+from domain.names import REHEARSAL, Target, deployment_of
 from domain.probes import CleanUp
+from domain.run_watch import Kind, key_of
 from ledger import due, probes
 from ledger.alerts import clear_alert, open_alerts, raise_alert
 from ledger.opening import Ledger
@@ -19,15 +20,21 @@ from steps.verifying import connected
 from vendors.capabilities import Urgency
 
 _LEASE = timedelta(minutes=5)
-_RUN = "run:"
+RUN = "run:"
 
 
 def seal_dead_runs(ledger: Ledger) -> list[Run]:
-    """Seal killed runs ABANDONED, and raise an alert for each that `send_alerts` sends."""
+    """Seal killed runs ABANDONED, and raise an alert for each that `send_alerts` sends.
+
+    Of a flow whose crash was seen in Prefect and is told already, none more: it would be the same message twice.
+    """
     dead = abandon_dead_runs(ledger)
+    told = {alert.key for alert in open_alerts(ledger)} if dead else set()
     for run in dead:
+        if any(key.startswith(key_of(Kind.ENDED, deployment_of(run.flow))) for key in told):
+            continue
         raise_alert(
-            ledger, f"{_RUN}{run.run_id}", environment=run.environment, target="the operator",
+            ledger, f"{RUN}{run.run_id}", environment=run.environment, target="the operator",
             text=f"Run {run.run_id} of {run.flow} ended without a word. Its evidence until then is in its bundle; start the flow again.",
             runbook="docs/runbooks/run-abandoned.md",
         )  # fmt: skip
@@ -37,12 +44,12 @@ def seal_dead_runs(ledger: Ledger) -> list[Run]:
 def send_alerts(ledger: Ledger, contexts: Mapping[str, Context]) -> list[str]:
     """Clear what holds no more, and send every open alert that is due, as it was raised: unsent, or lasting another day."""
     for alert in open_alerts(ledger):
-        if alert.key.startswith(_RUN) and _went_on(ledger, alert.key.removeprefix(_RUN)):
+        if alert.key.startswith(RUN) and _went_on(ledger, alert.key.removeprefix(RUN)):
             clear_alert(ledger, alert.key)
     said: list[str] = []
     for environment in dict.fromkeys(alert.environment for alert in open_alerts(ledger)):
         # The rehearsal's alerts are for whoever rehearses: told where they were raised, and nowhere else.
-        context = None if environment == REHEARSAL else contexts.get(environment) or _anyone(contexts)
+        context = None if environment == REHEARSAL else contexts.get(environment) or able_to_tell(contexts)
         if context is not None:
             said.extend(send_open_alerts(context, environment))
     return said
@@ -92,17 +99,17 @@ def clean_up_environment(context: Context) -> list[str]:
     return said
 
 
+def able_to_tell(contexts: Mapping[str, Context]) -> Context | None:
+    """Return an environment that can tell someone, for alerts that belong to none."""
+    able = (c for c in contexts.values() if c.declared.alerts.page or c.declared.alerts.ticket)
+    return next(able, None)
+
+
 def _went_on(ledger: Ledger, run_id: str) -> bool:
     """Whether a later run of the same flow and environment has ended as it should."""
     dead = find_run(ledger, run_id)
     later = runs(ledger, flow=dead.flow, environment=dead.environment, limit=20)
     return any(run.opened_seq > dead.opened_seq and run.verdict not in {"", ABANDONED} for run in later)
-
-
-def _anyone(contexts: Mapping[str, Context]) -> Context | None:
-    """Return an environment that can tell someone, for alerts that belong to none."""
-    able = (c for c in contexts.values() if c.declared.alerts.page or c.declared.alerts.ticket)
-    return next(able, None)
 
 
 def _overdue(context: Context, question: Question) -> Escalation:

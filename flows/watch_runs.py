@@ -1,0 +1,42 @@
+"""Soon after a run ended badly: tell whoever has to know. The sweeper looks too, so that nothing hangs on this run."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from domain.errors import OpsError
+from domain.names import REHEARSAL, WATCH_RUNS
+from domain.verdicts import Judgement, Verdict, World
+from steps.audited_run import audited_run
+from tasks.concluding import refused
+from tasks.preparing import context_of, own_ledger, read_own_config
+from tasks.watched_runs import watch_runs_now
+
+_NAME = WATCH_RUNS.partition("/")[0]
+
+
+@flow(name=_NAME, flow_run_name="watch runs", persist_result=False)
+def watch_runs() -> State[None]:
+    """Look at the newest runs of every deployment of ours, and tell of what ended badly, did not start, or does not run at all.
+
+    Started by an automation when a run of ours fails or crashes. It alerts once on entering such a state and daily from then on.
+    When it fails: Prefect's server, the ledger or a place to tell people could not be reached; the sweeper looks again within a
+    quarter of an hour. See docs/automations.md.
+    """
+    try:
+        config = read_own_config()
+        with (
+            own_ledger() as ledger,
+            audited_run(
+                ledger, flow=_NAME, environment="-", mode="apply", actor="automation", reason="a run ended badly",
+                prefect_run_id=str(flow_run.id or ""), parameters={},
+            ) as run,
+        ):  # fmt: skip
+            names = [name for name in config.environments if name != REHEARSAL]
+            said = watch_runs_now(ledger, {name: context_of(run, config, name, frozenset()) for name in names})
+            report = "\n".join(["# Runs watched", "", *(f"- {line}" for line in said), ""])
+            run.conclude(Judgement(Verdict.GREEN, World.REAL), report)
+    except OpsError as error:
+        return refused(error)
+    return Completed(message=" ".join(said) or "Nothing is wrong that was not told.")
