@@ -8,7 +8,8 @@ from typing import Any, Literal
 from prefect.client.orchestration import SyncPrefectClient
 
 from blocks.answering import answering
-from domain.run_history import DeploymentRuns, RunState
+from domain.run_history import DeploymentRuns
+from domain.run_watch import SeenRun
 
 _Path = Literal["/deployments/filter", "/flow_runs/filter"]
 
@@ -18,6 +19,8 @@ _ENDED = ("COMPLETED", "FAILED", "CRASHED")
 _MOST = 200
 _AT_ONCE = 4
 _LONGEST_MESSAGE = 300
+# The newest that ended may be the rehearsal's; one of so many is not.
+_NEWEST = 5
 
 
 def run_history(client: SyncPrefectClient) -> list[DeploymentRuns]:
@@ -33,7 +36,7 @@ def run_history(client: SyncPrefectClient) -> list[DeploymentRuns]:
         running = _runs(client, ids, ("RUNNING", "PENDING"), "EXPECTED_START_TIME_ASC", _MOST)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             last = dict(
-                zip(ids, pool.map(lambda one: _runs(client, [one], _ENDED, "END_TIME_DESC", 1), ids), strict=True)
+                zip(ids, pool.map(lambda one: _runs(client, [one], _ENDED, "END_TIME_DESC", _NEWEST), ids), strict=True)
             )
     # A full answer may have left out the next run of a deployment.
     is_all = len(coming) < _MOST
@@ -50,27 +53,29 @@ def _told(
         id=row["id"],
         is_paused=bool(row["paused"]),
         has_schedule=any(one["active"] for one in row["schedules"]),
-        last=next((_seen(run, run["end_time"]) for run in last), None),
-        running=next(_of(running, row["id"]), None),
-        next=next(_of(coming, row["id"]), None),
+        last=_last([_seen(row["name"], run, run["end_time"]) for run in last]),
+        running=next(_of(running, row), None),
+        next=next(_of(coming, row), None),
         next_is_known=is_all,
     )
 
 
-def _of(runs: list[Any], deployment: str) -> Iterator[RunState]:
-    return (_seen(run, run["expected_start_time"]) for run in runs if run["deployment_id"] == deployment)
+def _last(newest: list[SeenRun]) -> SeenRun | None:
+    """Return the newest that is not the rehearsal's, where there is one: stand-ins are broken on purpose."""
+    return next((run for run in newest if not run.is_rehearsal), newest[0] if newest else None)
 
 
-def _seen(run: Mapping[str, Any], at: str) -> RunState:
-    state = run["state"] or {}
-    return RunState(
-        id=run["id"],
-        name=run["name"],
-        kind=run["state_type"] or "",
-        state=run["state_name"] or "",
-        at=datetime.fromisoformat(at),
-        message=(state.get("message") or "")[:_LONGEST_MESSAGE],
-    )
+def _of(runs: list[Any], row: Mapping[str, Any]) -> Iterator[SeenRun]:
+    found = (run for run in runs if run["deployment_id"] == row["id"])
+    return (_seen(row["name"], run, run["expected_start_time"]) for run in found)
+
+
+def _seen(deployment: str, run: Mapping[str, Any], at: str) -> SeenRun:
+    message = (run["state"] or {}).get("message") or ""
+    return SeenRun(
+        deployment, run["name"], run["id"], run["state_type"] or "", run["state_name"] or "", message[:_LONGEST_MESSAGE],
+        datetime.fromisoformat(at), run["parameters"],
+    )  # fmt: skip
 
 
 def _runs(client: SyncPrefectClient, ids: list[str], kinds: tuple[str, ...], order: str, most: int) -> list[Any]:

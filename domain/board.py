@@ -4,31 +4,16 @@ The worst look of what counts decides. Whatever someone must see to keeps the bo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
 from domain.attention import Attention, Weight
-from domain.names import (
-    CHECK_YESTERDAY,
-    COLLECT_COUNTS,
-    CREDENTIAL_AGES,
-    KMS_REVIEW,
-    KMS_SMOKE,
-    RECONCILE,
-    ROTATE_DUE,
-    ROTATION_DRILL,
-    SWEEPER,
-    VERIFY_DUE,
-)
+from domain.run_watch import ENDS_WELL_WITHIN
 
 # What has to tick. That each of them has a run ahead is looked at, whatever Prefect has of it.
-SCHEDULED = (
-    SWEEPER, VERIFY_DUE, KMS_SMOKE, ROTATE_DUE, ROTATION_DRILL, CREDENTIAL_AGES, COLLECT_COUNTS, CHECK_YESTERDAY, RECONCILE, KMS_REVIEW,
-)  # fmt: skip
-# A worker starts a run within seconds; what has not begun so long after its moment waits for nobody.
-LATE_AFTER = timedelta(minutes=5)
+SCHEDULED = tuple(ENDS_WELL_WITHIN)
 
 
 class Look(StrEnum):
@@ -51,7 +36,7 @@ class Cell:
     """One thing on the board: what it is called, how it stands, in words, and the same for machines.
 
     `words` come first and are short; `more` says what it means and what to do. `run` is a flow run's id in Prefect, `deployment`
-    a deployment's, `page` a page below docs/; each is empty where there is none. `facts` are names and plain values.
+    a deployment's, `page` a page of docs/; each is empty where there is none. `facts` are names and plain values.
     """
 
     name: str
@@ -118,7 +103,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole page. `now` is the ledger's time when it was read; `prefect` says whether Prefect could be asked, and when."""
+    """The whole page. `now` is the ledger's time when it was read; `prefect` says whether Prefect could be asked, and when.
+
+    `attentions` are those of all environments, `needs` those that concern the ones that count. `world` is "rehearsal" where
+    nothing but the rehearsal counts.
+    """
 
     now: datetime
     attentions: tuple[Attention, ...]
@@ -126,15 +115,21 @@ class Board:
     schedules: tuple[Schedule, ...]
     prefect: Cell
     world: str = ""
+    left_out: frozenset[str] = frozenset()
 
     @property
     def counted(self) -> tuple[EnvironmentBoard, ...]:
         return tuple(one for one in self.environments if one.is_counted)
 
     @property
+    def needs(self) -> tuple[Attention, ...]:
+        aside = {one.name for one in self.environments if not one.is_counted} | self.left_out
+        return tuple(one for one in self.attentions if one.environment not in aside)
+
+    @property
     def verdict(self) -> Look:
         """Return GREEN, WAITING, HOLD or NOT KNOWN; what was never looked at is not known."""
-        found = worst((*self._looks(), *(_look_of(one) for one in self.attentions)))
+        found = worst((*self._looks(), *(_look_of(one) for one in self.needs)))
         return Look.NOT_KNOWN if found in {Look.NOT_YET, Look.ASIDE} else found
 
     @property
@@ -153,6 +148,16 @@ class Board:
         yield self.prefect.look
         yield from (one.look for one in self.counted)
         yield from (one.look for one in self.schedules)
+
+
+def alone(board: Board, name: str) -> Board | None:
+    """Return the board of one environment by itself, which then counts whatever it is; None where there is none of that name."""
+    chosen = [one for one in board.environments if one.name == name]
+    if not chosen:
+        return None
+    others = frozenset(one.name for one in board.environments) - {name}
+    world = _REHEARSAL if chosen[0].kind == _REHEARSAL else ""
+    return replace(board, environments=(replace(chosen[0], is_counted=True),), world=world, left_out=others)
 
 
 def worst(looks: Iterable[Look]) -> Look:
@@ -181,7 +186,7 @@ def _look_of(attention: Attention) -> Look:
 
 
 def _hold(board: Board) -> str:
-    urgent = [one for one in board.attentions if one.weight is Weight.NOW]
+    urgent = [one for one in board.needs if one.weight is Weight.NOW]
     if urgent:
         first = urgent[0].what.rstrip(".")
         others = f" and {_things(len(urgent) - 1)} more" if len(urgent) > 1 else ""
@@ -199,8 +204,8 @@ def _not_known(board: Board) -> str:
 
 
 def _waiting(board: Board) -> str:
-    if board.attentions:
-        return f"Nothing is wrong. {_things(len(board.attentions))} will need someone: {board.attentions[0].what.rstrip('.')}."
+    if board.needs:
+        return f"Nothing is wrong. {_things(len(board.needs))} will need someone: {board.needs[0].what.rstrip('.')}."
     return f"Nothing is wrong. Only time is waited for: {named(board.places(Look.WAITING))}."
 
 
@@ -213,6 +218,7 @@ def _things(number: int) -> str:
     return f"{number} thing{'' if number == 1 else 's'}"
 
 
+_REHEARSAL = "rehearsal"
 _TWO_HOURS_IN_MINUTES = 120
 _TWO_DAYS_IN_HOURS = 48
 _SENTENCES = {Look.HOLD: _hold, Look.NOT_KNOWN: _not_known, Look.WAITING: _waiting, Look.GREEN: _green}

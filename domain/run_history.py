@@ -1,19 +1,8 @@
-"""How the runs of one deployment stand, as Prefect tells it; moments are aware UTC."""
+"""How the runs of one deployment stand, as Prefect tells it."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-
-@dataclass(frozen=True, slots=True)
-class RunState:
-    """One run. `kind` is Prefect's state type, `state` its name (Hold, Waiting, Late); `at` when it ended, or begins."""
-
-    id: str
-    name: str
-    kind: str
-    state: str
-    at: datetime
-    message: str = ""
+from domain.run_watch import SeenRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +13,7 @@ class DeploymentRuns:
     id: str
     is_paused: bool
     has_schedule: bool
-    last: RunState | None
-    running: RunState | None
-    next: RunState | None
+    last: SeenRun | None
+    running: SeenRun | None
+    next: SeenRun | None
     next_is_known: bool = True

@@ -65,20 +65,19 @@ def board(
     prefect: PrefectSeen,
     *,
     attentions: Callable[[Ledger, Config, Rows], Iterable[Attention]],
-    environment: str = "",
 ) -> Board:
-    """Return the board of one environment, or of all: then the rehearsal is shown last, and decides nothing.
+    """Return the board of all environments; the rehearsal is shown last, and decides nothing where there is another.
 
     Raises:
-        BadInput: the environment is not declared.
+        BadInput: no environment is declared.
         Unavailable: the ledger does not answer.
     """
-    names = _chosen(config, environment)
+    names = _in_order(config)
     counted = [name for name in names if not _is_rehearsal(config, name)] or names
     known = _known(ledger, config, rows, names)
     return Board(
         now=known.now,
-        attentions=tuple(in_turn([one for one in attentions(ledger, config, rows) if _counts(one, config, counted)])),
+        attentions=tuple(in_turn([*attentions(ledger, config, rows)])),
         environments=tuple(_environment(config, known, name, is_counted=name in counted) for name in names),
         schedules=tuple(worst_first(schedules(prefect, known.now))),
         prefect=prefect_cell(prefect, known.now),
@@ -86,10 +85,7 @@ def board(
     )
 
 
-def _chosen(config: Config, environment: str) -> list[str]:
-    if environment:
-        config.environment(environment)
-        return [environment]
+def _in_order(config: Config) -> list[str]:
     if not config.environments:
         raise BadInput(
             "opsflows.toml declares no environment.", "There is nothing to show.", "Declare one, as docs/configuration.md says."
@@ -104,11 +100,6 @@ def _kind_order(kind: EnvironmentKind) -> int:
 
 def _is_rehearsal(config: Config, name: str) -> bool:
     return config.environments[name].kind is EnvironmentKind.REHEARSAL
-
-
-def _counts(one: Attention, config: Config, counted: list[str]) -> bool:
-    """Say whether it belongs to what is counted; what belongs to no environment concerns all of them."""
-    return one.environment in counted or one.environment not in config.environments
 
 
 def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str]) -> _Known:

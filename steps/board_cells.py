@@ -5,6 +5,8 @@ from datetime import date, datetime
 
 from domain.board import Cell, Look, ago
 from domain.cadence import TICK_SLACK, Cadence, cadence_at, verification_due
+from domain.diagnosis import DELIVERED_UNSEEN, FALLBACK, NETWORK, NOT_DELIVERED, SUBSTRATE
+from domain.exchanges import Effect
 from domain.kms_faults import FAULTS
 from domain.kms_standing import COUNTS_FOR, Standing
 from domain.names import Target
@@ -37,6 +39,10 @@ _LOOK_OF_NEXT = {
     Next.BY_DRILL: Look.ASIDE,
 }
 _STUCK = "docs/runbooks/rotation-stuck.md"
+# What has a page of its own under docs/runbooks; the rest is on the integration's page.
+_WITH_RUNBOOK = frozenset(
+    {*NETWORK, SUBSTRATE.id, DELIVERED_UNSEEN.id, NOT_DELIVERED.id, *(row.id for row in FALLBACK[Effect.READS])}
+)
 
 
 def verification_cell(
@@ -65,7 +71,7 @@ def verification_cell(
         f"{seen.outcome.value} {ago(now - seen.at)} ago, {seen.world.value}{who}",
         " ".join(more),
         run=run.prefect_run_id if run else "",
-        page=f"docs/runbooks/{seen.symptom.replace('.', '-')}.md" if seen.symptom and not passed else page,
+        page=f"docs/runbooks/{seen.symptom.replace('.', '-')}.md" if seen.symptom in _WITH_RUNBOOK else page,
         facts={
             "outcome": seen.outcome.value,
             "world": seen.world.value,

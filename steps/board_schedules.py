@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.board import LATE_AFTER, SCHEDULED, Cell, Look, Schedule, ago
-from domain.run_history import DeploymentRuns, RunState
+from domain.board import SCHEDULED, Cell, Look, Schedule, ago
+from domain.run_history import DeploymentRuns
+from domain.run_watch import LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT, SeenRun
 from steps.board_cells import iso, moment
 
 _DOCS = "docs/architecture.md"
@@ -70,17 +71,17 @@ def _by_hand(one: DeploymentRuns, now: datetime) -> Schedule:
 
 
 def _last(one: DeploymentRuns, now: datetime) -> Cell:
-    running = f"; runs now ({one.running.state}, since {moment(one.running.at)})" if one.running else ""
+    running = f"; runs now ({one.running.state_name}, since {moment(one.running.at)})" if one.running else ""
     if one.last is None:
         return _cell(
             "last run", Look.NOT_YET, f"has not ended yet{running}" if running else "never ran", deployment=one.id
         )
     last = one.last
-    look = _LOOK_OF_ENDED.get((last.kind, last.state), _LOOK_OF_KIND.get(last.kind, Look.NOT_KNOWN))
-    words = f"{last.state} {ago(now - last.at)} ago{running}"
+    look = _LOOK_OF_ENDED.get((last.state, last.state_name), _LOOK_OF_KIND.get(last.state, Look.NOT_KNOWN))
+    words = f"{last.state_name} {ago(now - last.at)} ago{running}"
     return Cell(
-        "last run", look, words, "" if look is Look.GREEN else last.message, last.id, one.id,
-        facts={"run": last.name, "state": last.state, "type": last.kind, "at": iso(last.at)},
+        "last run", look, words, "" if look is Look.GREEN else last.message, last.run_id, one.id,
+        facts={"run": last.name, "state": last.state_name, "type": last.state, "at": iso(last.at)},
     )  # fmt: skip
 
 
@@ -96,13 +97,18 @@ def _next(one: DeploymentRuns, now: datetime) -> Cell:
     return _cell("next run", Look.HOLD, "none is scheduled", more, deployment=one.id)
 
 
-def _coming(one: DeploymentRuns, run: RunState, now: datetime) -> Cell:
+def _coming(one: DeploymentRuns, run: SeenRun, now: datetime) -> Cell:
     facts = {"run": run.name, "at": iso(run.at)}
-    if now - run.at > LATE_AFTER:
-        words = f"LATE: due {moment(run.at)}, not begun"
-        more = "No worker takes it. See that the workers run: opsflows doctor."
-        return Cell("next run", Look.HOLD, words, more, run.id, one.id, facts=facts)
-    return Cell("next run", Look.GREEN, moment(run.at), "", run.id, one.id, facts=facts)
+    waits = run.state_name == WAITS_FOR_A_SLOT
+    if now - run.at > (WAITS_AFTER if waits else LATE_AFTER):
+        words = f"LATE: due {moment(run.at)}, not begun ({run.state_name})"
+        more = (
+            "It waits for another run of its deployment."
+            if waits
+            else "No worker takes it: opsflows doctor says what is broken."
+        )
+        return Cell("next run", Look.HOLD, words, more, run.run_id, one.id, facts=facts)
+    return Cell("next run", Look.GREEN, moment(run.at), "", run.run_id, one.id, facts=facts)
 
 
 def _cell(name: str, look: Look, words: str, more: str = "", deployment: str = "") -> Cell:
