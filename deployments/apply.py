@@ -5,6 +5,7 @@ Objects without our tag are left alone, even under our names.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -15,8 +16,15 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.schedules import Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.catalog import CATALOG, MARKER, POOLS, Entry
+from deployments.automations import Windows, wanted
+from deployments.catalog import CATALOG, MARKER, POOLS, Entry, Tier
+from deployments.kept_automations import compared, put, read_ours, read_server
 from domain.errors import BadInput
+from domain.operations_sections import Automations
+from tasks.preparing import read_own_config
+
+# How long a run keeps its place while its process starts; less than the ten minutes after which it counts as stuck.
+GRACE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +33,14 @@ class Difference:
 
     what: str
     how: str
+    # Not to be put right by a deploy, but by someone.
+    is_for_a_person: bool = False
 
 
 def differences() -> list[Difference]:
     """Return what a deploy would change; changes nothing."""
     with get_client(sync_client=True) as client:
-        return list(_differences(client))
+        return [*_differences(client), *automation_differences(client, read_own_config().automations)]
 
 
 def converge() -> list[Difference]:
@@ -44,10 +54,64 @@ def converge() -> list[Difference]:
         for pool in POOLS.keys() & {one.what for one in found}:
             _create_pool(client, pool)
         changed = {one.what for one in found}
-        wanted = [_wanted(entry, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed]
-    for deployment in wanted:
+        deployments = [
+            _wanted(entry, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed
+        ]
+    for deployment in deployments:
         deployment.apply()
+    with get_client(sync_client=True) as client:
+        # Now that every deployment is there, which they name by its id.
+        return [*found, *converge_automations(client, read_own_config().automations)]
+
+
+def automation_differences(
+    client: SyncPrefectClient, section: Automations, windows: Windows | None = None
+) -> list[Difference]:
+    """Return in what the server's automations differ, and which notification blocks are missing; changes nothing."""
+    server = read_server(client, _blocks(section))
+    missing = [path for tier, path in _blocks(section).items() if path and tier not in server.blocks]
+    told = compared(read_ours(client), wanted(server, windows or _windows(section)))
+    how = "the notification block is not there: make it in Prefect (Blocks), then deploy again; until then nobody is told while workers are dead"
+    return [
+        *(Difference(name, words) for name, words in told),
+        *(Difference(path, how, is_for_a_person=True) for path in missing),
+    ]
+
+
+def converge_automations(
+    client: SyncPrefectClient, section: Automations, windows: Windows | None = None
+) -> list[Difference]:
+    """Create or update what differs, and return what that was."""
+    found = automation_differences(client, section, windows)
+    those = wanted(read_server(client, _blocks(section)), windows or _windows(section))
+    put(client, read_ours(client), those, [one.what for one in found if not one.is_for_a_person])
     return found
+
+
+def left_alone() -> list[str]:
+    """Return in a sentence each what a person switched off, which a deploy leaves so, and that there is no second channel."""
+    section = read_own_config().automations
+    with get_client(sync_client=True) as client:
+        held = [row for entry in CATALOG if (row := _held(client, entry.full_name)) is not None]
+        off = [one.name for one in read_ours(client).values() if not one.enabled]
+    return [
+        *(f"Deployment {one.name} is paused; left so." for one in held if one.paused),
+        *(f"Schedule {row.slug} is switched off; left so." for one in held for row in one.schedules if not row.active),
+        *(f"Automation '{name}' is switched off; left so." for name in sorted(off)),
+        *(
+            f"No second channel for what is to {word}: [automations] {tier}_block in opsflows.toml names none. While the workers are dead, nobody is told."
+            for tier, word in ((Tier.PAGE, "page"), (Tier.TICKET, "become a ticket"))
+            if not _blocks(section)[tier]
+        ),
+    ]
+
+
+def _blocks(section: Automations) -> dict[Tier, str]:
+    return {Tier.PAGE: section.page_block, Tier.TICKET: section.ticket_block}
+
+
+def _windows(section: Automations) -> Windows:
+    return Windows(silent=3 * timedelta(seconds=section.heartbeat_seconds))
 
 
 def _differences(client: SyncPrefectClient) -> Iterator[Difference]:
@@ -67,8 +131,8 @@ def _differences(client: SyncPrefectClient) -> Iterator[Difference]:
                 "It was made by hand or by another project; it was left alone, and nothing was changed.",
                 f"Rename or delete it, or add the tag {MARKER} to hand it over, then deploy again.",
             )
-        wanted, current = _shape_of_entry(entry), _shape_of_held(held)
-        differs = [key for key in wanted if wanted[key] != current[key]]
+        shape, current = _shape_of_entry(entry), _shape_of_held(held)
+        differs = [key for key in shape if shape[key] != current[key]]
         if differs:
             yield Difference(entry.full_name, f"differs in {', '.join(differs)}")
 
@@ -91,7 +155,9 @@ def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeplo
             Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off)
             for tick in entry.schedules
         ],
-        concurrency_limit=ConcurrencyLimitConfig(limit=entry.limit, collision_strategy=entry.collision),
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=entry.limit, collision_strategy=entry.collision, grace_period_seconds=GRACE_SECONDS
+        ),
         tags=entry.all_tags,
         description=entry.flow.description,
         work_pool_name=entry.pool,
@@ -108,7 +174,7 @@ def _shape_of_entry(entry: Entry) -> dict[str, object]:
         "entrypoint": wanted.entrypoint,
         "work pool": wanted.work_pool_name,
         "parameters": _schema(wanted._parameter_openapi_schema.model_dump_for_openapi()),  # noqa: SLF001 (no other way to it)
-        "concurrency": (entry.limit, entry.collision),
+        "concurrency": (entry.limit, entry.collision, GRACE_SECONDS),
     }
 
 
@@ -125,7 +191,11 @@ def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
         "entrypoint": held.entrypoint,
         "work pool": held.work_pool_name,
         "parameters": _schema(held.parameter_openapi_schema),
-        "concurrency": (limit.limit if limit else None, options.collision_strategy if options else None),
+        "concurrency": (
+            limit.limit if limit else None,
+            options.collision_strategy if options else None,
+            options.grace_period_seconds if options else None,
+        ),
     }
 
 

@@ -14,11 +14,13 @@ def deploy(check: bool) -> None:  # noqa: FBT001 (click passes a flag)
     """Make the Prefect server hold what the catalog says: by name, never deleting, ours alone."""
     server = require_server()
     quiet_prefect()
-    from deployments.apply import converge, differences  # noqa: PLC0415 (Prefect costs a second)
+    from deployments.apply import converge, differences, left_alone  # noqa: PLC0415 (Prefect costs a second)
 
     found = differences() if check else converge()
     for one in found:
-        click.echo(f"{one.what}: {one.how}{'' if check else '; converged'}")
+        click.echo(f"{one.what}: {one.how}{'' if check or one.is_for_a_person else '; converged'}")
+    for sentence in left_alone():
+        click.echo(sentence)
     if not found:
         click.echo(f"Nothing differs at {server}.")
     sys.exit(1 if check and found else 0)

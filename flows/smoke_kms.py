@@ -19,6 +19,7 @@ from steps.kms_alerting import put_away_targets_gone
 from steps.kms_choosing import EVERY, NAMES_LENGTH, chosen_targets, not_checked_since
 from steps.side_by_side import side_by_side
 from tasks.concluding import concluded, refused, together
+from tasks.heartbeats import with_heartbeat
 from tasks.kms import Looked, check_kms_target, environment_headline, kms_context, worst_judgement
 from tasks.kms_again import NOT_SCHEDULED, schedule_next
 from tasks.preparing import own_ledger, read_own_config
@@ -50,6 +51,15 @@ def smoke_kms(
     """
     try:
         config = read_own_config()
+    except OpsError as error:
+        return refused(error)
+    # What is expected outside is the check of everything, every half hour.
+    block = config.heartbeats.kms_smoke if (targets, environment) == (EVERY, EVERY) else ""
+    return with_heartbeat(_looked_at(config, targets, environment, operator, reason), config, block)
+
+
+def _looked_at(config: Config, targets: str, environment: str, operator: str, reason: str) -> State[None]:
+    try:
         chosen = chosen_targets(config, environment, targets)
         states: dict[str, State[None]] = {}
         with own_ledger() as ledger:

@@ -15,6 +15,7 @@ from steps.audited_run import AuditedRun, audited_run
 from steps.kms_unwatched import tell_unwatched
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from tasks.concluding import refused
+from tasks.heartbeats import with_heartbeat
 from tasks.kms_again import ask_again
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
@@ -33,6 +34,13 @@ def sweep_what_is_due() -> State[None]:
     """
     try:
         config = read_own_config()
+    except OpsError as error:
+        return refused(error)
+    return with_heartbeat(_swept(config), config, config.heartbeats.sweeper)
+
+
+def _swept(config: Config) -> State[None]:
+    try:
         names = [name for name in config.environments if name != REHEARSAL]
         said: list[str] = []
         failed: list[str] = []

@@ -29,11 +29,11 @@ def conduct_for(config: Config, environment: str, record: Callable[[Exchange], N
         record=record,
         connect_limit=timedelta(seconds=config.verify.connect_seconds),
         exchange_limit=timedelta(seconds=config.verify.exchange_seconds),
-        proxy=None if declared.kind is EnvironmentKind.REHEARSAL else _proxy(),
+        proxy=None if declared.kind is EnvironmentKind.REHEARSAL else proxy_address(),
     )
 
 
-def _proxy() -> str | None:
+def proxy_address() -> str | None:
     """Return the proxy's address, None where there is none. It is never shown, because it may hold a login."""
     address = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or ""
     if not address:
