@@ -141,8 +141,9 @@ class Board:
         """Return the names of what stands so, of what counts: `prod slack`, `sweeper`."""
         rows = [(f"{one.name} {row.target}", row.look) for one in self.counted for row in one.rows]
         cells = [(f"{one.name} {cell.name}", cell.look) for one in self.counted for cell in (one.month, *one.kms, *one.rotations)]  # fmt: skip
-        ticks = [(one.name, one.look) for one in self.schedules]
-        return [name for name, found in (*rows, *cells, *ticks, ("Prefect", self.prefect.look)) if found is look]
+        # What Prefect could not be asked about is not told once more for each schedule.
+        ticks = [(one.name, one.look) for one in self.schedules if self.prefect.look is Look.GREEN]
+        return [name for name, found in (("Prefect", self.prefect.look), *rows, *cells, *ticks) if found is look]
 
     def _looks(self) -> Iterable[Look]:
         yield self.prefect.look

@@ -1,0 +1,296 @@
+"""The board tells each named state in words, is green only where all of it was seen, and asks the ledger the same few times."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from domain.attention import Weight
+from domain.board import SCHEDULED, Board, Look, alone
+from domain.errors import Unavailable
+from domain.names import KMS_SMOKE, RECONCILE, ROTATE_DUE, SWEEPER, VERIFY_DUE
+from domain.probes import Outcome
+from domain.reconciliation import Finding
+from domain.rotation import State, Wait
+from domain.verdicts import Verdict
+from ledger.opening import Ledger
+from ledger.waivers import waive
+from steps.board_document import away_document, document
+from steps.board_page import away_page, page
+from steps.board_schedules import PrefectSeen
+from tests.steps import board_scenes as scenes
+
+AWAY = PrefectSeen(wrong="The Prefect server did not answer as it should (ConnectError).")
+UI = "https://prefect.example.com"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, made_ledger: Path) -> Iterator[Ledger]:
+    shutil.copy(made_ledger, tmp_path / "ledger.db")
+    opened = scenes.opened(tmp_path)
+    yield opened
+    opened.close()
+
+
+def words(board: Board) -> str:
+    return page(board, prefect_ui=UI, docs=".")
+
+
+def cells(board: Board, environment: str = "prod") -> dict[str, tuple[Look, str]]:
+    """Return how each thing of an environment stands, by what it is: `slack verified`, `slack send`, `pay`, a credential."""
+    [one] = [one for one in board.environments if one.name == environment]
+    of_rows = {f"{row.target} {cell.name}": cell for row in one.rows for cell in row.cells}
+    found = of_rows | {cell.name: cell for cell in (*one.rotations, one.month, *one.kms)}
+    return {name: (cell.look, cell.words) for name, cell in found.items()}
+
+
+def ticks(board: Board) -> dict[str, tuple[Look, str, Look, str]]:
+    return {one.name: (one.last.look, one.last.words, one.next.look, one.next.words) for one in board.schedules}
+
+
+def test_a_new_ledger_is_not_yet_and_never_green(ledger: Ledger) -> None:
+    found = scenes.read(ledger, PrefectSeen(at=ledger.now()))
+
+    told = cells(found)
+    assert told["slack verified"] == (Look.NOT_YET, "not verified yet")
+    assert told["slack send"] == (Look.NOT_YET, "not seen yet")
+    assert told["reconciliation"] == (Look.NOT_YET, "not reconciled yet")
+    assert told["pay"] == (Look.NOT_YET, "not checked yet")
+    assert Look.GREEN not in {look for look, _ in told.values()}
+    assert {row[2:] for row in ticks(found).values()} == {(Look.HOLD, "not deployed")}
+    assert found.verdict is Look.HOLD
+
+
+def test_a_new_ledger_beside_schedules_that_tick_is_not_known(ledger: Ledger) -> None:
+    found = scenes.read(ledger, scenes.everything_well(ledger.now()))
+
+    assert found.verdict is Look.NOT_KNOWN
+    assert found.sentence.startswith("Not yet: prod datadog, ")
+    assert "GREEN" not in words(found).partition("<main>")[0]
+
+
+def test_all_of_it_seen_to_work_is_green(ledger: Ledger) -> None:
+    scenes.all_well(ledger)
+
+    found = scenes.read(ledger, scenes.everything_well(ledger.now()))
+
+    assert {place: look for place, (look, _) in cells(found).items() if look not in {Look.GREEN, Look.ASIDE}} == {}
+    assert (found.verdict, found.sentence) == (
+        Look.GREEN, "All of it was seen to work: 5 integrations and platforms in prod.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("weight", "verdict", "sentence"),
+    [
+        (Weight.NOW, Look.HOLD, "1 thing needs someone now: Slack is refused."),
+        (Weight.SOON, Look.WAITING, "Nothing is wrong. 1 thing will need someone: Slack is refused."),
+        (Weight.LATER, Look.WAITING, "Nothing is wrong. 1 thing will need someone: Slack is refused."),
+    ],
+)
+def test_whatever_needs_someone_keeps_it_from_green(
+    weight: Weight, verdict: Look, sentence: str, ledger: Ledger
+) -> None:
+    scenes.all_well(ledger)
+
+    found = scenes.read(ledger, scenes.everything_well(ledger.now()), scenes.needs(weight))
+
+    assert (found.verdict, found.sentence) == (verdict, sentence)
+    assert "opsflows verify --environment prod</code>" in words(found)
+
+
+def test_prefect_away_is_said_and_nothing_about_runs_is_green(ledger: Ledger) -> None:
+    scenes.all_well(ledger)
+
+    found = scenes.read(ledger, AWAY)
+
+    assert found.verdict is Look.NOT_KNOWN
+    assert found.sentence == "Could not be seen: Prefect. What could be seen shows nothing wrong."
+    assert {look for one in found.schedules for look in (one.last.look, one.next.look)} == {Look.NOT_KNOWN}
+    assert AWAY.wrong in words(found)
+
+
+def test_each_integration_says_in_its_own_words_what_is_wrong(ledger: Ledger, tmp_path: Path) -> None:
+    scenes.verified(ledger, {"slack": Outcome.FAIL, "sentry": Outcome.PASS, "datadog": Outcome.BLOCKED})
+    scenes.live(ledger, ledger.now().date() - timedelta(days=1))
+    later = scenes.opened(tmp_path, timedelta(hours=30))
+
+    found = scenes.read(later, scenes.everything_well(later.now()))
+
+    told = cells(found)
+    assert told["slack verified"] == (Look.HOLD, "FAIL 30 h ago, real, by schedule (verify-due)")
+    assert told["sentry verified"] == (Look.HOLD, "PASS 30 h ago, real, by schedule (verify-due)")
+    assert told["datadog verified"][1].startswith("BLOCKED 30 h ago")
+    assert told["pagerduty verified"] == (Look.HOLD, "live, and never verified")
+    text = words(found)
+    assert "slack answers 403. &lt;script&gt;alert(1)&lt;/script&gt; Failing since " in text
+    assert "Overdue: daily, due since " in text
+    assert f'{UI}/runs/flow-run/0190-prefect"' in text
+    assert './docs/integrations/slack.md"' in text
+    later.close()
+
+
+def test_each_credential_says_how_old_it_is_and_what_comes(ledger: Ledger, tmp_path: Path) -> None:
+    scenes.held(ledger, "slack-default-prod-send")
+    later = scenes.opened(tmp_path, timedelta(days=100))
+    scenes.held(later, "sentry-default-prod-send")
+
+    told = cells(scenes.read(later, scenes.everything_well(later.now())))
+
+    assert told["slack send"][0] is Look.HOLD
+    assert told["slack send"][1].startswith("100 days old, OVERDUE since ")
+    assert told["sentry send"][1].startswith("0 days old, next ")
+    assert told["datadog send"] == (Look.NOT_YET, "not seen yet")
+    later.close()
+
+
+def test_an_open_overlap_says_when_it_ends_and_a_rotation_that_stands_still_is_on_hold(ledger: Ledger) -> None:
+    scenes.all_well(ledger)
+    scenes.standing(ledger, "slack-default-prod-send", State.PUBLISHED, Wait.OVERLAP, timedelta(hours=5))
+    scenes.standing(ledger, "datadog-default-prod-send", State.PUBLISHED, Wait.BLOCKED_STILL_USED, timedelta(hours=1))
+    ends = ledger.now() + timedelta(hours=5)
+
+    found = scenes.read(ledger, scenes.everything_well(ledger.now()))
+
+    told = cells(found)
+    assert told["slack-default-prod-send"] == (Look.WAITING, f"overlap open, ends {ends:%Y-%m-%d %H:%M} UTC")
+    assert told["slack send"][1] == "0 days old, rotating now"
+    assert told["datadog-default-prod-send"][0] is Look.HOLD
+    assert told["datadog-default-prod-send"][1].startswith("PUBLISHED (BLOCKED_STILL_USED), looked at again ")
+    assert "It stands at BLOCKED_STILL_USED. Look at it." in words(found)
+    assert "./docs/runbooks/rotation-stuck.md" in words(found)
+    assert "datadog" in found.sentence
+
+
+def test_kms_says_what_is_down_what_is_doubted_and_what_nobody_checks(ledger: Ledger, tmp_path: Path) -> None:
+    scenes.checked(ledger, "pay", scenes.DOWN)
+    scenes.checked(ledger, "ship", scenes.DOUBTED)
+
+    soon = cells(scenes.read(ledger, AWAY))
+    later = scenes.opened(tmp_path, timedelta(hours=3))
+    found = scenes.read(later, AWAY)
+
+    assert (soon["pay"][0], soon["pay"][1].partition(" since ")[0]) == (Look.HOLD, "DOWN")
+    assert soon["ship"] == (Look.WAITING, "UP, but its last answer failed: canary/main; checked 0 min ago")
+    assert soon["stock"] == (Look.NOT_YET, "not checked yet")
+    assert cells(found)["ship"] == (Look.NOT_KNOWN, "checked 3 h ago; it was UP then")
+    assert "What it encrypted is lost for good." in words(found)
+    later.close()
+
+
+def test_a_month_on_hold_is_quieter_once_all_of_it_is_waived_and_never_green(ledger: Ledger) -> None:
+    scenes.month(ledger, {"slack": Finding.BREACH, "sentry": Finding.OK, "datadog": Finding.PROVISIONAL}, Verdict.HOLD)
+
+    before = cells(scenes.read(ledger, AWAY))
+    until = ledger.now().date() + timedelta(days=5)
+    waive(ledger, "prod", f"reconciliation slack {scenes.OCTOBER}", "ada", "known", until)
+    after = cells(scenes.read(ledger, AWAY))
+
+    assert before["slack month"] == (Look.HOLD, "BREACH")
+    assert before["sentry month"] == (Look.GREEN, "OK")
+    assert before["datadog month"][0] is Look.WAITING
+    assert before["reconciliation"][0] is Look.HOLD
+    assert before["reconciliation"][1].startswith("2026-10 HOLD, final, revision 1 of ")
+    assert after["slack month"] == (Look.WAITING, "BREACH, waived")
+    assert after["reconciliation"][0] is Look.WAITING
+
+
+def test_each_schedule_says_what_keeps_it_from_ticking(ledger: Ledger) -> None:
+    now = ledger.now()
+    broken = {
+        SWEEPER: scenes.ticking(SWEEPER, now, "CRASHED", "Crashed"),
+        VERIFY_DUE: scenes.ticking(VERIFY_DUE, now, "FAILED", "Hold"),
+        KMS_SMOKE: scenes.ticking(KMS_SMOKE, now, ahead=-timedelta(minutes=40)),
+        ROTATE_DUE: scenes.ticking(ROTATE_DUE, now, ahead=None, is_off=True),
+        RECONCILE: scenes.ticking(RECONCILE, now, ahead=None),
+    }
+
+    found = scenes.read(ledger, PrefectSeen(tuple(broken.values()), now))
+
+    told = ticks(found)
+    assert told["sweeper"][:2] == (Look.HOLD, "Crashed 60 min ago")
+    assert told["verify-due"][:2] == (Look.HOLD, "Hold 60 min ago")
+    assert told["kms-smoke"][2:] == (Look.HOLD, f"LATE: due {now - timedelta(minutes=40):%Y-%m-%d %H:%M} UTC, not begun (Scheduled)")  # fmt: skip
+    assert told["rotate-due"][2:] == (Look.WAITING, "paused")
+    assert told["reconcile-events"][2:] == (Look.HOLD, "none is scheduled")
+    assert told["collect-counts"] == (Look.NOT_YET, "never ran", Look.HOLD, "not deployed")
+    assert "why it ended Hold" in words(found)
+    assert f"{UI}/runs/flow-run/run-{VERIFY_DUE}" in words(found)
+
+
+def test_the_rehearsal_decides_nothing_beside_others_and_everything_by_itself(ledger: Ledger) -> None:
+    scenes.all_well(ledger)
+    scenes.verified(ledger, {"slack": Outcome.FAIL}, "rehearsal", "run-r")
+    broken = scenes.needs(Weight.NOW, environment="rehearsal")
+
+    found = scenes.read(ledger, scenes.everything_well(ledger.now()), broken)
+    rehearsal = alone(found, "rehearsal")
+
+    assert [one.name for one in found.environments] == ["prod", "rehearsal"]
+    assert (found.verdict, found.needs) == (Look.GREEN, ())
+    assert rehearsal is not None
+    assert (rehearsal.verdict, rehearsal.needs, rehearsal.world) == (Look.HOLD, (broken,), "rehearsal")
+    assert "<h1>▲ HOLD (rehearsal)</h1>" in words(rehearsal)
+    assert alone(found, "nowhere") is None
+
+
+def test_machines_read_the_same_and_no_markup(ledger: Ledger) -> None:
+    scenes.verified(ledger, {"slack": Outcome.PASS})
+    found = scenes.read(ledger, AWAY, scenes.needs(Weight.NOW))
+
+    told = json.loads(json.dumps(document(found)))
+
+    assert (told["verdict"], told["as_of"]) == ("HOLD", found.now.isoformat())
+    [prod] = [one for one in told["environments"] if one["environment"] == "prod"]
+    [slack] = [row for row in prod["integrations"] if row["target"] == "slack"]
+    assert (slack["verified"]["look"], slack["verified"]["flow_run"]) == ("GREEN", "0190-prefect")
+    assert slack["verified"]["facts"]["by"] == "schedule"
+    assert told["attentions"][0]["command"] == "opsflows verify --environment prod"
+    assert told["prefect"]["look"] == "NOT KNOWN"
+    assert "</" not in json.dumps(told)
+
+
+def test_a_ledger_away_is_a_page_that_says_so_and_shows_nothing_of_before() -> None:
+    error = Unavailable(
+        "The PostgreSQL database 'ops' at db does not answer.", "Nothing was read.", "See that it runs.", "x"
+    )
+    at = datetime(2026, 11, 26, 3, 0, 5, tzinfo=UTC)
+
+    text, told = away_page(error, at), away_document(error, at)
+
+    assert ("<h1>? NOT KNOWN</h1>" in text, "does not answer." in text, "2026-11-26 03:00:05 UTC" in text) == (
+        True,
+        True,
+        True,
+    )
+    assert told["verdict"] == "NOT KNOWN"
+    assert "GREEN" not in text
+
+
+def test_the_ledger_is_asked_equally_often_however_many_integrations_there_are(ledger: Ledger) -> None:
+    few = scenes.parsed('[environments.prod]\nkind = "prod"\nin_scope = ["slack"]\n')
+    names = ", ".join(f'"slack/team{number}"' for number in range(40))
+    many = scenes.parsed(f'[environments.prod]\nkind = "prod"\nin_scope = ["slack", {names}]\n')
+    asked: list[str] = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda *told: asked.extend(_selects(told[2])))
+
+    scenes.read(ledger, AWAY, config=few)
+    for_few, asked[:] = len(asked), []
+    scenes.read(ledger, AWAY, config=many)
+
+    assert for_few == len(asked)
+    assert for_few == 14
+
+
+def test_everything_that_must_tick_is_on_the_board(ledger: Ledger) -> None:
+    found = scenes.read(ledger, AWAY)
+
+    assert {one.name for one in found.schedules} == {name.partition("/")[2] for name in SCHEDULED}
+
+
+def _selects(statement: str) -> list[str]:
+    return [statement] if statement.startswith("SELECT") else []
