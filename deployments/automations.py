@@ -5,7 +5,7 @@ and then, so the sweeper looks at the same history (steps/watching_runs.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -55,7 +55,7 @@ class Windows:
     looked_again: timedelta = timedelta(minutes=1)
     # Once on entering the state and daily from then on, as near as a server without memory comes to it.
     told_again: timedelta = timedelta(days=1)
-    ends: Mapping[str, timedelta] = ENDS_WELL_WITHIN
+    ends: Mapping[str, timedelta] = field(default_factory=lambda: ENDS_WELL_WITHIN)
 
 
 @dataclass(frozen=True, slots=True)
