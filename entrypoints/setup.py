@@ -15,7 +15,15 @@ _MADE = {
     "prefect_encryption_key": lambda: Fernet.generate_key().decode(),
     "prefect_auth": lambda: f"admin:{secrets.token_hex(24)}",
     "fingerprint_key": lambda: secrets.token_hex(32),
+    "board_token": lambda: secrets.token_hex(32),
+    "metrics_token": lambda: secrets.token_hex(32),
+    # 32 characters: the length of an AES-256 key, which oauth2-proxy takes as it is.
+    "oidc_cookie_secret": lambda: secrets.token_hex(16),
+    # Your identity provider gives it; empty until you write it, and only profile oidc reads it.
+    "oidc_client_secret": lambda: "",
 }
+# Mounted as folders: a certificate of your own, and what the rotation worker alone may have (docs/deploying.md).
+_FOLDERS = ("tls", "privileged")
 
 
 @click.command()
@@ -33,6 +41,8 @@ def make_compose_secrets(folder: Path = COMPOSE) -> list[str]:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
+    for name in _FOLDERS:
+        (folder / name).mkdir(mode=0o755, exist_ok=True)
     missing = [name for name in _MADE if not (folder / name).exists()]
     for name in missing:
         project.write_private(folder / name, _MADE[name]())

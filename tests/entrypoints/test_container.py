@@ -27,6 +27,10 @@ def said(mounted: Path) -> dict[str, str]:
     return dict(variables(mounted, mounted.parent / "VERSION", mounted.parent / "private"))
 
 
+def texts(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir() if file.is_file()}
+
+
 def test_every_mounted_secret_is_a_variable(mounted: Path) -> None:
     auth = (mounted / "prefect_auth").read_text()
 
@@ -66,12 +70,12 @@ def test_a_secret_that_says_nothing_stops_the_start(mounted: Path, content: byte
 
 
 def test_secrets_are_made_once_in_a_folder_for_their_owner_alone(mounted: Path) -> None:
-    before = {file.name: file.read_text() for file in mounted.iterdir()}
+    before = texts(mounted)
 
     again = make_compose_secrets(mounted)
 
     assert again == []
-    assert {file.name: file.read_text() for file in mounted.iterdir()} == before
+    assert texts(mounted) == before
     assert stat.S_IMODE(mounted.stat().st_mode) == 0o700
 
 
