@@ -1,6 +1,7 @@
 """`opsflows setup`: the first thing every make target runs."""
 
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from entrypoints import project
 
 COMPOSE = project.ROOT / ".opsflows" / "compose"
 # What docker-compose.yml mounts, and what each is when it is made; a password of hex digits needs quoting nowhere.
-_MADE = {
+_MADE: Mapping[str, Callable[[], str]] = {
     "postgres_password": lambda: secrets.token_hex(24),
     "prefect_encryption_key": lambda: Fernet.generate_key().decode(),
     "prefect_auth": lambda: f"admin:{secrets.token_hex(24)}",
