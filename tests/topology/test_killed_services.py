@@ -1,0 +1,76 @@
+"""Each service is killed in the middle of a rotation and beside open overlaps: what runs ends or is told, and overlaps end once, on time."""
+
+import os
+import signal
+from collections.abc import Mapping
+
+import pytest
+
+from domain.names import Credential
+from domain.rotation import State, Wait
+from tests.program import needs_proc
+from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, run_in_the_middle
+from tests.topology.rotating import all_open, ended_in_time, left_at_vendor, newest_rotation, retirements, scheduled_for
+from tests.topology.standing import Topology
+
+pytestmark = [pytest.mark.prove, needs_proc]
+
+# As the rotation says when something it needs is away: it is stepped again by itself.
+_GOES_ON = frozenset({Wait.OVERLAP, Wait.BACKOFF, Wait.SETTLING, Wait.VENDOR_LAG, Wait.GROUP})
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_service_that_is_killed_in_a_rotation_comes_back_and_the_run_ends(topology: Topology, case: Case) -> None:
+    before = overlaps()
+    run = run_in_the_middle(topology, case)
+    # What was killed before this one stands again: one thing is away at a time.
+    topology.wait_until_healthy(*topology.services)
+
+    topology.services[case.service].kill()
+
+    kind, name, message = ended(topology, run)
+    record = newest_rotation(case.credential)
+    assert (kind, name) in {("COMPLETED", "Waiting"), ("FAILED", "Hold")}, message
+    assert message
+    assert record is not None
+    assert record.is_open
+    assert record.wait in _GOES_ON
+    assert overlaps().items() >= before.items()
+
+
+def test_a_flow_whose_process_is_killed_is_told_at_once_and_its_rotation_goes_on(topology: Topology) -> None:
+    run = run_in_the_middle(topology, OF_THE_FLOW)
+
+    os.kill(process_of(run), signal.SIGKILL)
+
+    kind, name, message = ended(topology, run)
+    record = newest_rotation(OF_THE_FLOW.credential)
+    assert (kind, name) == ("CRASHED", "Crashed")
+    assert "-9" in message
+    assert record is not None
+    assert record.is_open
+
+
+def test_every_overlap_ends_once_and_on_time_after_all_of_it(topology: Topology) -> None:
+    waiting = {one.credential: one for one in all_open().values() if one.wait is Wait.OVERLAP}
+    scheduled = {one.id: scheduled_for(topology, one) for one in waiting.values()}
+
+    ends = {credential: ended_in_time(topology, one) for credential, one in waiting.items()}
+
+    assert len(waiting) >= len(CASES)
+    for credential, (before, after) in ends.items():
+        assert len(scheduled[before.id]) == 1, credential
+        assert abs(scheduled[before.id][0] - waiting[credential].not_before).total_seconds() < 1
+        assert before.state is State.PUBLISHED, credential
+        assert after.state is State.DONE, credential
+        assert len(retirements(after)) == len(set(retirements(after))), credential
+        assert left_at_vendor(after) == ([after.new_vendor_id], [after.new_version], True), credential
+
+
+def overlaps() -> Mapping[Credential, tuple[object, ...]]:
+    """Return of each open overlap what must not change while it lasts."""
+    return {
+        credential: (one.id, one.state, one.new_version, one.served_at, one.not_before)
+        for credential, one in all_open().items()
+        if one.wait is Wait.OVERLAP
+    }
