@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
@@ -82,16 +83,16 @@ class Environment(_Section):
     rollback_command: str = "export OPERATOR_WIRING_PROD_ENABLED=0"
     alerts: AlertTargets = AlertTargets()
 
-    @property
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         """Return the integrations in scope: what events are sent to, and day 1 verifies."""
         return tuple(Target.parse(name) for name in self.in_scope)
 
-    @property
+    @cached_property
     def platform_targets(self) -> tuple[Target, ...]:
         return tuple(Target.parse(name) for name in self.platforms)
 
-    @property
+    @cached_property
     def rotated(self) -> tuple[Target, ...]:
         """Return every target whose credentials are rotated: the integrations and the platforms."""
         return (*self.targets, *self.platform_targets)
