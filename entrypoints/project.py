@@ -17,7 +17,7 @@ ENV_FILE = "env"
 PORTS_FILE = "ports.json"
 FINGERPRINT_KEY_FILE = "fingerprint.key"
 STAND_INS_STATE = "stand-ins.json"
-_PORT_NAMES = ("prefect", "stand_ins", "stand_ins_tls")
+_PORT_NAMES = ("prefect", "stand_ins", "stand_ins_tls", "board")
 
 
 def home() -> Path:

@@ -1,18 +1,28 @@
 """`opsflows up`: everything a team needs on one machine, until Ctrl-C; starting again finds it as it was."""
 
 import os
-import signal
-import threading
-from contextlib import ExitStack, nullcontext
-from types import FrameType
 
 import click
 
+from domain.names import ROTATION_POOL, WORK_POOL
 from entrypoints import project
+from entrypoints.children import StoppedEarly, sole_owner, stop_left_over
 from entrypoints.day_one import quiet_prefect
-from entrypoints.servers import log_file, prefect_server, prefect_worker
+from entrypoints.person import logged_in_user
+from entrypoints.servers import (
+    SERVER,
+    STAND_INS,
+    server_child,
+    stand_ins_child,
+    worker_child,
+    worker_name,
+)
+from entrypoints.supervising import Household, household
 from steps.conduct import STAND_INS_URL
-from steps.stand_ins_process import started_stand_ins
+
+_POOLS = (WORK_POOL, ROTATION_POOL)
+# As they are stopped: a worker waits for a server that is gone for ever.
+_IN_STOPPING_ORDER = (*(worker_name(pool) for pool in _POOLS), SERVER, STAND_INS)
 
 
 @click.command()
@@ -20,42 +30,97 @@ from steps.stand_ins_process import started_stand_ins
     "--no-stand-ins", is_flag=True, help="Leave the stand-ins out, as day 1 asks for once everything is real."
 )
 def up(no_stand_ins: bool) -> None:  # noqa: FBT001 (click passes a flag)
-    """Prefect server and UI, stand-ins, worker and deployments, on loopback, until Ctrl-C."""
-    folder = project.set_up()
-    stopped = threading.Event()
+    """Prefect server and UI, stand-ins, workers, and deployments, on loopback, until Ctrl-C.
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    click.echo("Starting stand-ins, Prefect server and worker ...")
-    with (
-        prefect_server(services=True) as server,
-        nullcontext()
-        if no_stand_ins
-        else started_stand_ins(_stand_ins_port(), folder / project.STAND_INS_STATE) as stand_ins,
-    ):
-        if stand_ins:
-            os.environ[STAND_INS_URL] = stand_ins.url
-        quiet_prefect()
-        from deployments.apply import converge  # noqa: PLC0415 (Prefect reads its settings when it is imported)
-        from deployments.catalog import POOLS  # noqa: PLC0415 (as above)
-
-        for difference in converge():
-            click.echo(f"  deployed {difference.what}")
-        with ExitStack() as workers:
-            for pool in POOLS:
-                workers.enter_context(prefect_worker(pool))
-            click.echo(
-                f"\nPrefect UI    {server.removesuffix('/api')}\nPrefect API   {server}\nStand-ins     {stand_ins.url if stand_ins else 'left out'}\n"
-                f"Logs          {log_file('prefect-server').parent}\n\nCtrl-C stops all of it; nothing is lost."
-            )
-            stopped.wait()
-            click.echo("\nStopping worker, server and stand-ins ...")
+    Whatever of it dies is started again, which is told; what dies four times within ten minutes stops everything. Exit codes:
+    0 stopped by you, 1 something did not start or did not stay up, 2 it runs already, or the input is wrong.
+    """
+    project.set_up()
+    with sole_owner():
+        for left in stop_left_over(_IN_STOPPING_ORDER):
+            click.echo(f"Left running by an opsflows up that was killed, and stopped now: {left}.")
+        with household(click.echo) as house:
+            try:
+                _start(house, with_stand_ins=not no_stand_ins)
+                house.watch()
+            except StoppedEarly:
+                pass
+            click.echo("\nStopping workers, server and stand-ins ... (Ctrl-C again kills them)")
     click.echo("Stopped.")
 
 
-def _stand_ins_port() -> int:
-    port = project.ports()["stand_ins"]
-    return project.move_port("stand_ins") if project.is_listening(port) else port
+def _start(house: Household, *, with_stand_ins: bool) -> None:
+    """Start everything and say where it is; what can be done while something else starts is done then."""
+    click.echo("Starting stand-ins, Prefect server and workers ...")
+    stand_ins, stand_ins_url = stand_ins_child()
+    server, api = server_child(services=True)
+    house.start(*([stand_ins] if with_stand_ins else []))
+    house.start(server)
+    os.environ["PREFECT_API_URL"] = api
+    if with_stand_ins:
+        os.environ[STAND_INS_URL] = stand_ins_url
+    quiet_prefect()
+    # Prefect reads its settings when it is imported. That takes seconds, in which the server starts.
+    from blocks.registering import register_block_types  # noqa: PLC0415 (as above)
+    from deployments.apply import converge  # noqa: PLC0415 (as above)
+
+    house.wait_until_ready(server)
+    changed = converge()
+    workers = [worker_child(pool) for pool in _POOLS]
+    house.start(*workers)
+    registered = register_block_types()
+    click.echo(
+        f"Put on the server: {_counted(len(changed), 'deployment, pool or automation')}, {_counted(len(registered), 'block type')}."
+    )
+    first_run = ""
+    if with_stand_ins:
+        house.wait_until_ready(stand_ins)
+        first_run = _rehearse()
+    house.wait_until_ready(*workers)
+    click.echo(_words(api, stand_ins_url if with_stand_ins else "", first_run))
+
+
+def _rehearse() -> str:
+    """Make the rehearsal ready to be tried, and return the id of the run that was started, empty where there were runs."""
+    from tasks.first_run import start_first_run  # noqa: PLC0415 (Prefect reads its settings when it is imported)
+    from tasks.preparing import own_ledger, read_own_config  # noqa: PLC0415 (as above)
+    from tasks.rehearsal_blocks import store_stand_ins_credentials  # noqa: PLC0415 (as above)
+
+    with own_ledger() as ledger:
+        stored = store_stand_ins_credentials(read_own_config(), ledger)
+        if stored:
+            click.echo(f"Blocks of the rehearsal: {', '.join(stored)}.")
+        return start_first_run(ledger, logged_in_user())
+
+
+def _words(api: str, stand_ins: str, first_run: str) -> str:
+    ui = api.removesuffix("/api")
+    lines = [
+        "", f"Prefect UI    {ui}", f"Prefect API   {api}", f"Stand-ins     {stand_ins or 'left out'}",
+        f"Logs          {project.home() / 'logs'}", "",
+    ]  # fmt: skip
+    if first_run:
+        lines += [
+            f"First run     {ui}/runs/flow-run/{first_run}",
+            "              day 1 rehearsed; it takes a minute, and its artifacts say how it ended",
+            "",
+        ]
+    return "\n".join([*lines, *_to_try(ui, stand_ins), "", "Ctrl-C stops all of it; nothing is lost."])
+
+
+def _to_try(ui: str, stand_ins: str) -> list[str]:
+    if not stand_ins:
+        return [
+            "Next: .venv/bin/opsflows next says what needs someone; opsflows doctor whether opsflows itself is well."
+        ]
+    return [
+        "Try, in a second terminal (opsflows is .venv/bin/opsflows):",
+        "  opsflows adopt datadog-default-rehearsal-send     which of the vendor's keys it is; then rotate it from the form:",
+        f"                                                    {ui}/deployments, rotate-credentials, Run",
+        "  opsflows sample-events --month 2026-10            a month with planted faults, for opsflows reconcile",
+        "  opsflows next                                     what needs someone, by when, and the one command",
+    ]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -91,8 +91,8 @@ def test_the_ports_are_recorded_and_free(home: Path) -> None:
 
     ports = json.loads((home / "ports.json").read_text())
 
-    assert set(ports) == {"prefect", "stand_ins", "stand_ins_tls"}
-    assert len(set(ports.values())) == 3
+    assert set(ports) == {"prefect", "stand_ins", "stand_ins_tls", "board"}
+    assert len(set(ports.values())) == 4
     assert not any(project.is_listening(port) for port in ports.values())
 
 
