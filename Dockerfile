@@ -1,13 +1,15 @@
-# One image for the server, the worker, the stand-ins and the commands: one set of pinned packages, one version.
+# One image for servers, workers, board, stand-ins and commands: one set of pinned packages, one version that is said everywhere.
 FROM python:3.13-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PATH=/opt/opsflows/.venv/bin:$PATH
 WORKDIR /opt/opsflows
 
-# kubectl, for sinks that are Kubernetes secrets.
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends kubernetes-client && rm -rf /var/lib/apt/lists/*
+# kubernetes-client: kubectl, for sinks that are Kubernetes secrets. The rotation worker alone has a kubeconfig, so only there does it
+# reach anything; a second image for it would be a second version. socat: the relays to the stand-ins (OPSFLOWS_RELAYS).
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends kubernetes-client socat && rm -rf /var/lib/apt/lists/*
 
-# What changes rarely first, so that a change of ours does not install everything again. Hashes are checked; no test tools.
+# What changes rarely first, so that a change of ours does not install everything again. Hashes are checked; no test tools and no
+# compiler. Compiled to bytecode here, since the user below may not write beside the sources and every process would compile anew.
 COPY pyproject.toml requirements.lock ./
 RUN pip install --no-cache-dir 'uv>=0.7,<1' \
  && uv venv --no-project .venv \
@@ -32,6 +34,8 @@ RUN uv pip install --no-cache --no-deps --no-build-isolation -e . \
  && useradd --system --uid 10001 --home-dir /var/lib/opsflows --create-home opsflows \
  && install -d -o opsflows -g opsflows -m 0700 /var/lib/opsflows /var/lib/stand-ins
 
+# Not root, and owner of nothing but its home: the code cannot change itself.
 USER opsflows
+# Secrets from files, the refusal of an open server, the relays; then it becomes the program.
 ENTRYPOINT ["python", "-m", "entrypoints.container"]
 CMD ["opsflows", "--help"]

@@ -1,4 +1,4 @@
-"""The image's first process: secrets that are mounted become variables, those that are not are left out."""
+"""The image's first process: mounted secrets become variables, an open server is refused, relays are started."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import BadInput
-from entrypoints.container import variables
+from entrypoints.container import refuse_an_open_server, relay_commands, variables
 from entrypoints.setup import make_compose_secrets
 from ledger.fingerprints import read_key
 from tests.program import ROOT
@@ -48,9 +48,19 @@ def test_the_fingerprint_key_stays_a_file_that_nobody_else_can_read(mounted: Pat
     assert read_key(key).fingerprint("a value").startswith("k")
 
 
+@pytest.mark.parametrize("name", ["board_token", "metrics_token"])
+def test_a_token_stays_a_file_that_nobody_else_can_read(mounted: Path, name: str) -> None:
+    said_variables = said(mounted)
+
+    token = mounted.parent / "private" / name
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert token.read_text().strip() == (mounted / name).read_text()
+    assert "" not in said_variables
+
+
 def test_what_is_not_mounted_is_left_out(mounted: Path) -> None:
-    for name in ("postgres_password", "prefect_encryption_key", "fingerprint_key"):
-        (mounted / name).unlink()
+    for file in [file for file in mounted.iterdir() if file.is_file() and file.name != "prefect_auth"]:
+        file.unlink()
 
     assert set(said(mounted)) == {"PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"}
 
@@ -86,3 +96,66 @@ def test_the_program_takes_the_containers_place() -> None:
     )  # fmt: skip
 
     assert ended.returncode == 7
+
+
+START = ["prefect", "server", "start"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--host", "0.0.0.0"], {}),
+        (["--port", "4200", "--host=10.0.0.5"], {}),
+        (["--host", "127.0.0.1", "--host", "::"], {}),
+        ([], {"PREFECT_SERVER_API_HOST": "0.0.0.0"}),
+        (["--host", "ops.example.org"], {"PREFECT_SERVER_API_AUTH_STRING": ""}),
+    ],
+    ids=["all addresses", "with an equals sign", "the last one counts", "by variable", "an empty login"],
+)
+def test_a_server_that_others_reach_is_refused_without_a_login(
+    arguments: list[str], environment: dict[str, str]
+) -> None:
+    with pytest.raises(BadInput, match="without a login"):
+        refuse_an_open_server([*START, *arguments], environment)
+
+
+@pytest.mark.parametrize(
+    ("command", "environment"),
+    [
+        ([*START, "--host", "0.0.0.0"], {"PREFECT_SERVER_API_AUTH_STRING": "admin:x"}),
+        (START, {}),
+        ([*START, "--host", "localhost"], {}),
+        (["prefect", "server", "services", "start"], {}),
+        (["prefect", "worker", "start", "--pool", "opsflows"], {"PREFECT_SERVER_API_HOST": "0.0.0.0"}),
+    ],
+    ids=["with a login", "on loopback", "on localhost", "services listen nowhere", "a worker is no server"],
+)
+def test_everything_else_is_started(command: list[str], environment: dict[str, str]) -> None:
+    refuse_an_open_server(command, environment)
+
+
+def test_the_real_entry_refuses_it_in_three_sentences() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "entrypoints.container", *START, "--host", "0.0.0.0"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert len(ended.stderr.splitlines()) == 3
+    assert "opsflows setup --compose" in ended.stderr
+
+
+def test_a_relay_leads_from_one_address_to_another() -> None:
+    commands = relay_commands("127.0.0.1:4010=stand-ins:5010 0.0.0.0:5011=127.0.0.1:4011")
+
+    assert commands == [
+        ["socat", "TCP-LISTEN:4010,bind=127.0.0.1,reuseaddr,fork", "TCP:stand-ins:5010"],
+        ["socat", "TCP-LISTEN:5011,bind=0.0.0.0,reuseaddr,fork", "TCP:127.0.0.1:4011"],
+    ]
+    assert relay_commands("") == []
+
+
+@pytest.mark.parametrize("row", ["4010", "127.0.0.1:4010", "4010=a:1", "127.0.0.1:x=a:1", "127.0.0.1:4010=a"])
+def test_what_says_no_way_stops_the_start(row: str) -> None:
+    with pytest.raises(BadInput, match="OPSFLOWS_RELAYS"):
+        relay_commands(row)
