@@ -23,5 +23,6 @@ def start_first_run(ledger: Ledger, operator: str) -> str:
             "wiring_mode": MOCK, "mode": "apply",
         },
     )  # fmt: skip
-    is_under_way = isinstance(started, FlowRun) and started.state is not None and not started.state.is_final()
-    return str(started.id) if is_under_way else ""
+    if not isinstance(started, FlowRun) or started.state is None or started.state.is_final():
+        return ""
+    return str(started.id)
