@@ -41,7 +41,7 @@ from vendors.registry import ROTATIONS
 
 PORT = 9478
 # Twenty phones that ask at once are given one look.
-_LEDGER_KEPT_SECONDS = 5.0
+_LEDGER_KEPT_SECONDS = 10.0
 _PREFECT_KEPT_SECONDS = 15.0
 _LEDGER_LIMIT_SECONDS = 10.0
 _PREFECT_LIMIT_SECONDS = 4.0
