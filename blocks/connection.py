@@ -63,9 +63,14 @@ def registered(kind: type[Block]) -> tuple[Any, Any]:
         return _registered_once(kind, PREFECT_API_URL.value() or "")
 
 
-def documents(client: SyncPrefectClient, wanted: Mapping[str, object], slugs: list[str]) -> list[Mapping[str, Any]]:
-    """Return the block documents that fit, of the types with these slugs, with their values; in one request."""
-    asked = {"block_documents": wanted, "block_types": {"slug": {"any_": slugs}}, "include_secrets": True}
+def documents(
+    client: SyncPrefectClient, wanted: Mapping[str, object], slugs: list[str], **page: int
+) -> list[Mapping[str, Any]]:
+    """Return the block documents that fit, of the types with these slugs, with their values; in one request.
+
+    At most 200, as the server has it; `page` (limit, offset) asks for the next ones.
+    """
+    asked = {"block_documents": wanted, "block_types": {"slug": {"any_": slugs}}, "include_secrets": True, **page}
     with answering(changes=False):
         rows: list[Mapping[str, Any]] = client.request("POST", "/block_documents/filter", json=asked).json()
     return rows

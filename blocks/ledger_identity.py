@@ -7,6 +7,11 @@ from domain.errors import BadInput
 _NAME = "opsflows_ledger_id"
 
 
+def registered_ledger() -> str:
+    """Return the id of the ledger that this Prefect server works with, empty where it has none yet."""
+    return str(Variable.get(_NAME) or "")
+
+
 def claim(ledger_id: str) -> None:
     """Register this ledger with the Prefect server, or find that it is the registered one.
 

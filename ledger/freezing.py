@@ -10,6 +10,9 @@ from ledger.inserting import insert_new
 from ledger.opening import Ledger
 from ledger.rotation_schema import FREEZES
 
+# Who freezes a ledger that comes from a backup: it may be behind what happened at the vendors since.
+RESTORED = "opsflows restore"
+
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
@@ -18,6 +21,11 @@ class Freeze:
     reason: str
     who: str
     frozen_at: datetime
+
+    @property
+    def is_after_restore(self) -> bool:
+        """Whether it lasts until blocks, ledger and vendors agree; it holds back emergencies as well."""
+        return self.who == RESTORED
 
 
 def freeze(ledger: Ledger, reason: str, who: str) -> Freeze:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from ledger.chain import genesis
 from ledger.moments import database_time
-from ledger.opening import Ledger, schema_version
+from ledger.opening import Ledger, place_of, schema_version
 from ledger.schema import CHAIN_HEAD, IDENTITY, SCHEMA_VERSION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -22,12 +22,33 @@ _LOCK = 0x6F70_7366  # the number of our advisory lock; any constant of our own
 def migrate(engine: Engine) -> None:
     """Bring the database to this code's schema, and give a new ledger its id."""
     with _alone(engine), Ledger(engine, "").writing() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _hold(connection)
         if schema_version(connection) == SCHEMA_VERSION:
             return
         command.upgrade(alembic_config(connection), SCHEMA_VERSION)
         _name_ledger(connection)
+
+
+@contextmanager
+def building(url: str) -> Iterator[Ledger]:
+    """Give the place of a ledger that is about to be made there from a backup; it has no id until then.
+
+    Raises:
+        BadInput: no usable URL.
+        Unavailable: the database does not answer.
+    """
+    ledger = place_of(url)
+    try:
+        with _alone(ledger.engine):
+            yield ledger
+    finally:
+        ledger.close()
+
+
+def upgrade_to(connection: Connection, schema: str) -> None:
+    """Bring the tables to that schema within the caller's transaction, and give the ledger no id."""
+    _hold(connection)
+    command.upgrade(alembic_config(connection), schema)
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -52,6 +73,12 @@ def _alone(engine: Engine) -> Iterator[None]:
         with closing(engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA journal_mode=WAL")
         yield
+
+
+def _hold(connection: Connection) -> None:
+    """Keep other processes from changing the schema until the transaction ends; on SQLite the lock file does."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def _name_ledger(connection: Connection) -> None:

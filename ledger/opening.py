@@ -82,10 +82,19 @@ def open_ledger(url: str, *, offset: timedelta = timedelta(0)) -> Ledger:
         BadInput: no usable URL, not a ledger, or a schema newer than this code.
         Unavailable: the database does not answer.
     """
+    return _opened(_checked(url), place_of(url).engine, _bring_up, offset)
+
+
+def place_of(url: str) -> Ledger:
+    """Return where a ledger is to be, whether or not one is there; it is given no id, and nothing is looked at.
+
+    Raises:
+        BadInput: no usable URL, or an SQLite file that cannot be made.
+    """
     address = _checked(url)
     if _is_sqlite(address):
         _private_file(Path(str(address.database)))
-    return _opened(address, _engine(address), _bring_up, offset)
+    return Ledger(_engine(address), "")
 
 
 def open_existing(url: str, *, offset: timedelta = timedelta(0)) -> Ledger:

@@ -172,7 +172,7 @@ def intend(
     with held.ledger.writing() as connection:
         now = held.ledger.now_in(connection)
         before = _still_held(connection, held.record, now)
-        kept = None if before.emergency else _kept_back(connection, before, now, cap)
+        kept = _kept_back(connection, before, now, cap)
         if kept is None:
             merged = None if facts is None else {**before.facts, **facts}
             changes = {**(columns or {}), **_changes(held, now, state, merged, release=False)}
@@ -386,11 +386,12 @@ def _end_questions(connection: Connection, rotation: str, now: datetime, *, done
 
 def _kept_back(connection: Connection, record: RotationRecord, now: datetime, cap: int | None) -> Kept | None:
     freeze = frozen_in(connection)
-    if freeze is not None:
+    # An emergency waits for no freeze but that of a restore: what it would revoke may be all that works by now.
+    if freeze is not None and (not record.emergency or freeze.is_after_restore):
         return Kept(
             Wait.FROZEN, f"Frozen by {freeze.who} since {freeze.frozen_at:%Y-%m-%d %H:%M} UTC: {freeze.reason}", None
         )
-    if cap is None:
+    if cap is None or record.emergency:
         return None
     rows = ROTATIONS.c
     since = now - _HOUR

@@ -1,0 +1,354 @@
+"""A backup is one tar archive encrypted with age, as a stream: whatever its size, little of it is in memory, none of it in the clear on a disk.
+
+It is written beside its place and put there whole. Its last member is a manifest of all the others' digests.
+"""
+
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import IO
+from uuid import uuid4
+
+import pyrage  # type: ignore[import-untyped]  # it ships no types
+
+from domain.backups import MANIFEST, Manifest, Sealed, checked_name, read_manifest
+from domain.errors import BadInput, Unavailable
+
+_BLOCK = 512
+_AT_ONCE = 1 << 20
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of the archive; `chunks` come to exactly `size` bytes."""
+
+    name: str
+    size: int
+    chunks: Iterable[bytes]
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> "Member":
+        return cls(name, len(content), (content,))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written; `sha256` is that of the encrypted file."""
+
+    file: Path
+    sha256: str
+    size: int
+    members: Mapping[str, Sealed]
+
+
+def check_place(file: Path) -> None:
+    """See that a backup may be written there.
+
+    Raises:
+        BadInput: there is something already, there is no such folder, or others than its owner may write into it.
+    """
+    if file.exists() or file.is_symlink():
+        raise _unusable(file, "is there already", "A backup never overwrites anything.", "Name a new file.")
+    try:
+        mode = file.parent.stat().st_mode
+    except OSError as error:
+        raise _unusable(
+            file, f"has no folder ({error.strerror})", "Nothing was written.", "Make the folder."
+        ) from error
+    if mode & _OTHERS_MAY_WRITE:
+        raise _unusable(
+            file, "would lie in a folder that others can write to", "They could put another file in its place.",
+            f"Choose a folder of your own (chmod 700 {file.parent}).",
+        )  # fmt: skip
+
+
+def write_backup(
+    file: Path, recipients: Iterable[str], members: Iterable[Member], end: Callable[[Mapping[str, Sealed]], bytes]
+) -> Written:
+    """Write the members and the manifest to a new file that its owner alone can read; whole, or not at all.
+
+    `end` is given the digests of all members and returns the manifest.
+
+    Raises:
+        BadInput: the place cannot be used.
+        Unavailable: the disk is full or broke; nothing was left behind. What raises while members are read comes through.
+    """
+    check_place(file)
+    sealed: dict[str, Sealed] = {}
+    source = _Source(_archive(members, sealed, end))
+    keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
+    draft = file.with_name(f".{file.name}.{uuid4().hex[:8]}.part")
+    try:
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                sink = _Sink(stream)
+                _encrypt(source, sink, keys)
+                stream.flush()
+                os.fsync(stream.fileno())
+            # Unlike a rename this fails where somebody else made the file meanwhile.
+            os.link(draft, file)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(file.parent)
+    except FileExistsError:
+        raise _unusable(file, "is there already", "A backup never overwrites anything.", "Name a new file.") from None
+    except OSError as error:
+        raise Unavailable(
+            f"The backup {file} could not be written: {error.strerror or error}.",
+            "Nothing was left behind, so there is no backup of this moment.",
+            "Make room, or name a file on another disk, and run it again.",
+            "backup.not_written",
+        ) from error
+    return Written(file, sink.digest.hexdigest(), sink.size, sealed)
+
+
+def members_of(file: Path, identities: Path) -> Iterator[tuple[str, "Content"]]:
+    """Yield name and content of each member, in the archive's order; whoever comes to the end has seen a whole file.
+
+    Raises:
+        BadInput: it cannot be read or opened, or is damaged; raised by reading a content as well.
+    """
+    keys = _identities(identities)
+    try:
+        encrypted = file.open("rb")
+    except OSError as error:
+        raise _unusable(
+            file, f"cannot be read ({error.strerror})", "Nothing was put back.", "Name the backup's file."
+        ) from error
+    receiving, sending = os.pipe()
+    with encrypted, os.fdopen(receiving, "rb", buffering=_AT_ONCE) as plain:
+        work = _Decrypting(encrypted, sending, keys)
+        work.start()
+        try:
+            for name, content in _unpacked(plain):
+                yield name, Content(content, partial(work.broke_off, file))
+            # The file's end is proven by its last piece, which lies behind the archive's.
+            while plain.read(_AT_ONCE):
+                pass
+        except tarfile.TarError:
+            raise work.broke_off(file) from None
+        finally:
+            plain.close()
+            work.join()
+        work.check(file)
+
+
+def verify_backup(file: Path, identities: Path) -> Manifest:
+    """Return the manifest, having read the whole file and found every member as the manifest says.
+
+    Raises:
+        BadInput: as members_of; a member is missing, was added or differs.
+    """
+    found: dict[str, Sealed] = {}
+    told = b""
+    for name, stream in members_of(file, identities):
+        if told or name in found:
+            raise _damaged(file, f"{name} is there twice, or behind the end")
+        if name == MANIFEST:
+            told = stream.read()
+        else:
+            found[name] = _sealed(stream)
+    if not told:
+        raise _damaged(file, "its manifest is missing")
+    manifest = read_manifest(told)
+    listed = manifest.members
+    for name in sorted(set(listed) | set(found)):
+        if found.get(name) != listed.get(name):
+            raise _damaged(file, f"{name} is not what its manifest says")
+    return manifest
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One member's content, to be read once, before the next member is asked for."""
+
+    _stream: IO[bytes]
+    _broke_off: Callable[[], BadInput]
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, all that are left without a size; nothing at the end. Raises BadInput where the file ends too soon."""
+        try:
+            return self._stream.read(size if size >= 0 else None)  # type: ignore[arg-type]  # tarfile takes None for all
+        except tarfile.TarError:
+            raise self._broke_off() from None
+
+
+@dataclass(slots=True)
+class _Source:
+    """The archive as age reads it: pulled piece by piece. age turns what is raised here into its own error, so it is kept."""
+
+    pieces: Iterator[bytes]
+    raised: BaseException | None = None
+    _left: memoryview = field(default_factory=lambda: memoryview(b""))
+
+    def read(self, size: int) -> bytes:
+        try:
+            while not self._left:
+                self._left = memoryview(next(self.pieces))
+        except StopIteration:
+            return b""
+        except BaseException as error:
+            self.raised = error
+            raise
+        some, self._left = self._left[:size], self._left[size:]
+        return bytes(some)
+
+
+@dataclass(slots=True)
+class _Sink:
+    """The file as age writes it. age does not tell of every write that fails, so the first failure is kept here."""
+
+    stream: IO[bytes]
+    size: int = 0
+    raised: OSError | None = None
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def write(self, piece: bytes) -> int:
+        try:
+            self.stream.write(piece)
+        except OSError as error:
+            self.raised = self.raised or error
+            raise
+        self.digest.update(piece)
+        self.size += len(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self.raised = self.raised or error
+            raise
+
+
+class _Decrypting(Thread):
+    """Decrypts into a pipe while the archive is read from its other end."""
+
+    def __init__(self, encrypted: IO[bytes], sending: int, keys: list[object]) -> None:
+        super().__init__(name="decrypting", daemon=True)
+        self._parts = (encrypted, sending, keys)
+        self._raised: Exception | None = None
+
+    def run(self) -> None:
+        encrypted, sending, keys = self._parts
+        # A reader that went away has a reason of its own, and tells it.
+        with suppress(BrokenPipeError), os.fdopen(sending, "wb") as pipe:
+            try:
+                pyrage.decrypt_io(encrypted, pipe, keys)
+            except (pyrage.DecryptError, OSError, ValueError) as error:
+                self._raised = error
+
+    def check(self, file: Path) -> None:
+        """Raise what kept it from the end, once it has ended."""
+        self.join()
+        if self._raised is not None and not isinstance(self._raised, BrokenPipeError):
+            raise self.broke_off(file)
+
+    def broke_off(self, file: Path) -> BadInput:
+        """Return why the archive has no end."""
+        self.join()
+        if "No matching keys" in str(self._raised):
+            return _unusable(
+                file, "was encrypted to another recipient", "This identity does not open it. Nothing was put back.",
+                "Use the identity whose public key the backup was made for.",
+            )  # fmt: skip
+        return _damaged(file)
+
+
+def _encrypt(source: _Source, sink: _Sink, keys: list[object]) -> None:
+    try:
+        pyrage.encrypt_io(source, sink, keys)
+    except (pyrage.EncryptError, OSError):
+        if source.raised is None and sink.raised is None:
+            raise
+    for raised in (source.raised, sink.raised):
+        if raised is not None:
+            raise raised
+
+
+def _archive(
+    members: Iterable[Member], sealed: dict[str, Sealed], end: Callable[[Mapping[str, Sealed]], bytes]
+) -> Iterator[bytes]:
+    for member in members:
+        digest = hashlib.sha256()
+        yield _header(member)
+        for piece in member.chunks:
+            digest.update(piece)
+            yield piece
+        yield bytes(-member.size % _BLOCK)
+        sealed[member.name] = Sealed(digest.hexdigest(), member.size)
+    last = Member.of(MANIFEST, end(sealed))
+    yield _header(last)
+    yield from last.chunks
+    yield bytes(-last.size % _BLOCK) + bytes(2 * _BLOCK)
+
+
+def _header(member: Member) -> bytes:
+    entry = tarfile.TarInfo(checked_name(member.name))
+    entry.size, entry.mode = member.size, 0o600
+    return entry.tobuf(tarfile.PAX_FORMAT)
+
+
+def _unpacked(plain: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+    with closing(tarfile.open(fileobj=plain, mode="r|")) as archive:
+        for entry in archive:
+            content = archive.extractfile(entry) if entry.isfile() else None
+            # A link or a device would lead elsewhere; ours hold files alone.
+            name = checked_name(entry.name if content else f"../{entry.name}")
+            if content:
+                yield name, content
+
+
+def _sealed(stream: "Content") -> Sealed:
+    digest, size = hashlib.sha256(), 0
+    while piece := stream.read(_AT_ONCE):
+        digest.update(piece)
+        size += len(piece)
+    return Sealed(digest.hexdigest(), size)
+
+
+def _identities(file: Path) -> list[object]:
+    try:
+        lines = [line.strip() for line in file.read_text().splitlines()]
+        found = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
+    except (OSError, UnicodeDecodeError, pyrage.IdentityError):
+        found = []
+    if not found:
+        raise BadInput(
+            f"{file} holds no identity of age.",
+            "An identity is a line that begins with AGE-SECRET-KEY-1, as age-keygen writes it. Nothing was put back.",
+            "Name the identity's file with --identity.",
+        )
+    return found
+
+
+def _damaged(file: Path, how: str = "") -> BadInput:
+    return _unusable(
+        file, f"is damaged or not whole{f': {how}' if how else ''}", "Nothing was put back.",
+        "Use another copy of it, or the backup before it.",
+    )  # fmt: skip
+
+
+def _unusable(file: Path, what: str, means: str, next_step: str) -> BadInput:
+    return BadInput(f"The backup {file} {what}.", means, next_step)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
