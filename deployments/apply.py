@@ -18,7 +18,9 @@ from prefect.types.entrypoint import EntrypointType
 
 from deployments.automations import Windows, wanted
 from deployments.catalog import CATALOG, MARKER, POOLS, Entry, Tier
+from deployments.forms import form_of
 from deployments.kept_automations import compared, put, read_ours, read_server
+from domain.config import Config
 from domain.errors import BadInput
 from domain.operations_sections import Automations
 from tasks.preparing import read_own_config
@@ -39,8 +41,9 @@ class Difference:
 
 def differences() -> list[Difference]:
     """Return what a deploy would change; changes nothing."""
+    config = read_own_config()
     with get_client(sync_client=True) as client:
-        return [*_differences(client), *automation_differences(client, read_own_config().automations)]
+        return [*_differences(client, config), *automation_differences(client, config.automations)]
 
 
 def converge() -> list[Difference]:
@@ -49,19 +52,20 @@ def converge() -> list[Difference]:
     Raises:
         BadInput: a deployment of our name is not ours.
     """
+    config = read_own_config()
     with get_client(sync_client=True) as client:
-        found = list(_differences(client))
+        found = list(_differences(client, config))
         for pool in POOLS.keys() & {one.what for one in found}:
             _create_pool(client, pool)
         changed = {one.what for one in found}
         deployments = [
-            _wanted(entry, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed
+            _wanted(entry, config, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed
         ]
     for deployment in deployments:
         deployment.apply()
     with get_client(sync_client=True) as client:
         # Now that every deployment is there, which they name by its id.
-        return [*found, *converge_automations(client, read_own_config().automations)]
+        return [*found, *converge_automations(client, config.automations)]
 
 
 def automation_differences(
@@ -114,7 +118,7 @@ def _windows(section: Automations) -> Windows:
     return Windows(silent=3 * timedelta(seconds=section.heartbeat_seconds))
 
 
-def _differences(client: SyncPrefectClient) -> Iterator[Difference]:
+def _differences(client: SyncPrefectClient, config: Config) -> Iterator[Difference]:
     for pool in POOLS:
         try:
             client.read_work_pool(pool)
@@ -131,7 +135,7 @@ def _differences(client: SyncPrefectClient) -> Iterator[Difference]:
                 "It was made by hand or by another project; it was left alone, and nothing was changed.",
                 f"Rename or delete it, or add the tag {MARKER} to hand it over, then deploy again.",
             )
-        shape, current = _shape_of_entry(entry), _shape_of_held(held)
+        shape, current = _shape_of_entry(entry, config), _shape_of_held(held)
         differs = [key for key in shape if shape[key] != current[key]]
         if differs:
             yield Difference(entry.full_name, f"differs in {', '.join(differs)}")
@@ -144,10 +148,10 @@ def _held(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | Non
         return None
 
 
-def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeployment:
-    """Return the deployment as the catalog says; what an operator switched off or paused on the server stays so."""
+def _wanted(entry: Entry, config: Config, held: DeploymentResponse | None = None) -> RunnerDeployment:
+    """Return the deployment as the catalog and opsflows.toml say; what an operator switched off or paused on the server stays so."""
     off = {row.slug for row in held.schedules if not row.active} if held else set()
-    return RunnerDeployment.from_flow(
+    deployment = RunnerDeployment.from_flow(
         entry.flow,
         name=entry.name,
         paused=held.paused if held else None,
@@ -163,10 +167,17 @@ def _wanted(entry: Entry, held: DeploymentResponse | None = None) -> RunnerDeplo
         work_pool_name=entry.pool,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    # Prefect has no other place for it: it reads the schema from the flow and keeps it there until it is applied.
+    deployment._parameter_openapi_schema = form_of(  # noqa: SLF001 (as above)
+        entry.full_name,
+        deployment._parameter_openapi_schema,  # noqa: SLF001 (as above)
+        config,
+    )
+    return deployment
 
 
-def _shape_of_entry(entry: Entry) -> dict[str, object]:
-    wanted = _wanted(entry)
+def _shape_of_entry(entry: Entry, config: Config) -> dict[str, object]:
+    wanted = _wanted(entry, config)
     return {
         "description": wanted.description,
         "tags": sorted(wanted.tags),
@@ -201,7 +212,7 @@ def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
 
 def _schema(parameters: Mapping[str, object] | None) -> dict[str, object]:
     """The server leaves out what is empty."""
-    return {key: value for key, value in (parameters or {}).items() if value}
+    return {key: value for key, value in (parameters or {}).items() if value or value is False}
 
 
 def _create_pool(client: SyncPrefectClient, name: str) -> None:

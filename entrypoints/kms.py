@@ -63,7 +63,8 @@ def check(target: str, environment: str, reason: str, by: str) -> None:
         )
     require_server()
     os.environ.setdefault(STAND_INS_URL, running_stand_ins())
-    sys.exit(_checked({"targets": target, "environment": environment, "operator": by, "reason": reason}))
+    names = [one.strip() for one in target.split(",") if one.strip() not in {"", EVERY}]
+    sys.exit(_checked({"targets": names, "environment": environment, "operator": by, "reason": reason}))
 
 
 @kms.command()

@@ -2,22 +2,21 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from domain.errors import OpsError
 from domain.names import CREDENTIAL_AGES
 from domain.verdicts import Judgement, Verdict, World
-from steps.audited_run import audited_run
 from steps.rotation_inventory import check_ages
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import policy_or_none
+from tasks.run_history import named, recorded_run
 
 _NAME = CREDENTIAL_AGES.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="check credential ages", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("check credential ages"), persist_result=False)
 def check_credential_ages() -> State[None]:
     """Compare every known credential's age with its policy; asks the ledger alone, no vendor and no block.
 
@@ -26,9 +25,9 @@ def check_credential_ages() -> State[None]:
     """
     try:
         config = read_own_config()
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled check",
-            prefect_run_id=str(flow_run.id or ""), parameters={},
+            parameters={},
         ) as run:  # fmt: skip
             said = check_ages(ledger, policy_or_none(config))
             judgement = Judgement(Verdict.HOLD if said else Verdict.GREEN, World.REAL)

@@ -15,19 +15,19 @@ from domain.verdicts import Judgement, Verdict
 from domain.windows import Month
 from ledger.opening import Ledger
 from ledger.reconciliations import newest_revision
-from steps.audited_run import audited_run
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, question_of
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
 from tasks.reconciliation import NOTHING_RECORDED, Gathered, gather, schedule_month
 from tasks.rehearsing import reading_context
+from tasks.run_history import named, recorded_run
 from tasks.telling_of_months import check_day
 from vendors.registry import COUNTS
 
 _NAME = CHECK_YESTERDAY.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="check yesterday's events", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("check yesterday's events"), persist_result=False)
 def check_yesterday() -> State[None]:
     """Compare yesterday, which is still PROVISIONAL, and the newest day whose late events have stopped coming.
 
@@ -58,9 +58,9 @@ def check_yesterday() -> State[None]:
 
 
 def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) -> State[None]:
-    with audited_run(
+    with recorded_run(
         ledger, flow=_NAME, environment=environment, mode="apply", actor="schedule", reason="daily check",
-        prefect_run_id=str(flow_run.id or ""), parameters={},
+        parameters={},
     ) as run:  # fmt: skip
         words: list[str] = []
         broke_off = False

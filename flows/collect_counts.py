@@ -2,26 +2,26 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from domain.errors import OpsError
 from domain.names import COLLECT_COUNTS
 from domain.verdicts import Judgement, Verdict, World
-from steps.audited_run import audited_run
 from steps.collecting import Collected, collection_report, collections_due
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
+from tasks.progress import progress_of
 from tasks.reconciliation import NOTHING_RECORDED, collect_from
 from tasks.rehearsing import reading_context
 from tasks.reporting import show_report
+from tasks.run_history import named, recorded_run
 from vendors.registry import COUNTS
 
 _NAME = COLLECT_COUNTS.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="collect counts", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("collect counts"), persist_result=False)
 def collect_counts() -> State[None]:
     """Ask every vendor that keeps its counts for less than two months, and keep what it says in the ledger.
 
@@ -35,14 +35,17 @@ def collect_counts() -> State[None]:
         if not names:
             return Completed(message=NOTHING_RECORDED, name="NothingDue")
         done: list[Collected] = []
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled collection",
-            prefect_run_id=str(flow_run.id or ""), parameters={},
+            parameters={},
         ) as run:  # fmt: skip
             for name in names:
                 with reading_context(run, config, name) as context:
-                    for due in collections_due(context, COUNTS, ledger.now()):
-                        collect_from(context, due, done, return_state=True)
+                    due = list(collections_due(context, COUNTS, ledger.now()))
+                    with progress_of(f"collected-counts-{name}", len(due)) as progress:
+                        for one in due:
+                            collect_from(context, one, done, return_state=True)
+                            progress.part(str(one.asked.target))
             failed = [one for one in done if one.problem]
             judgement = Judgement(Verdict.HOLD if failed else Verdict.GREEN, World.REAL)
             report = collection_report(done)

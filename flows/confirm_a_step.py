@@ -5,7 +5,6 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
@@ -14,10 +13,10 @@ from domain.names import CONFIRM_STEP
 from domain.verdicts import Judgement, Verdict, World
 from ledger.questions import Seen
 from steps.answering import rotation_asked_about, still_waiting, take_answer
-from steps.audited_run import audited_run
 from tasks.concluding import refused
 from tasks.continuing import continue_after
 from tasks.preparing import own_ledger
+from tasks.run_history import recorded_run
 
 _NAME = CONFIRM_STEP.partition("/")[0]
 
@@ -48,9 +47,9 @@ def confirm_a_step(
     """
     said = Seen.YES if answer is Answer.SEEN else Seen.NO
     try:
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor=by, reason=f"answer to question {question}",
-            prefect_run_id=str(flow_run.id or ""), parameters={"question": question, "answer": str(answer)},
+            parameters={"question": question, "answer": str(answer)},
         ) as run:  # fmt: skip
             answered = take_answer(ledger, question, by, said, note)
             waiting = still_waiting(ledger, answered)

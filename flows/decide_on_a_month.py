@@ -4,18 +4,18 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from pydantic import Field
 
 from domain.errors import OpsError
 from domain.names import DECIDE, REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import Month
-from steps.audited_run import audited_run
 from steps.deciding import Decision, Word, day_of, decide, target_in_scope
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
+from tasks.run_history import recorded_run
 
+EVERY_INTEGRATION = "all"
 _NAME = DECIDE.partition("/")[0]
 
 
@@ -27,7 +27,7 @@ def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     reason: Annotated[str, Field(min_length=1, max_length=1000)],
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
-    integration: Annotated[str, Field(pattern=r"^([a-z0-9]+(/[a-z0-9]+)?)?$")] = "",
+    integration: Annotated[str, Field(pattern=r"^([a-z0-9]+(/[a-z0-9]+)?)?$")] = EVERY_INTEGRATION,
     day: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = "",
     owner: Annotated[str, Field(max_length=100)] = "",
     revision: Annotated[int, Field(ge=0)] = 0,
@@ -43,7 +43,7 @@ def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
         operator: Who decides. Prefect knows no users, so this is recorded as claimed.
         reason: Why it is waived, what is known so far, what was found and done, or what the next reader should know.
         ticket: The ticket this belongs to.
-        integration: What it is about, like slack or pagerduty/payments. A sign-off is about all of them; leave it empty there.
+        integration: What it is about, like slack or pagerduty/payments. A sign-off is about all of them; everything else names one.
         day: The last day of a waiver, or the day an investigation is due, like 2026-12-31 (UTC).
         owner: Who investigates; the operator where nobody is named.
         revision: The revision that you read and sign off; 0 for the newest.
@@ -52,14 +52,18 @@ def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
         config = read_own_config()
         config.environment(environment)
         about_all = decision is Decision.SIGN_OFF
-        target = "" if about_all else target_in_scope(config, environment, integration)
+        target = (
+            ""
+            if about_all
+            else target_in_scope(config, environment, "" if integration == EVERY_INTEGRATION else integration)
+        )
         last_day = day_of(day)
         given = {
             "month": month, "decision": str(decision), "target": target, "day": day, "owner": owner, "revision": revision,
         }  # fmt: skip
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason, ticket=ticket,
-            prefect_run_id=str(flow_run.id or ""), parameters=given,
+            parameters=given,
         ) as run:  # fmt: skip
             word = Word(
                 environment, operator, reason, Month.parse(month), target, day=last_day, owner=owner, ticket=ticket,

@@ -2,25 +2,25 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from domain.errors import OpsError
 from domain.names import REHEARSAL, ROTATION_DRILL
 from domain.rotation import Kind
 from domain.verdicts import World
-from steps.audited_run import audited_run
-from steps.rotation_reports import Row, counted, judge_rotations, rotation_report
-from tasks.concluding import concluded, refused
+from steps.rotation_reports import Row, headline, judge_rotations, rotation_report
+from tasks.concluding import concluded, held_by, refused
 from tasks.drill import prepare_canaries, real_canaries, unfinished_drills
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
+from tasks.progress import progress_of
 from tasks.reporting import show_report
 from tasks.rotation import Opening, keep_journals, rotate_credential, show_rotations
+from tasks.run_history import named, recorded_run
 
 _NAME = ROTATION_DRILL.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="rotation drill", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("rotation drill"), persist_result=False)
 def drill_rotations() -> State[None]:
     """Begin today's drill: every canary on stand-ins of the drill's own, and every real canary that opsflows.toml names.
 
@@ -30,9 +30,9 @@ def drill_rotations() -> State[None]:
     """
     try:
         config = read_own_config()
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=REHEARSAL, mode="apply", actor="schedule", reason="rotation drill",
-            prefect_run_id=str(flow_run.id or ""), parameters={},
+            parameters={}, why="drill",
         ) as run:  # fmt: skip
             today = f"drill {ledger.now():%Y-%m-%d}"
             rows: list[Row] = []
@@ -41,15 +41,17 @@ def drill_rotations() -> State[None]:
                 rows.extend(unfinished_drills(ledger, today))
                 opening = Opening(Kind.DRILL, "schedule", "rotation drill", "-", today)
                 unfinished = {row.credential for row in rows}
-                for credential in canaries:
-                    if str(credential) not in unfinished:
+                due = [one for one in canaries if str(one) not in unfinished]
+                with progress_of("rotation-drill", len(due)) as progress:
+                    for credential in due:
                         rotate_credential(desk, credential, opening, rows, return_state=True)
+                        progress.part(str(credential))
             keep_journals(run, rows)
             judgement = judge_rotations(rows, World.REHEARSAL)
             report = rotation_report(rows, judgement)
             show_rotations("rotation-drill", rows, str(judgement))
             show_report("rotation-drill-report", report, str(judgement))
             run.conclude(judgement, report)
-            return concluded(run, counted(rows))
+            return concluded(run, headline(rows), held_by(rows))
     except OpsError as error:
         return refused(error)

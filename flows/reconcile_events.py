@@ -18,13 +18,14 @@ from domain.settling import last_settled_month
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import Month
 from ledger.opening import Ledger
-from steps.audited_run import AuditedRun, audited_run
+from steps.audited_run import AuditedRun
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, planned_lines, question_of
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
 from tasks.reconciliation import NOTHING_RECORDED, Gathered, gather
 from tasks.rehearsing import reading_context
 from tasks.reporting import show_report
+from tasks.run_history import recorded_run
 from tasks.telling_of_months import report_links, report_month
 from vendors.registry import COUNTS
 
@@ -76,9 +77,9 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
             for name in names:
                 # What one environment lacks is no reason to leave the others without their month.
                 try:
-                    with audited_run(
+                    with recorded_run(
                         ledger, flow=_NAME, environment=name, mode=mode, actor=operator, reason=reason, ticket=ticket,
-                        prefect_run_id=str(flow_run.id or ""), parameters={"month": str(chosen)},
+                        parameters={"month": str(chosen)},
                     ) as run:  # fmt: skip
                         states.append(_reconciled(ledger, run, config, name, chosen, mode))
                 except OpsError as error:

@@ -17,7 +17,7 @@ from domain.errors import BadInput, OpsError
 from domain.names import RESPOND
 from domain.verdicts import Judgement, Verdict, World
 from flows.rotate_credentials import Mode
-from steps.audited_run import AuditedRun, audited_run
+from steps.audited_run import AuditedRun
 from steps.compromise import Suspect, channels_of, order_replacement, rotations_of_case, suspects
 from steps.compromise_findings import Findings, case_report, headline
 from steps.compromise_plan import exposed_count, plan_page
@@ -40,6 +40,7 @@ from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import RotationDesk, rotation_desk
 from tasks.reporting import show_report
 from tasks.rotation import keep_journals, show_rotations
+from tasks.run_history import recorded_run
 from vendors.registry import ROTATIONS
 
 _NAME = RESPOND.partition("/")[0]
@@ -106,9 +107,9 @@ def respond_to_a_compromise(  # noqa: PLR0917 (the fields of the form)
         with own_ledger() as ledger:
             check_moment(ledger, case.compromised_at)
             environments = list(dict.fromkeys(one.environment for one in chosen))
-            with audited_run(
+            with recorded_run(
                 ledger, flow=_NAME, environment=environments[0] if len(environments) == 1 else "-", mode=str(mode), actor=operator,
-                reason=reason, ticket=ticket, prefect_run_id=str(flow_run.id or ""), parameters=given,
+                reason=reason, ticket=ticket, parameters=given, why="compromise",
             ) as run, rotation_desk(run, config) as desk:  # fmt: skip
                 found = suspects(sources_of(desk), chosen, case.compromised_at)
                 if mode is Mode.PLAN:

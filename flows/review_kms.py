@@ -16,13 +16,13 @@ from domain.names import KMS_REVIEW
 from domain.quarters import Quarter
 from domain.verdicts import World
 from ledger.opening import Ledger
-from steps.audited_run import audited_run
 from steps.kms_choosing import EVERY, chosen_targets
 from steps.kms_review import reviewed
 from steps.kms_review_report import review_document, review_report, to_do
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
 from tasks.reporting import show_report
+from tasks.run_history import recorded_run
 
 _NAME = KMS_REVIEW.partition("/")[0]
 LAST = "last"
@@ -73,9 +73,9 @@ def _reviewed(  # noqa: PLR0917 (what one environment's run works with)
     ledger: Ledger, config: Config, environment: str, quarter: Quarter, operator: str, reason: str
 ) -> State[None]:
     is_rehearsal = config.environment(environment).kind is EnvironmentKind.REHEARSAL
-    with audited_run(
+    with recorded_run(
         ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason,
-        prefect_run_id=str(flow_run.id or ""), parameters={"quarter": str(quarter)},
+        parameters={"quarter": str(quarter)},
     ) as run:  # fmt: skip
         review = reviewed(ledger, config, environment, quarter)
         judgement = verdict_of(review, World.REHEARSAL if is_rehearsal else World.REAL)

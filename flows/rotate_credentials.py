@@ -1,6 +1,5 @@
 """Rotates the credentials an operator chose: planned first, then applied as far as it goes now; what waits goes on by itself."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,18 +8,19 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from domain.compromise import moment_of
 from domain.errors import BadInput, OpsError
 from domain.names import ROTATE, Credential
 from domain.rotation import Kind
 from domain.verdicts import Judgement, Verdict, World
-from steps.audited_run import AuditedRun, audited_run
+from steps.audited_run import AuditedRun
 from steps.compromise import channels_of, in_turn
 from steps.emergency import Order, order_emergency
 from steps.rotation_choice import chosen_credentials
 from steps.rotation_plan import Occasion
-from steps.rotation_reports import counted, judge_rotations, plan_document, rotation_report
+from steps.rotation_reports import headline, judge_rotations, plan_document, rotation_report
 from tasks.compromise import step_in_turn
-from tasks.concluding import concluded, refused
+from tasks.concluding import concluded, held_by, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import RotationDesk, rotation_desk
 from tasks.reporting import show_report
@@ -32,11 +32,13 @@ from tasks.rotation import (
     show_rotation_plan,
     show_rotations,
 )
+from tasks.run_history import recorded_run
 from vendors.registry import ROTATIONS
 
 _CHOICES = [(f"{name}_{purpose}", f"{name} {purpose}") for name, purpose in ROTATIONS]
 CredentialChoice = StrEnum("CredentialChoice", _CHOICES)  # type: ignore[misc]  # choices of the form
 
+EVERY_INSTANCE = "all"
 _NAME = ROTATE.partition("/")[0]
 
 
@@ -70,7 +72,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
     mode: Mode = Mode.PLAN,
-    instance: Annotated[str, Field(pattern=r"^[a-z0-9]*$")] = "",
+    instance: Annotated[str, Field(pattern=r"^[a-z0-9]*$")] = EVERY_INSTANCE,
     note: Annotated[str, Field(max_length=500)] = "",
     compromised_since: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?Z)?$")] = "",
     contain_first: bool = False,  # noqa: FBT001, FBT002 (a switch of the form)
@@ -90,7 +92,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
         operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
         ticket: The ticket this run belongs to.
         mode: plan shows what would happen, what stands in the way, and when the old one may go; apply does it.
-        instance: One instance of the integration, e.g. payments. Empty: all that the environment has in scope.
+        instance: One instance of the integration, e.g. payments; all takes every one that the environment has in scope.
         note: Why now, in your words.
         compromised_since: For a compromise: values minted until this moment count as exposed, e.g. 2026-11-25T14:00:00Z. Empty: until now.
         contain_first: For a compromise: switch the exposed credential off before there is a new one. What uses it fails until then.
@@ -101,22 +103,23 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
         config = read_own_config()
         if not credentials:
             raise BadInput("No credential was chosen.", "Nothing was done.", "Choose at least one.")
-        chosen = chosen_credentials(config, environment, [str(one) for one in credentials], instance, ROTATIONS)
+        one_instance = "" if instance == EVERY_INSTANCE else instance
+        chosen = chosen_credentials(config, environment, [str(one) for one in credentials], one_instance, ROTATIONS)
         given = {
             "credentials": [str(one) for one in chosen],
             "contain_first": contain_first,
             "compromised_since": compromised_since,
             "may_page": may_page,
         }
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=environment, mode=str(mode), actor=operator, reason=f"{reason}: {note}".rstrip(": "),
-            ticket=ticket, prefect_run_id=str(flow_run.id or ""), parameters=given,
+            ticket=ticket, parameters=given, why=str(reason),
         ) as run:  # fmt: skip
             with rotation_desk(run, config) as desk:
                 if mode is Mode.PLAN:
                     return _planned(run, desk, chosen, environment, _occasion(reason, contain_first=contain_first))
                 if reason is Reason.COMPROMISE:
-                    until = datetime.fromisoformat(compromised_since) if compromised_since else ledger.now()
+                    until = moment_of(compromised_since) if compromised_since else ledger.now()
                     order = Order(
                         until,
                         operator,
@@ -146,10 +149,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
             show_rotations(f"rotations-{environment}", rows, str(judgement))
             show_report(f"rotation-report-{environment}", report, str(judgement))
             run.conclude(judgement, report)
-            return concluded(
-                run,
-                f"{counted(rows)}. {' '.join(row.next_step for row in rows if row.verdict is Verdict.HOLD)}".strip(),
-            )
+            return concluded(run, headline(rows), held_by(rows))
     except OpsError as error:
         return refused(error)
 

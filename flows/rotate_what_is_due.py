@@ -2,7 +2,6 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from domain.errors import OpsError
@@ -10,22 +9,22 @@ from domain.names import ROTATE_DUE
 from domain.rotation import Kind
 from domain.rotation_config import is_rotated
 from domain.verdicts import World
-from steps.audited_run import audited_run
 from steps.rotation_calendar import scheduled_environments
 from steps.rotation_inventory import credentials_in, due_now, take_stock
-from steps.rotation_reports import counted, judge_rotations, rotation_report
-from tasks.concluding import concluded, refused
+from steps.rotation_reports import headline, judge_rotations, rotation_report
+from tasks.concluding import concluded, held_by, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import manifest_of, policy_for, rotation_desk, value_in_use
 from tasks.reporting import show_report
 from tasks.rotation import Opening, keep_journals, rotate_all, show_rotations, sweep_all_orphans
 from tasks.rotation_calendar import show_calendars
+from tasks.run_history import named, recorded_run
 from vendors.registry import ROTATIONS
 
 _NAME = ROTATE_DUE.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="rotate what is due", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("rotate what is due"), persist_result=False)
 def rotate_what_is_due() -> State[None]:
     """Open a rotation for every credential that is due, step each as far as it goes now, and look for what earlier ones left.
 
@@ -35,9 +34,9 @@ def rotate_what_is_due() -> State[None]:
     """
     try:
         config = read_own_config()
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled rotation",
-            prefect_run_id=str(flow_run.id or ""), parameters={},
+            parameters={},
         ) as run:  # fmt: skip
             with rotation_desk(run, config) as desk:
                 there = [
@@ -66,6 +65,6 @@ def rotate_what_is_due() -> State[None]:
             show_rotations("rotations-due", rows, str(judgement))
             show_report("rotation-report-due", report, str(judgement))
             run.conclude(judgement, report)
-            return concluded(run, f"{counted(rows)} {swept.summary()}".strip())
+            return concluded(run, f"{headline(rows) if rows else ''} {swept.summary()}".strip(), held_by(rows))
     except OpsError as error:
         return refused(error)

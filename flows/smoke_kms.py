@@ -14,24 +14,38 @@ from domain.errors import OpsError
 from domain.names import KMS_SMOKE
 from domain.verdicts import Verdict, World
 from ledger.opening import Ledger
-from steps.audited_run import AuditedRun, audited_run
+from steps.audited_run import AuditedRun
 from steps.kms_alerting import put_away_targets_gone
-from steps.kms_choosing import EVERY, NAMES_LENGTH, chosen_targets, not_checked_since
+from steps.kms_choosing import EVERY, chosen_targets, not_checked_since
 from steps.side_by_side import side_by_side
 from tasks.concluding import concluded, refused, together
 from tasks.heartbeats import with_heartbeat
 from tasks.kms import Looked, check_kms_target, environment_headline, kms_context, worst_judgement
-from tasks.kms_again import NOT_SCHEDULED, schedule_next
+from tasks.kms_again import ASKED_AGAIN, NOT_SCHEDULED, schedule_next
 from tasks.preparing import own_ledger, read_own_config
+from tasks.progress import progress_of
+from tasks.run_history import SCHEDULE, occasion, recorded_run
 
 _NAME = KMS_SMOKE.partition("/")[0]
 _WORKERS = 8
+_NAMES_SHOWN = 3
 _NOTHING_DECLARED = "No [kms.<target>] outside the rehearsal is declared in opsflows.toml."
 
 
-@flow(name=_NAME, flow_run_name="kms smoke {targets} ({operator})", persist_result=False)
+def _run_name() -> str:
+    """Return e.g. `kms smoke pay, shop prod (scheduled)`; of many targets the first."""
+    given = flow_run.parameters
+    named, where = list(given.get("targets", [])), given.get("environment", EVERY)
+    more = [f"and {len(named) - _NAMES_SHOWN} more"] if len(named) > _NAMES_SHOWN else []
+    what = ", ".join([*named[:_NAMES_SHOWN], *more]) or EVERY
+    who = given.get("operator", SCHEDULE)
+    why = "asked again" if given.get("reason") == ASKED_AGAIN else occasion() if who == SCHEDULE else f"by {who}"
+    return f"kms smoke {what}{'' if where == EVERY else f' {where}'} ({why})"
+
+
+@flow(name=_NAME, flow_run_name=_run_name, persist_result=False)
 def smoke_kms(
-    targets: Annotated[str, Field(min_length=1, max_length=NAMES_LENGTH)] = EVERY,
+    targets: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = [],  # noqa: B006 (Prefect reads the default into the form; nobody changes it)
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY,
     operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "scheduled check",
@@ -44,8 +58,8 @@ def smoke_kms(
     part, the golden ciphertexts and the service's last log lines; the runbooks are docs/runbooks/kms-*.md.
 
     Args:
-        targets: "all" outside the rehearsal, or names of [kms.NAME] sections with commas between them.
-        environment: An environment of opsflows.toml, or "all". One that is named is checked whole, the rehearsal too.
+        targets: Names of [kms.NAME] sections. None chosen: every one of the environment.
+        environment: An environment of opsflows.toml, or "all" but the rehearsal.
         operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
         reason: Why it is run now, in your words.
     """
@@ -54,8 +68,9 @@ def smoke_kms(
     except OpsError as error:
         return refused(error)
     # What is expected outside is the check of everything, every half hour.
-    block = config.heartbeats.kms_smoke if (targets, environment) == (EVERY, EVERY) else ""
-    return with_heartbeat(_looked_at(config, targets, environment, operator, reason), config, block)
+    names = ",".join(targets) or EVERY
+    block = config.heartbeats.kms_smoke if (names, environment) == (EVERY, EVERY) else ""
+    return with_heartbeat(_looked_at(config, names, environment, operator, reason), config, block)
 
 
 def _looked_at(config: Config, targets: str, environment: str, operator: str, reason: str) -> State[None]:
@@ -85,15 +100,21 @@ def _looked_at(config: Config, targets: str, environment: str, operator: str, re
 def _checked(  # noqa: PLR0917 (what one environment's run works with)
     ledger: Ledger, config: Config, environment: str, names: list[str], operator: str, reason: str
 ) -> State[None]:
-    with audited_run(
+    with recorded_run(
         ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason,
-        prefect_run_id=str(flow_run.id or ""), parameters={"targets": names},
+        parameters={"targets": names},
     ) as run:  # fmt: skip
         looked = Looked()
-        with kms_context(run, config, environment) as context:
-            side_by_side(
-                lambda name: check_kms_target(run, context, name, looked, return_state=True), names, _WORKERS
-            )  # fmt: skip
+        with (
+            kms_context(run, config, environment) as context,
+            progress_of(f"kms-{environment}", len(names)) as progress,
+        ):
+
+            def check(name: str) -> None:
+                check_kms_target(run, context, name, looked, return_state=True)
+                progress.part(name)
+
+            side_by_side(check, names, _WORKERS)
         return _concluded(run, config, environment, names, looked)
 
 

@@ -11,18 +11,30 @@ from domain.errors import OpsError
 from domain.names import STEP_ROTATION
 from domain.verdicts import World
 from ledger.rotation_rows import find_rotation
-from steps.audited_run import audited_run
-from steps.rotation_reports import Row, judge_rotations, rotation_report
-from tasks.concluding import concluded, refused
+from steps.rotation_reports import Row, headline, judge_rotations, rotation_report
+from tasks.concluding import concluded, held_by, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.reporting import show_report
 from tasks.rotation import keep_journals, show_rotations, step_rotation
+from tasks.run_history import occasion, recorded_run
 
 _NAME = STEP_ROTATION.partition("/")[0]
+_STEP = "step "
 
 
-@flow(name=_NAME, flow_run_name="step rotation {rotation}", persist_result=False)
+def _run_name() -> str:
+    """Return the name that whoever scheduled the run gave it, e.g. `step slack-default-prod-send (overlap over)`."""
+    given = flow_run.name or ""
+    return given if given.startswith(_STEP) else f"{_STEP}rotation {flow_run.parameters.get('rotation', '')}"
+
+
+def _name_of(credential: str) -> str:
+    """Return the run's name with the credential in it, where nobody gave it one."""
+    return "" if credential in (flow_run.name or "") else f"{_STEP}{credential} ({occasion()})"
+
+
+@flow(name=_NAME, flow_run_name=_run_name, persist_result=False)
 def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")]) -> State[None]:
     """Step a rotation as far as it goes now. One that is over, or in another run's hands, is left alone.
 
@@ -37,9 +49,10 @@ def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")])
         with own_ledger() as ledger:
             record = find_rotation(ledger, rotation)
             environment = record.credential.environment
-            with audited_run(
+            with recorded_run(
                 ledger, flow=_NAME, environment=environment, mode="apply", actor=record.operator, reason=record.reason,
-                ticket=record.ticket, prefect_run_id=str(flow_run.id or ""), parameters={"rotation": rotation},
+                ticket=record.ticket, parameters={"rotation": rotation}, why=record.kind.value,
+                name=_name_of(str(record.credential)),
             ) as run:  # fmt: skip
                 rows: list[Row] = []
                 with rotation_desk(run, config) as desk:
@@ -51,6 +64,6 @@ def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")])
                 show_rotations(f"rotation-{record.credential}", rows, str(judgement))
                 show_report(f"rotation-report-{environment}", report, str(judgement))
                 run.conclude(judgement, report)
-                return concluded(run, f"{rows[0].credential}: {rows[0].state}. {rows[0].words} {rows[0].next_step}")
+                return concluded(run, headline(rows), held_by(rows))
     except OpsError as error:
         return refused(error)

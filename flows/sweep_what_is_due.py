@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from domain.config import Config
 from domain.errors import OpsError
 from domain.names import REHEARSAL, SWEEPER
 from domain.verdicts import Judgement, Verdict, World
-from steps.audited_run import AuditedRun, audited_run
+from steps.audited_run import AuditedRun
 from steps.kms_unwatched import tell_unwatched
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from tasks.concluding import refused
@@ -20,13 +19,14 @@ from tasks.kms_again import ask_again
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.rotation_sweep import put_back_what_drifted, step_what_is_due, sweep_recent_orphans
+from tasks.run_history import named, recorded_run
 from tasks.sweeping import sweep_one
 from tasks.watched_runs import watch_runs_now
 
 _NAME = SWEEPER.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="sweep", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("sweep"), persist_result=False)
 def sweep_what_is_due() -> State[None]:
     """Step whatever the ledger says is due. Judged on its own work: an overdue question is an alert, not its failure.
 
@@ -49,9 +49,9 @@ def _swept(config: Config) -> State[None]:
                 f"Run {run.run_id} was sealed ABANDONED."
                 for run in sweep_one("dead runs", lambda: seal_dead_runs(ledger), failed)
             )
-            with audited_run(
+            with recorded_run(
                 ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled sweep",
-                prefect_run_id=str(flow_run.id or ""), parameters={},
+                parameters={},
             ) as run:  # fmt: skip
                 contexts = {name: context_of(run, config, name, frozenset()) for name in names}
                 work: list[tuple[str, Callable[[], list[str]]]] = [

@@ -2,22 +2,21 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from domain.config import EnvironmentKind
 from domain.errors import OpsError
 from domain.names import VERIFY_DUE
-from steps.audited_run import audited_run
 from steps.routine import Verified, due_in
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
+from tasks.run_history import named, occasion, recorded_run
 from tasks.verification import verify_environment
 
 _NAME = VERIFY_DUE.partition("/")[0]
 
 
-@flow(name=_NAME, flow_run_name="verify what is due", persist_result=False)
+@flow(name=_NAME, flow_run_name=named("verify what is due"), persist_result=False)
 def verify_what_is_due() -> State[None]:
     """Verify every live environment that is due, all integrations in scope side by side.
 
@@ -38,9 +37,9 @@ def verify_what_is_due() -> State[None]:
                 words.append(f"{name}: {due.cadence.value}" + (f", due {due.at:%Y-%m-%d %H:%M} UTC" if due.at else ""))
                 if not due.is_due:
                     continue
-                with audited_run(
+                with recorded_run(
                     ledger, flow=_NAME, environment=name, mode="real_all", actor="schedule", reason="scheduled verification",
-                    prefect_run_id=str(flow_run.id or ""), parameters={},
+                    parameters={}, name=f"verify {', '.join([*verified, name])} ({occasion()})",
                 ) as run:  # fmt: skip
                     # A scheduled probe wakes nobody: who was agreed to at go-live is declared as a low-urgency target.
                     state = verify_environment(run, context_of(run, config, name, frozenset()), done, return_state=True)
@@ -49,7 +48,7 @@ def verify_what_is_due() -> State[None]:
                         failed.append(f"{name}: {state.message}")
     except OpsError as error:
         return refused(error)
-    message = f"{len(verified)} environments verified, {len(failed)} on HOLD. {' '.join(failed)} {'; '.join(words)}"
+    message = f"{len(verified)} environments verified, {len(failed)} on HOLD. {'; '.join(words)}"
     if failed:
-        return Failed(message=message, name="Hold")
+        return Failed(message=f"{' '.join(failed)} {message}", name="Hold")
     return Completed(message=message, name="Completed" if verified else "NothingDue")

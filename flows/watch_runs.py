@@ -2,15 +2,14 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from domain.errors import OpsError
 from domain.names import REHEARSAL, WATCH_RUNS
 from domain.verdicts import Judgement, Verdict, World
-from steps.audited_run import audited_run
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
+from tasks.run_history import recorded_run
 from tasks.watched_runs import watch_runs_now
 
 _NAME = WATCH_RUNS.partition("/")[0]
@@ -28,9 +27,9 @@ def watch_runs() -> State[None]:
         config = read_own_config()
         with (
             own_ledger() as ledger,
-            audited_run(
+            recorded_run(
                 ledger, flow=_NAME, environment="-", mode="apply", actor="automation", reason="a run ended badly",
-                prefect_run_id=str(flow_run.id or ""), parameters={},
+                parameters={}, why="automation",
             ) as run,
         ):  # fmt: skip
             names = [name for name in config.environments if name != REHEARSAL]

@@ -6,15 +6,13 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from pydantic import Field
 
 from domain.checklist import CHECKLIST, StepResult, judge_steps
 from domain.errors import OpsError
-from domain.names import DAY1_WIRING
+from domain.names import DAY1_WIRING, REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
 from domain.wiring import check_environment, parse_mode
-from steps.audited_run import audited_run
 from steps.cold_start import check_rehearsed
 from steps.plan import planned
 from steps.reports import day1_report, first_line, last_of_each, plan_report, probe_documents
@@ -22,7 +20,9 @@ from steps.resuming import resume
 from steps.wiring import broken_step, recapture_log
 from tasks.concluding import concluded, refused
 from tasks.preparing import context_of, own_ledger, read_own_config, store_rehearsal_credentials, walk_of
+from tasks.progress import progress_of
 from tasks.reporting import show_plan, show_report, show_steps
+from tasks.run_history import recorded_run
 from tasks.schedules import verify_due_is_active
 from tasks.wiring import walk_step
 from vendors.registry import INTEGRATIONS
@@ -44,7 +44,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
     reason: Annotated[str, Field(min_length=1, max_length=500)],
-    environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = "rehearsal",
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = REHEARSAL,
     wiring_mode: Annotated[str, Field(pattern=r"^(mock|real_[a-z0-9_/,]+)$")] = "mock",
     mode: Mode = Mode.PLAN,
     may_page: list[IntegrationName] = [],  # noqa: B006 (Prefect reads the default into the form; nobody changes it)
@@ -69,9 +69,9 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
         config = read_own_config()
         chosen = parse_mode(wiring_mode, config.environment(environment).targets)
         check_environment(chosen, environment)
-        with own_ledger() as ledger, audited_run(
+        with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=environment, mode=f"{wiring_mode} {mode}", actor=operator, reason=reason,
-            ticket=ticket, prefect_run_id=str(flow_run.id or ""),
+            ticket=ticket,
             parameters={"may_page": [str(name) for name in may_page], "skip_rehearsal": skip_rehearsal},
         ) as run:  # fmt: skip
             context = context_of(run, config, environment, frozenset(str(name) for name in may_page))
@@ -85,10 +85,12 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
                 check_rehearsed(walk.context, walk.targets, skip_rehearsal)
                 store_rehearsal_credentials(walk)
                 results: list[StepResult] = []
-                for step in CHECKLIST:
-                    state = walk_step(walk, step, results, return_state=True)
-                    if len(results) < step.number:
-                        results.append(broken_step(step, state.message or ""))
+                with progress_of(f"day-1-{environment}", len(CHECKLIST)) as progress:
+                    for step in CHECKLIST:
+                        state = walk_step(walk, step, results, return_state=True)
+                        if len(results) < step.number:
+                            results.append(broken_step(step, state.message or ""))
+                        progress.part(f"{step.number:02d} {step.title}")
                 recapture_log(walk)
                 run.bundle.write("probes.json", json.dumps(probe_documents(last_of_each(walk.results)), indent=2))
                 judgement = judge_steps(results, walk.world)

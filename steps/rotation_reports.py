@@ -66,6 +66,17 @@ def counted(rows: Iterable[Row]) -> str:
     return ", ".join(f"{number} {name}" for name, number in sorted(found.items()))
 
 
+def headline(rows: Sequence[Row]) -> str:
+    """Return what an on-call reads first: what holds one credential and what to do about it, then how many stand where."""
+    held = [row for row in rows if row.verdict is Verdict.HOLD]
+    if not held:
+        return f"{counted(rows)}."
+    first = held[0]
+    more = f" {len(held) - 1} more hold:" if len(held) > 1 else ""
+    said = " ".join(f"{part.rstrip('. ')}." for part in (first.words, first.next_step) if part)
+    return f"{first.credential}: {said}{more} {counted(rows)}."
+
+
 def rotation_report(rows: Sequence[Row], judgement: Judgement) -> str:
     """Return report.md: what needs someone first, then what only waits, then what is done."""
     order = {Verdict.HOLD: 0, Verdict.WAITING: 1, Verdict.GREEN: 2}

@@ -9,6 +9,7 @@ from domain.errors import OpsError
 from domain.names import DAY1_WIRING, STEP_ROTATION
 from ledger.opening import Ledger
 from ledger.questions import Question
+from ledger.rotation_rows import find_rotation
 from ledger.runs import runs
 from steps.answering import rotation_asked_about
 from tasks.reporting import event
@@ -35,6 +36,7 @@ def continue_rotation(ledger: Ledger, rotation: str, occasion: str) -> str:
                 timeout=0,
                 as_subflow=False,
                 idempotency_key=f"rotation:{ledger.id}:{rotation}:{occasion}",
+                flow_run_name=f"step {find_rotation(ledger, rotation).credential} (goes on: {occasion.partition(':')[0]})",
                 tags=["rotation", rotation],
             )
     except OpsError:

@@ -15,6 +15,7 @@ from steps.kms_choosing import fitting, not_asked_again
 from tasks.reporting import event
 
 NOT_SCHEDULED = "No check could be scheduled to ask again in a minute: the next scheduled check answers."
+ASKED_AGAIN = "asked again after a failure"
 _NAMES_SHOWN = 3
 
 
@@ -50,7 +51,7 @@ def _scheduled(ledger: Ledger, environment: str, names: list[str], at: datetime,
             run_deployment(
                 KMS_SMOKE, scheduled_time=at, timeout=0, as_subflow=False, tags=["kms", environment],
                 parameters={
-                    "targets": ",".join(names), "environment": environment, "reason": "asked again after a failure"
+                    "targets": names, "environment": environment, "reason": ASKED_AGAIN
                 },
                 # No two runs of one question begin with the same name.
                 idempotency_key=f"kms:{ledger.id}:{environment}:{names[0]}:{len(names)}:{asked_by}",

@@ -1,6 +1,7 @@
 """Reconciling as rows of a run: each source counted, each vendor asked, ids matched; what broke off is named as missing."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,7 +27,8 @@ from steps.context import Context
 from steps.received_sides import LISTS, Asked, ReceivedSide, received_side
 from steps.reconciling import Answered, EmittedSide, Matched, Question, widened
 from steps.side_by_side import side_by_side
-from tasks.counting_progress import CountingProgress, PrefectBar
+from tasks.counting_progress import CountingProgress
+from tasks.progress import PrefectBar
 from tasks.reporting import event
 
 if TYPE_CHECKING:  # what it imports costs a quarter of a second
@@ -69,6 +71,17 @@ def gather(question: Question, gathered: Gathered) -> None:
     progress = CountingProgress(
         len(sources) + len(question.asked), PrefectBar(f"reconciliation-{environment}-progress")
     )  # fmt: skip
+    try:
+        _read(question, gathered, sources, progress)
+    except BaseException:
+        progress.stop()
+        raise
+    progress.end()
+
+
+def _read(
+    question: Question, gathered: Gathered, sources: Mapping[str, EmittedSection], progress: CountingProgress
+) -> None:
     for name, section in sources.items():
         _stop_where_taken(count_source(question, name, section, gathered, progress, return_state=True))
         _name_unread(question, name, section, gathered)
@@ -88,7 +101,6 @@ def gather(question: Question, gathered: Gathered) -> None:
         gathered.emitted = [
             EmittedSide(target, read.trust, {}, why) for read in gathered.sources for target in read.targets
         ]
-    progress.end()
 
 
 def _stop_where_taken(counted: State[State[None]]) -> None:

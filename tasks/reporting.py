@@ -41,7 +41,7 @@ def show_probes(key: str, results: Iterable[ProbeResult], description: str) -> N
         }
         for r in results
     ]
-    create_table_artifact(table=rows, key=_key(key), description=description)
+    create_table_artifact(table=rows, key=key_of(key), description=description)
 
 
 def show_steps(key: str, rows: Iterable[tuple[Step, StepResult]], description: str) -> None:
@@ -57,20 +57,21 @@ def show_steps(key: str, rows: Iterable[tuple[Step, StepResult]], description: s
         }
         for step, result in rows
     ]
-    create_table_artifact(table=table, key=_key(key), description=description)
+    create_table_artifact(table=table, key=key_of(key), description=description)
 
 
 def show_plan(key: str, rows: Iterable[tuple[Step, str]]) -> None:
     """Publish what would be done."""
     table = [{"step": s.number, "what": s.title, "plan": words, "proved by": s.proved_by.value} for s, words in rows]
-    create_table_artifact(table=table, key=_key(key), description="Nothing was sent and nothing was changed.")
+    create_table_artifact(table=table, key=key_of(key), description="Nothing was sent and nothing was changed.")
 
 
 def show_report(key: str, markdown: str, description: str) -> None:
-    create_markdown_artifact(markdown=markdown, key=_key(key), description=description)
+    create_markdown_artifact(markdown=markdown, key=key_of(key), description=description)
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
+    """Return an artifact's key as Prefect takes it."""
     return _NOT_IN_KEYS.sub("-", text.lower()).strip("-")
 
 

@@ -23,7 +23,9 @@ from steps.rotating import advance
 from steps.rotation_plan import Occasion, PlanRow, plan_rotation
 from steps.rotation_reports import Row, journal_lines, row_of, row_of_failure
 from steps.side_by_side import side_by_side
+from tasks.concluding import state_name
 from tasks.preparing_rotation import RotationDesk
+from tasks.progress import progress_of
 from tasks.reporting import event
 
 _TAGS = ["opsflows", "rotation"]
@@ -144,11 +146,14 @@ def _side_by_side(desk: RotationDesk, credentials: Iterable[Credential], act: Ca
     for one in credentials:
         by_target.setdefault((one.environment, one.target), []).append(one)
 
-    def one_after_the_other(of_target: list[Credential]) -> None:
-        for one in of_target:
-            act(one)
+    with progress_of("rotation", sum(len(one) for one in by_target.values())) as progress:
 
-    side_by_side(one_after_the_other, by_target.values(), desk.config.rotation.workers)
+        def one_after_the_other(of_target: list[Credential]) -> None:
+            for one in of_target:
+                act(one)
+                progress.part(str(one))
+
+        side_by_side(one_after_the_other, by_target.values(), desk.config.rotation.workers)
 
 
 def _with_the_lost(rows: list[Row], credentials: Iterable[Credential]) -> list[Row]:
@@ -188,7 +193,7 @@ def _shown(credential: Credential, step: Callable[[], RotationRecord], done: lis
     message = f"{record.id}: {row.state}. {row.words} {row.next_step}".strip()
     if verdict in _COMPLETED:
         return Completed(message=message, name=_COMPLETED[verdict])
-    return Failed(message=message, name="".join(part.title() for part in (record.wait.value or "hold").split("_")))
+    return Failed(message=message, name=state_name(record.wait.value))
 
 
 def sweep_all_orphans(desk: RotationDesk, credentials: Iterable[Credential]) -> "Swept":

@@ -12,6 +12,7 @@ from steps.context import Context
 from steps.reports import summary, verification_report
 from steps.routine import Verified, conclude_verification, incident_note, questions_about
 from steps.verifying import unusable, verify_in_batches
+from tasks.progress import progress_of
 from tasks.reporting import event, show_probes, show_report
 
 
@@ -26,16 +27,20 @@ def verify_environment(run: AuditedRun, context: Context, done: list[Verified]) 
     """Verify everything in scope of the context's environment, and add what it came to to `done`."""
     results: list[ProbeResult] = unusable(context, context.declared.targets)
     refused = {result.target for result in results}
-    for batch in verify_in_batches(context, [t for t in context.declared.targets if t not in refused]):
-        results.extend(batch)
-        for result in batch:
-            event(
-                "probe.done",
-                target=result.target,
-                probe=result.probe,
-                outcome=result.outcome.value,
-                result=result.nonce,
-            )
+    asked = [t for t in context.declared.targets if t not in refused]
+    with progress_of(f"verify-{context.environment}", len(asked)) as progress:
+        for batch in verify_in_batches(context, asked):
+            results.extend(batch)
+            for result in batch:
+                event(
+                    "probe.done",
+                    target=result.target,
+                    probe=result.probe,
+                    outcome=result.outcome.value,
+                    result=result.nonce,
+                )
+            for target in dict.fromkeys(result.target for result in batch):
+                progress.part(str(target))
     evidence = str(run.bundle.folder)
     verified = conclude_verification(context, results, evidence)
     done.append(verified)

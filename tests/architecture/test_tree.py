@@ -11,6 +11,7 @@ import pytest
 
 from deployments.apply import _wanted
 from deployments.catalog import CATALOG
+from domain.config import Config
 from tests.architecture.sources import LAYERS, PACKAGES, ROOT, Source, our_files, sources
 
 _DULL_FILES = frozenset({"utils", "util", "common", "helpers", "helper", "base", "misc"})
@@ -44,7 +45,7 @@ def test_a_package_of_ours_shadows_nothing() -> None:
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 def test_a_deployment_is_found_by_module_path(entry: object) -> None:
-    entrypoint = _wanted(entry).entrypoint  # type: ignore[arg-type]  # pytest does not know the type of a parameter
+    entrypoint = _wanted(entry, Config()).entrypoint  # type: ignore[arg-type]  # pytest does not know the type of a parameter
 
     assert re.fullmatch(r"flows\.[a-z_]+\.[a-z_]+", str(entrypoint).replace(":", ".")), entrypoint
 

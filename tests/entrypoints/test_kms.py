@@ -318,7 +318,7 @@ def test_the_rehearsals_service_is_checked_and_a_failure_is_asked_again_by_a_run
     assert once.out.splitlines()[-1] == "WAITING (rehearsal)"
     assert "The health endpoint answered with status 503." in once.out
     assert [(run["name"], run["parameters"]["targets"], run["parameters"]["environment"]) for run in coming] == [
-        ("kms smoke sample (asked again)", "sample", "rehearsal")
+        ("kms smoke sample (asked again)", ["sample"], "rehearsal")
     ]
     assert {one["standing"] for one in json.loads(status.out)["parts"]} == {"UP"}
 

@@ -88,7 +88,7 @@ def configure(desk: Desk, folder: Path, more: str = "") -> None:
 
 
 def check(targets: str = "sample") -> State[Any]:
-    state: State[Any] = smoke_kms(targets=targets, operator="ana", reason="test", return_state=True)
+    state: State[Any] = smoke_kms(targets=targets.split(), operator="ana", reason="test", return_state=True)
     return state
 
 
@@ -192,7 +192,7 @@ def test_the_next_answer_that_a_killed_run_did_not_ask_for_is_asked_for_once_by_
         coming = client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": [deployment]}))
     assert (before, said) == ([], [["staging: pay asked again."]] * 2)
     assert [(one.name, one.parameters["targets"], one.parameters["environment"]) for one in coming] == [
-        ("kms smoke pay (asked again)", "pay", "staging")
+        ("kms smoke pay (asked again)", ["pay"], "staging")
     ]
 
 
@@ -210,7 +210,7 @@ def test_the_sweeper_tells_of_a_service_that_nobody_checks_any_more(kms_desk: De
 @pytest.mark.parametrize(
     ("targets", "name", "says"),
     [
-        ("all", "NothingDue", "No [kms.<target>] outside the rehearsal is declared in opsflows.toml."),
+        ("", "NothingDue", "No [kms.<target>] outside the rehearsal is declared in opsflows.toml."),
         ("moon", "BadInput", "moon is no [kms.<target>] of opsflows.toml."),
     ],
 )

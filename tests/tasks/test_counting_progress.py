@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, is_dataclass
 
 import pytest
 
-from tasks.counting_progress import BAR_AFTER_SECONDS, CountingProgress
+from tasks.counting_progress import CountingProgress
+from tasks.progress import BAR_AFTER_SECONDS
 from tasks.reconciliation import Gathered
 
 

@@ -1,0 +1,90 @@
+"""How a run reads in Prefect's run history: its name says what and for whom, its tags what a list can be narrowed to."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from blocks.answering import answering
+from domain.errors import OpsError
+from ledger.opening import Ledger
+from steps.audited_run import AuditedRun, audited_run
+from tasks.reporting import event
+
+SCHEDULE = "schedule"
+# What Prefect's own scheduler puts on a run.
+_BY_SCHEDULE = "auto-scheduled"
+_MODES = frozenset({"plan", "apply"})
+# An audited run that is about several environments, or about none.
+_NO_ENVIRONMENT = "-"
+
+
+def occasion() -> str:
+    """Return why there is this run: `scheduled` for one of a schedule's, else `by hand`."""
+    return "scheduled" if _BY_SCHEDULE in flow_run.tags else "by hand"
+
+
+def named(what: str) -> Callable[[], str]:
+    """Return what names a run of a flow without parameters: `sweep (scheduled)`."""
+    return lambda: f"{what} ({occasion()})"
+
+
+@contextmanager
+def recorded_run(
+    ledger: Ledger,
+    *,
+    flow: str,
+    environment: str,
+    mode: str,
+    actor: str,
+    reason: str,
+    ticket: str = "",
+    parameters: Mapping[str, object],
+    why: str = "",
+    name: str = "",
+) -> Iterator[AuditedRun]:
+    """Open an audited run that knows its Prefect run, and tag that one: environment:staging, mode:plan, reason:scheduled.
+
+    `why` is the tag's one word where the actor alone does not say it; `name` is the Prefect run's, where it is known only now.
+    """
+    reason_tag = why or ("scheduled" if actor == SCHEDULE else "by-hand")
+    tag_run(environment=environment, mode=mode, reason=reason_tag, name=name)
+    with audited_run(
+        ledger, flow=flow, environment=environment, mode=mode, actor=actor, reason=reason, ticket=ticket,
+        prefect_run_id=str(flow_run.id or ""), parameters=parameters,
+    ) as run:  # fmt: skip
+        yield run
+
+
+def tag_run(*, environment: str, mode: str, reason: str, name: str = "") -> None:
+    """Add the tags to this process's flow run, and give it another name where there is one: one request, none where nothing is new.
+
+    A run that cannot be tagged goes on: what it does stands in the ledger.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or not isinstance(context.client, SyncPrefectClient):
+        return
+    has = context.flow_run.tags
+    tags = sorted({*has, *tags_of(environment, mode, reason)})
+    if tags == sorted(has) and name in {"", context.flow_run.name}:
+        return
+    try:
+        with answering(changes=True):
+            context.client.update_flow_run(context.flow_run.id, tags=tags, name=name or None)
+    except OpsError as error:
+        event("run.not_tagged", kind=type(error).__name__)
+        return
+    context.flow_run.tags = tags
+    context.flow_run.name = name or context.flow_run.name
+
+
+def tags_of(environment: str, mode: str, reason: str) -> list[str]:
+    """Return the tags; of `real_all apply` the mode is apply, and what has no environment has no such tag."""
+    last = mode.rpartition(" ")[2]
+    return [
+        *([] if environment == _NO_ENVIRONMENT else [f"environment:{environment}"]),
+        *([f"mode:{last}"] if last in _MODES else []),
+        f"reason:{reason}",
+    ]
