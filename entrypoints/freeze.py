@@ -35,6 +35,13 @@ def _frozen(ledger: Ledger, reason: str, by: str) -> str:
 
 
 def _lifted(ledger: Ledger, by: str) -> str:
+    there = frozen(ledger)
+    if there is not None and there.is_after_restore:
+        raise BadInput(
+            f"This freeze is that of a restore: {there.reason}.",
+            "The ledger may be behind what happened at the vendors since; what it would revoke may be in use. It stays frozen.",
+            "Run opsflows restore --agree: it compares all sides, and ends the freeze once they agree.",
+        )
     return (
         f"Lifted by {by}; what waited goes on within a quarter of an hour."
         if thaw(ledger, by)
@@ -46,4 +53,5 @@ def _shown(ledger: Ledger) -> str:
     there = frozen(ledger)
     if there is None:
         return "It is not frozen."
-    return f"Frozen since {there.frozen_at:%Y-%m-%d %H:%M} UTC by {there.who}: {there.reason}\nLift it with opsflows freeze --lift."
+    how = "opsflows restore --agree" if there.is_after_restore else "opsflows freeze --lift"
+    return f"Frozen since {there.frozen_at:%Y-%m-%d %H:%M} UTC by {there.who}: {there.reason}\nLift it with {how}."

@@ -45,8 +45,8 @@ class Source:
     read_blocks: Callable[[], list[Document]]
     begun_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     blocks: int = 0
+    moved: tuple[str, ...] = ()
     _blocks_at: str = ""
-    _moved: tuple[str, ...] = ()
 
     def write_to(self, file: Path, recipients: Iterable[str]) -> Written:
         """Write the backup, whole or not at all. Raises as ledger.backup_file.write_backup, and what its parts raise."""
@@ -81,12 +81,12 @@ class Source:
     def _block_member(self) -> Member:
         copies = self.read_blocks()
         self.blocks, self._blocks_at = len(copies), datetime.now(UTC).isoformat()
-        self._moved = tuple(moved_since(self.ledger, self.snapshot.heads))
+        self.moved = tuple(moved_since(self.ledger, self.snapshot.heads))
         return Member.of(backups.BLOCKS, json.dumps(copies).encode())
 
     def _manifest(self, sealed: Mapping[str, Sealed]) -> bytes:
         finished = datetime.now(UTC).isoformat()
-        return Manifest(self.about(), self._blocks_at, finished, self._moved, sealed).bytes()
+        return Manifest(self.about(), self._blocks_at, finished, self.moved, sealed).bytes()
 
 
 def _bundles(home: Path) -> Iterator[Member]:
