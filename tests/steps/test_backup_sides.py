@@ -1,0 +1,233 @@
+"""A ledger that comes back from a backup is behind the world: what contradicts it is told, and an open overlap ends once and on time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from domain.restored import WAIVED_KIND, Sides, differences
+from domain.rotation import State, Wait
+from ledger.backup_rows import put_rows_back, take_snapshot
+from ledger.freezing import frozen
+from ledger.held_credentials import find_credential
+from ledger.rotation_rows import rotations
+from ledger.schema import SCHEMA_VERSION
+from ledger.waivers import waive
+from steps.backup_sides import lift_after_restore, look_at, still_open
+from tests.steps.rotation_scene import Scene, made_ledger
+from tests.steps.rotation_world import SHAPES, Live, Side
+
+_BY_NAME = {shape.name: shape for shape in SHAPES}
+_OVERLAP = timedelta(hours=24)
+_LATER = "opsflows-r99999999999-1"
+
+
+@pytest.fixture(params=["plain", "two places"])
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    made = Scene((_BY_NAME[request.param],))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def side(scene: Scene) -> Side:
+    return scene.sides[0]
+
+
+def backed_up(scene: Scene) -> Callable[[], None]:
+    """Take a backup now; what is returned wipes the ledger and puts it back, with the documents as they were."""
+    parts = [content for _, content in take_snapshot(scene.ledger).parts()]
+    documents = dict(scene.documents)
+
+    def put_back() -> None:
+        made_ledger().emptied()
+        put_rows_back(f"sqlite:///{made_ledger().file}", SCHEMA_VERSION, parts, "restored from a backup")
+        scene.documents.clear()
+        scene.documents.update(documents)
+
+    return put_back
+
+
+def looked(scene: Scene, side: Side) -> Sides:
+    held = find_credential(scene.ledger, side.credential)
+    assert held is not None
+    return look_at(scene.hands(side, "looking"), held)
+
+
+def told(scene: Scene, side: Side) -> list[str]:
+    """Return the kinds of the differences, without what they are of."""
+    return sorted(one.key.split(":")[0] for one in differences(looked(scene, side)))
+
+
+def in_overlap(scene: Scene, side: Side) -> None:
+    scene.open(side)
+    record = scene.step(side)
+    assert record is not None
+    assert record.wait is Wait.OVERLAP
+
+
+def test_an_overlap_that_was_open_at_the_backup_ends_once_and_on_time(scene: Scene, side: Side) -> None:
+    in_overlap(scene, side)
+    old, new = side.entries[0], side.entries[-1]
+    put_back = backed_up(scene)
+    scene.world.pass_time(timedelta(hours=1))
+    put_back()
+
+    still, _ = still_open(scene.ledger, [looked(scene, side)])
+    lift_after_restore(scene.ledger, "ada")
+    early = scene.step(side)
+    scene.world.pass_time(_OVERLAP - timedelta(hours=2))
+    early_still = old.live
+    scene.come_to_rest()
+
+    assert still == []
+    assert early is not None
+    assert (early.wait, early_still) == (Wait.OVERLAP, Live.ON)
+    assert (old.live, new.live) == (Live.GONE, Live.ON)
+    assert [one.state for one in rotations(scene.ledger)] == [State.DONE]
+
+
+def test_nothing_is_changed_at_the_vendor_while_it_is_frozen(scene: Scene, side: Side) -> None:
+    in_overlap(scene, side)
+    put_back = backed_up(scene)
+    put_back()
+    scene.world.pass_time(2 * _OVERLAP)
+    before = scene.guard.mutations
+
+    record = scene.step(side)
+    scene.sweep_all()
+
+    assert record is not None
+    assert (record.wait, scene.guard.mutations) == (Wait.FROZEN, before)
+
+
+def test_an_overlap_that_ended_after_the_backup_is_no_difference_and_closes_by_itself(scene: Scene, side: Side) -> None:
+    in_overlap(scene, side)
+    put_back = backed_up(scene)
+    scene.come_to_rest()
+    put_back()
+
+    found = told(scene, side)
+    lift_after_restore(scene.ledger, "ada")
+    scene.come_to_rest()
+
+    assert found == []
+    assert [one.state for one in rotations(scene.ledger)] == [State.DONE]
+
+
+def test_a_whole_rotation_after_the_backup_is_told_from_every_side(scene: Scene, side: Side) -> None:
+    put_back = backed_up(scene)
+    in_overlap(scene, side)
+    scene.come_to_rest()
+    newest = side.entries[-1]
+    put_back()
+
+    found = told(scene, side)
+
+    assert found == ["block", "gone", "minted", "sink"]
+    assert newest.live is Live.ON
+
+
+def _gone(scene: Scene, side: Side) -> None:
+    scene.world.set_live(side.entries[0], Live.GONE)
+
+
+def _switched_off(scene: Scene, side: Side) -> None:
+    scene.world.set_live(side.entries[0], Live.OFF)
+
+
+def _minted(scene: Scene, side: Side) -> None:
+    scene.world.mint(side, _LATER, ours=False)
+
+
+def _block_changed(scene: Scene, side: Side) -> None:
+    scene.world.serve(side.projection, "typed by hand", by_engine=False)
+
+
+def _block_emptied(scene: Scene, side: Side) -> None:
+    side.projection.history.clear()
+
+
+def _sink_changed(scene: Scene, side: Side) -> None:
+    scene.world.serve(side.sinks["sink0"], "another", by_engine=False)
+
+
+def _document_lost(scene: Scene, side: Side) -> None:
+    scene.documents.clear()
+
+
+def _vendor_away(scene: Scene, side: Side) -> None:
+    side.is_away = True
+
+
+@pytest.mark.parametrize(
+    ("happen", "kind", "command"),
+    [
+        (_gone, "gone", "opsflows connect datadog --environment prod"),
+        (_switched_off, "disabled", "opsflows connect datadog --environment prod"),
+        (_minted, "minted", "opsflows restore --agree --accept minted:"),
+        (_block_changed, "block", "opsflows adopt datadog-default-prod-send"),
+        (_block_emptied, "block", "opsflows connect datadog --environment prod"),
+        (_sink_changed, "sink", "opsflows connect datadog --environment prod"),
+        (_document_lost, "lost", "opsflows connect datadog --environment prod"),
+        (_vendor_away, "unseen", "opsflows restore --agree"),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else "",
+)
+def test_each_difference_has_its_command(
+    scene: Scene, side: Side, happen: Callable[[Scene, Side], None], kind: str, command: str
+) -> None:
+    happen(scene, side)
+
+    found = differences(looked(scene, side))
+
+    assert [one.key.split(":")[0] for one in found] == [kind]
+    assert found[0].command.startswith(command)
+
+
+def test_what_works_and_is_retired_in_the_ledger_is_told(scene: Scene, side: Side) -> None:
+    in_overlap(scene, side)
+    scene.come_to_rest()
+    seen = looked(scene, side)
+    assert seen.listed is not None
+    revived = replace(seen.listed[-1], vendor_id=seen.rotations[0].old_vendor_id, name="")
+
+    found = differences(replace(seen, listed=(*seen.listed, revived)))
+
+    assert [one.key.split(":")[0] for one in found] == ["retired"]
+
+
+def test_a_difference_that_somebody_answers_for_no_longer_stands_in_the_way(scene: Scene, side: Side) -> None:
+    _minted(scene, side)
+    seen = looked(scene, side)
+    key = differences(seen)[0].key
+    day = scene.ledger.now().date() + timedelta(days=30)
+
+    waive(scene.ledger, "prod", f"{WAIVED_KIND} {key}", "ada", "deleted in the console", day)
+    still, accepted = still_open(scene.ledger, [seen])
+
+    assert ([one.key for one in still], [one.key for one in accepted]) == ([], [key])
+
+
+def test_only_the_freeze_of_a_restore_is_lifted(scene: Scene) -> None:
+    put_back = backed_up(scene)
+    without = lift_after_restore(scene.ledger, "ada")
+    put_back()
+
+    lifted = lift_after_restore(scene.ledger, "ada")
+
+    assert (without, frozen(scene.ledger)) == (None, None)
+    assert lifted is not None
+
+
+def test_a_credential_that_the_vendor_does_not_list_is_asked_about_by_its_value() -> None:
+    scene = Scene((_BY_NAME["cannot list"],))
+    side = scene.sides[0]
+    agreed = told(scene, side)
+    scene.world.set_live(side.entries[0], Live.GONE)
+
+    found = told(scene, side)
+    scene.close()
+
+    assert (agreed, found) == ([], ["refused"])
