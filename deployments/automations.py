@@ -136,7 +136,7 @@ def _second_channel(server: Server, windows: Windows, tier: Tier) -> Iterator[Au
             _notice(
                 server, tier, "opsflows: {{ deployment.name }} did not start",
                 "Run {{ flow_run.name }} is late, and no run of its deployment has begun since. {{ flow_run|ui_url }}\n"
-                "docs/runbooks/run-not-started.md",
+                "docs/runbooks/run-late.md",
             ),
         )  # fmt: skip
 

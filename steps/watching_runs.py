@@ -28,7 +28,7 @@ from vendors.capabilities import Urgency
 
 _RUNBOOKS = {
     Kind.ENDED: "docs/runbooks/run-failed.md",
-    Kind.LATE: "docs/runbooks/run-not-started.md",
+    Kind.LATE: "docs/runbooks/run-late.md",
     Kind.SILENT: "docs/runbooks/run-missing.md",
 }
 _WHOM = "the operator"

@@ -30,7 +30,16 @@ KMS_PAGES = {
     if "alert" in rule
 }
 # Raised by procedures, which are no part of domain.
-OF_STEPS = ("probe.left_behind", "several.failed", "run.abandoned", "question.overdue", "reconciliation.breach")
+OF_STEPS = (
+    "probe.left_behind",
+    "several.failed",
+    "run.abandoned",
+    "run.failed",
+    "run.late",
+    "run.missing",
+    "question.overdue",
+    "reconciliation.breach",
+)
 
 SYMPTOMS = (
     *NETWORK,
