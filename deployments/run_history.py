@@ -56,6 +56,7 @@ def _told(
         last=_last([_seen(row["name"], run, run["end_time"]) for run in last]),
         running=next(_of(running, row), None),
         next=next(_of(coming, row), None),
+        made_at=datetime.fromisoformat(row["created"]),
         next_is_known=is_all,
     )
 

@@ -67,6 +67,11 @@ class Row:
     def look(self) -> Look:
         return worst(cell.look for cell in self.cells)
 
+    @property
+    def was_seen(self) -> bool:
+        """Say whether anything of it was ever looked at."""
+        return any(cell.look not in {Look.NOT_YET, Look.ASIDE} for cell in self.cells)
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentBoard:

@@ -1,6 +1,7 @@
 """How the runs of one deployment stand, as Prefect tells it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain.run_watch import SeenRun
 
@@ -16,4 +17,5 @@ class DeploymentRuns:
     last: SeenRun | None
     running: SeenRun | None
     next: SeenRun | None
+    made_at: datetime | None = None
     next_is_known: bool = True

@@ -9,7 +9,7 @@ from domain.board import Board, Cell, EnvironmentBoard, Look, Row
 from domain.cadence import Cadence, cadence_at
 from domain.config import Config, Environment, EnvironmentKind
 from domain.errors import BadInput
-from domain.names import Credential, Target
+from domain.names import REHEARSAL, Credential, Target
 from domain.rotation import RotationRecord
 from domain.verdicts import World
 from ledger.newest import (
@@ -25,18 +25,22 @@ from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
 from ledger.verifications import LastVerified, last_verified
 from ledger.waivers import Waiver, waivers
+from ledger.wiring import RehearsalProof, rehearsal_for
 from steps.board_cells import (
     credential_cell,
     finding_cell,
     kms_cell,
     month_cell,
     platform_cell,
+    rehearsed_cell,
     rotation_cell,
+    unverified_cell,
     verification_cell,
 )
 from steps.board_schedules import PrefectSeen, prefect_cell, schedules, worst_first
 from steps.rotation_calendar import Standing, standings
 from steps.rotation_inventory import Rows, credentials_in
+from steps.version import code_version
 
 _ANY = 100_000
 _WAIVED_MONTH = "reconciliation"
@@ -56,6 +60,7 @@ class _Known:
     waived: Mapping[str, frozenset[str]]
     kms: Mapping[tuple[str, str], list[PartSeen]]
     runs: dict[str, RunSeen]
+    proof: RehearsalProof | None
 
 
 def board(
@@ -105,11 +110,12 @@ def _is_rehearsal(config: Config, name: str) -> bool:
 def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str]) -> _Known:
     now = ledger.now()
     verified = {name: last_verified(ledger, name) for name in names}
-    months, parts = newest_months(ledger), parts_seen(ledger)
+    months, parts, proof = newest_months(ledger), parts_seen(ledger), rehearsal_for(ledger, code_version())
     run_ids = {
         *(one.run_id for found in verified.values() for one in found.values()),
         *(one.run_id for one in months.values()),
         *(one.run_id for one in parts if one.run_id),
+        *((proof.run_id,) if proof else ()),
     }
     return _Known(
         now=now,
@@ -121,6 +127,7 @@ def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str]) -> _Kno
         waived=_waived(waivers(ledger), now.date()),
         kms=_by_kms_target(parts),
         runs=runs_seen(ledger, run_ids),
+        proof=proof,
     )
 
 
@@ -185,15 +192,23 @@ def _environment(config: Config, known: _Known, name: str, *, is_counted: bool) 
 
 
 def _row(known: _Known, name: str, target: Target, *, waived: frozenset[str]) -> Row:
-    seen = known.verified[name].get(target)
-    run = known.runs.get(seen.run_id) if seen else None
     return Row(
         target=str(target),
         page=f"docs/integrations/{target.integration}.md",
-        verified=verification_cell(target, seen, run, known.live.get(name), known.now),
+        verified=_verified(known, name, target),
         credentials=_credential_cells(known, name, target),
         month=finding_cell(str(target), known.months.get(name), is_waived=str(target) in waived),
     )
+
+
+def _verified(known: _Known, name: str, target: Target) -> Cell:
+    """Return the last verification; without one, the rehearsal of day 1, which is all of the rehearsal and little of the others."""
+    seen, live, proof = known.verified[name].get(target), known.live.get(name), known.proof
+    if seen is not None:
+        return verification_cell(target, seen, known.runs.get(seen.run_id), live, known.now)
+    if name == REHEARSAL:
+        return rehearsed_cell(target, proof, known.runs.get(proof.run_id) if proof else None, known.now)
+    return unverified_cell(target, proof, live, known.now)
 
 
 def _platform_row(known: _Known, name: str, target: Target) -> Row:

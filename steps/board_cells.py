@@ -18,6 +18,7 @@ from domain.rotation_calendar import Next
 from domain.verdicts import Verdict, World
 from ledger.newest import NewestMonth, PartSeen, RunSeen
 from ledger.verifications import LastVerified
+from ledger.wiring import RehearsalProof
 from steps.reconciliation_wording import AGREES, NEEDS_SOMEONE
 from steps.rotation_calendar import Standing as CredentialStanding
 
@@ -46,14 +47,10 @@ _WITH_RUNBOOK = frozenset(
 
 
 def verification_cell(
-    target: Target, seen: LastVerified | None, run: RunSeen | None, live: date | None, now: datetime
+    target: Target, seen: LastVerified, run: RunSeen | None, live: date | None, now: datetime
 ) -> Cell:
     """Return how the integration was last verified: GREEN where it passed in one world and the next verification is not overdue."""
     page = f"docs/integrations/{target.integration}.md"
-    if seen is None:
-        is_live = cadence_at(live, now) is not Cadence.NOT_LIVE
-        look, words = (Look.HOLD, "live, and never verified") if is_live else (Look.NOT_YET, "not verified yet")
-        return Cell("verified", look, words, "Verify it with opsflows verify.", page=page, facts={"outcome": None})
     due = verification_due(live, seen.at, now)
     is_overdue = due.cadence is not Cadence.NOT_LIVE and due.at is not None and now > due.at + TICK_SLACK
     passed = seen.outcome is Outcome.PASS and seen.world in _CLEAR
@@ -84,6 +81,31 @@ def verification_cell(
             "next_at": iso(due.at) if due.cadence is not Cadence.NOT_LIVE else None,
         },
     )
+
+
+def unverified_cell(target: Target, proof: RehearsalProof | None, live: date | None, now: datetime) -> Cell:
+    """Return what is known of an integration that was never verified in its environment: at most that it was rehearsed."""
+    is_live = cadence_at(live, now) is not Cadence.NOT_LIVE
+    look, words = (Look.HOLD, "live, and never verified") if is_live else (Look.NOT_YET, "not verified yet")
+    is_proven = proof is not None and target.integration in proof.integrations
+    rehearsed = f"rehearsed {ago(now - proof.at)} ago" if proof and is_proven else "not rehearsed with this version"
+    return Cell(
+        "verified", look, f"{words}; {rehearsed}", "Verify it with opsflows verify.",
+        page=f"docs/integrations/{target.integration}.md", facts={"outcome": None, "rehearsed": is_proven},
+    )  # fmt: skip
+
+
+def rehearsed_cell(target: Target, proof: RehearsalProof | None, run: RunSeen | None, now: datetime) -> Cell:
+    """Return whether day 1 was rehearsed with the integration and this version of the code: what passed with another says nothing."""
+    page = f"docs/integrations/{target.integration}.md"
+    if proof is None or target.integration not in proof.integrations:
+        more = "Rehearse day 1 with opsflows demo."
+        return Cell("verified", Look.NOT_YET, "not rehearsed with this version", more, page=page, facts={"outcome": None, "rehearsed": False})  # fmt: skip
+    who = f", by {run.actor} ({run.flow})" if run else ""
+    return Cell(
+        "verified", Look.GREEN, f"PASS {ago(now - proof.at)} ago, rehearsal{who}", run=run.prefect_run_id if run else "", page=page,
+        facts={"outcome": Outcome.PASS.value, "world": World.REHEARSAL.value, "at": iso(proof.at), "by": run.actor if run else None, "rehearsed": True},
+    )  # fmt: skip
 
 
 def platform_cell(target: Target) -> Cell:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.board import SCHEDULED, Cell, Look, Schedule, ago
 from domain.run_history import DeploymentRuns
@@ -12,6 +12,8 @@ from steps.board_cells import iso, moment
 _DOCS = "docs/architecture.md"
 _LOOK_OF_ENDED = {("COMPLETED", "Waiting"): Look.WAITING, ("COMPLETED", "Planned"): Look.WAITING}
 _LOOK_OF_KIND = {"COMPLETED": Look.GREEN, "FAILED": Look.HOLD, "CRASHED": Look.HOLD}
+# Prefect's scheduler looks once a minute for what has no run ahead.
+_SCHEDULED_WITHIN = timedelta(minutes=5)
 _UNSEEN = "not known: Prefect was not seen"
 
 
@@ -93,6 +95,8 @@ def _next(one: DeploymentRuns, now: datetime) -> Cell:
         return _cell("next run", Look.WAITING, off, "Somebody switched it off in Prefect; nothing ticks until it is on again.", deployment=one.id)  # fmt: skip
     if not one.next_is_known:
         return _cell("next run", Look.NOT_KNOWN, "not among the runs that Prefect listed", deployment=one.id)
+    if one.made_at is not None and now - one.made_at < _SCHEDULED_WITHIN:
+        return _cell("next run", Look.NOT_YET, "deployed just now; no run is scheduled yet", deployment=one.id)
     more = "Its schedule is on and Prefect made no run for it: the scheduler does not work. opsflows doctor says what is broken."
     return _cell("next run", Look.HOLD, "none is scheduled", more, deployment=one.id)
 

@@ -19,9 +19,11 @@ from domain.rotation import State, Wait
 from domain.verdicts import Verdict
 from ledger.opening import Ledger
 from ledger.waivers import waive
+from ledger.wiring import record_rehearsal
 from steps.board_document import away_document, document
 from steps.board_page import away_page, page
 from steps.board_schedules import PrefectSeen
+from steps.version import code_version
 from tests.steps import board_scenes as scenes
 
 AWAY = PrefectSeen(wrong="The Prefect server did not answer as it should (ConnectError).")
@@ -56,7 +58,7 @@ def test_a_new_ledger_is_not_yet_and_never_green(ledger: Ledger) -> None:
     found = scenes.read(ledger, PrefectSeen(at=ledger.now()))
 
     told = cells(found)
-    assert told["slack verified"] == (Look.NOT_YET, "not verified yet")
+    assert told["slack verified"] == (Look.NOT_YET, "not verified yet; not rehearsed with this version")
     assert told["slack send"] == (Look.NOT_YET, "not seen yet")
     assert told["reconciliation"] == (Look.NOT_YET, "not reconciled yet")
     assert told["pay"] == (Look.NOT_YET, "not checked yet")
@@ -125,7 +127,7 @@ def test_each_integration_says_in_its_own_words_what_is_wrong(ledger: Ledger, tm
     assert told["slack verified"] == (Look.HOLD, "FAIL 30 h ago, real, by schedule (verify-due)")
     assert told["sentry verified"] == (Look.HOLD, "PASS 30 h ago, real, by schedule (verify-due)")
     assert told["datadog verified"][1].startswith("BLOCKED 30 h ago")
-    assert told["pagerduty verified"] == (Look.HOLD, "live, and never verified")
+    assert told["pagerduty verified"] == (Look.HOLD, "live, and never verified; not rehearsed with this version")
     text = words(found)
     assert "slack answers 403. &lt;script&gt;alert(1)&lt;/script&gt; Failing since " in text
     assert "Overdue: daily, due since " in text
@@ -238,6 +240,17 @@ def test_the_rehearsal_decides_nothing_beside_others_and_everything_by_itself(le
     assert alone(found, "nowhere") is None
 
 
+def test_what_was_rehearsed_with_this_version_is_green_in_the_rehearsal_alone(ledger: Ledger) -> None:
+    record_rehearsal(ledger, code_version(), "run-d", ["slack"])
+    record_rehearsal(ledger, "another version", "run-d", ["sentry"])
+
+    found = scenes.read(ledger, AWAY)
+
+    assert cells(found, "rehearsal")["slack verified"] == (Look.GREEN, "PASS 0 min ago, rehearsal")
+    assert cells(found)["slack verified"] == (Look.NOT_YET, "not verified yet; rehearsed 0 min ago")
+    assert cells(found)["sentry verified"] == (Look.NOT_YET, "not verified yet; not rehearsed with this version")
+
+
 def test_machines_read_the_same_and_no_markup(ledger: Ledger) -> None:
     scenes.verified(ledger, {"slack": Outcome.PASS})
     found = scenes.read(ledger, AWAY, scenes.needs(Weight.NOW))
@@ -283,7 +296,7 @@ def test_the_ledger_is_asked_equally_often_however_many_integrations_there_are(l
     scenes.read(ledger, AWAY, config=many)
 
     assert for_few == len(asked)
-    assert for_few == 14
+    assert for_few == 15
 
 
 def test_everything_that_must_tick_is_on_the_board(ledger: Ledger) -> None:
