@@ -41,7 +41,7 @@ def demo() -> None:
     click.echo(
         "\nNext:\n"
         "  make up                                          the Prefect UI with this run in its history\n"
-        "  .venv/bin/opsflows connect slack --environment staging   go real with one integration (README, 15 minutes)\n"
+        "  .venv/bin/opsflows connect slack --environment staging   go real with one integration (docs/going-real.md, 15 minutes)\n"
         "  .venv/bin/opsflows audit verify                  recompute what this run left behind"
     )
     sys.exit(code)

@@ -17,6 +17,7 @@ from entrypoints.children import Child, is_running, running, sole_owner
 
 SERVER = "prefect-server"
 STAND_INS = "stand-ins"
+BOARD = "board"
 _SCHEDULING = ("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED")
 # The same at each start, so that Prefect's page of workers does not fill up with those of earlier days.
 _WORKER_NAME = "opsflows-up"
@@ -56,6 +57,14 @@ def stand_ins_child() -> tuple[Child, str]:
     command = (sys.executable, "-m", "mocks", "--port", str(port), "--state", str(state))
     url = f"http://127.0.0.1:{port}"
     return Child(STAND_INS, command, dict(os.environ), lambda _: _answers(f"{url}/_control/addresses")), url
+
+
+def board_child() -> tuple[Child, str]:
+    """Return the wiring board and its address; PREFECT_API_URL must be set."""
+    port = _port("board")
+    command = (_program("opsflows"), "board", "--host", "127.0.0.1", "--port", str(port))
+    url = f"http://127.0.0.1:{port}"
+    return Child(BOARD, command, dict(os.environ), lambda _: _answers(f"{url}/health")), url
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from entrypoints.children import StoppedEarly, sole_owner, stop_left_over
 from entrypoints.day_one import quiet_prefect
 from entrypoints.person import logged_in_user
 from entrypoints.servers import (
+    BOARD,
     SERVER,
     STAND_INS,
+    board_child,
     server_child,
     stand_ins_child,
     worker_child,
@@ -22,7 +24,7 @@ from steps.conduct import STAND_INS_URL
 
 _POOLS = (WORK_POOL, ROTATION_POOL)
 # As they are stopped: a worker waits for a server that is gone for ever.
-_IN_STOPPING_ORDER = (*(worker_name(pool) for pool in _POOLS), SERVER, STAND_INS)
+_IN_STOPPING_ORDER = (BOARD, *(worker_name(pool) for pool in _POOLS), SERVER, STAND_INS)
 
 
 @click.command()
@@ -30,7 +32,7 @@ _IN_STOPPING_ORDER = (*(worker_name(pool) for pool in _POOLS), SERVER, STAND_INS
     "--no-stand-ins", is_flag=True, help="Leave the stand-ins out, as day 1 asks for once everything is real."
 )
 def up(no_stand_ins: bool) -> None:  # noqa: FBT001 (click passes a flag)
-    """Prefect server and UI, stand-ins, workers, and deployments, on loopback, until Ctrl-C.
+    """Prefect server and UI, stand-ins, workers, deployments and the board, on loopback, until Ctrl-C.
 
     Whatever of it dies is started again, which is told; what dies four times within ten minutes stops everything. Exit codes:
     0 stopped by you, 1 something did not start or did not stay up, 2 it runs already, or the input is wrong.
@@ -67,7 +69,8 @@ def _start(house: Household, *, with_stand_ins: bool) -> None:
     house.wait_until_ready(server)
     changed = converge()
     workers = [worker_child(pool) for pool in _POOLS]
-    house.start(*workers)
+    board, board_url = board_child()
+    house.start(board, *workers)
     registered = register_block_types()
     click.echo(
         f"Put on the server: {_counted(len(changed), 'deployment, pool or automation')}, {_counted(len(registered), 'block type')}."
@@ -76,8 +79,8 @@ def _start(house: Household, *, with_stand_ins: bool) -> None:
     if with_stand_ins:
         house.wait_until_ready(stand_ins)
         first_run = _rehearse()
-    house.wait_until_ready(*workers)
-    click.echo(_words(api, stand_ins_url if with_stand_ins else "", first_run))
+    house.wait_until_ready(*workers, board)
+    click.echo(_words(api, board_url, stand_ins_url if with_stand_ins else "", first_run))
 
 
 def _rehearse() -> str:
@@ -93,10 +96,10 @@ def _rehearse() -> str:
         return start_first_run(ledger, logged_in_user())
 
 
-def _words(api: str, stand_ins: str, first_run: str) -> str:
+def _words(api: str, board: str, stand_ins: str, first_run: str) -> str:
     ui = api.removesuffix("/api")
     lines = [
-        "", f"Prefect UI    {ui}", f"Prefect API   {api}", f"Stand-ins     {stand_ins or 'left out'}",
+        "", f"Prefect UI    {ui}", f"Prefect API   {api}", f"Board         {board}", f"Stand-ins     {stand_ins or 'left out'}",
         f"Logs          {project.home() / 'logs'}", "",
     ]  # fmt: skip
     if first_run:
