@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from domain.names import Credential
+from domain.names import KMS_SMOKE, REHEARSAL, Credential
 from tests.program import eventually
 from tests.topology.rotating import requests_to, start_rotation
 from tests.topology.standing import Topology
@@ -49,6 +49,16 @@ def run_in_the_middle(topology: Topology, case: Case) -> UUID:
     topology.control("POST", f"/{vendor}/faults", {"method": case.method, "path": "", "delay_s": _HELD_S})
     run = start_rotation(topology, case.credential)
     eventually(lambda: len(requests_to(topology, vendor, case.method)) > before, within_s=120)
+    return run
+
+
+def check_in_the_middle(topology: Topology) -> UUID:
+    """Start a check of the sample service, and return its run while the service keeps it waiting."""
+    before = len(requests_to(topology, "backend", "GET"))
+    for _ in range(2):
+        topology.control("POST", "/backend/faults", {"method": "GET", "path": "", "delay_s": _HELD_S})
+    run = topology.start(KMS_SMOKE, {"environment": REHEARSAL})
+    eventually(lambda: len(requests_to(topology, "backend", "GET")) > before, within_s=120)
     return run
 
 

@@ -57,6 +57,12 @@ class Supervised:
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
 
+    def keep_down(self) -> None:
+        """End it as kill does, and do not start it again until `start` is called."""
+        with self._lock:
+            self.wanted = False
+            self.kill()
+
     def stop(self) -> None:
         """End it in order, and do not start it again."""
         with self._lock:

@@ -16,7 +16,7 @@ import httpx
 
 from entrypoints.setup import make_compose_secrets
 from tests.ledger import postgres
-from tests.program import ROOT, eventually
+from tests.program import OPSFLOWS, ROOT, eventually
 from tests.topology.processes import Supervised, Supervisor
 from tests.topology.shape import ONCE, STANDING, Places, Row, free_ports, read_compose, row_of
 
@@ -82,6 +82,10 @@ class Topology:
     def state(self, run: UUID) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.ask("GET", f"/flow_runs/{run}")["state"]
         return found
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run opsflows as a person does beside it, and return how it ended."""
+        return _run((OPSFLOWS, *arguments), self.client, within_s=_READY_WITHIN_S)
 
     def is_healthy(self, name: str) -> bool:
         """Say what compose's own health check says of the service."""

@@ -1,17 +1,25 @@
 """Servers that are all killed at once lose no schedule; a database that is away for a minute costs one run at most, and is told once."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from deployments.catalog import CATALOG
+from ledger.alerts import open_alerts
+from steps.sweeping import seal_dead_runs
 from tests.program import eventually, needs_proc
+from tests.topology.killing import check_in_the_middle, ended
+from tests.topology.rotating import ledger_at
 from tests.topology.standing import Topology
 
 pytestmark = [pytest.mark.prove, needs_proc]
 
 # What begins sooner may begin while this test looks.
 _SOON = timedelta(minutes=20)
+_AWAY_S = 60
+# A run's lease in the ledger, and a bit.
+_A_LEASE_LATER = timedelta(minutes=6)
 
 
 def test_servers_that_are_all_killed_at_once_lose_no_schedule(topology: Topology) -> None:
@@ -24,6 +32,29 @@ def test_servers_that_are_all_killed_at_once_lose_no_schedule(topology: Topology
 
     topology.wait_until_healthy(*topology.services)
     assert coming(topology) >= before
+
+
+def test_a_database_that_is_away_for_a_minute_loses_nothing_and_is_told_once(topology: Topology) -> None:
+    before = coming(topology)
+    run = check_in_the_middle(topology)
+
+    topology.services["postgres"].keep_down()
+    back_at = time.monotonic() + _AWAY_S
+    eventually(lambda: time.monotonic() > back_at, within_s=2 * _AWAY_S)
+    topology.services["postgres"].start()
+
+    topology.wait_until_healthy(*topology.services)
+    kind, name, message = ended(topology, run)
+    with ledger_at(_A_LEASE_LATER) as ledger:
+        dead = [one for one in seal_dead_runs(ledger) if one.prefect_run_id == str(run)]
+        told = [alert for alert in open_alerts(ledger) if any(one.run_id in alert.key for one in dead)]
+    audited = topology.command("audit", "verify")
+    # Either the check went on when the database was back, or it says what was away; what it could not seal is told once.
+    assert (kind, name) in {("COMPLETED", "Completed"), ("FAILED", "Hold")}, message
+    assert kind == "COMPLETED" or "database" in message
+    assert len(told) == len(dead) <= 1
+    assert coming(topology) >= before
+    assert "INTACT" in audited.stdout, audited.stdout + audited.stderr
 
 
 def coming(topology: Topology) -> set[tuple[str, str]]:
