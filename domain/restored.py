@@ -35,7 +35,8 @@ class Sides:
 
     `has_document` is False where the ledger names a value whose document is not there. `listed` is None where the vendor lists
     nothing; then `refused` says whether it takes the value, None where that was not asked. `elsewhere` are the sinks that serve
-    another value. `unseen` says why a side could not be looked at, empty where all were. `known` are the attempts of every
+    another value. `unseen` says why a side could not be looked at, empty where all were. `can_adopt` where a value found in the
+    block can be bound to its entry at the vendor. `known` are the attempts of every
     rotation in the ledger, by id; `current_ids` what is current of any credential.
     """
 
@@ -48,6 +49,7 @@ class Sides:
     refused: bool | None = None
     elsewhere: tuple[str, ...] = ()
     unseen: str = ""
+    can_adopt: bool = True
     known: Mapping[str, int] = field(default_factory=dict)
     current_ids: frozenset[str] = frozenset()
 
@@ -73,6 +75,11 @@ def _of_store(sides: Sides) -> Iterator[Attention]:
     if not sides.has_document:
         yield _entered(sides, "lost", f"The value document that the ledger calls current for {name} is not there.",
                        "Nobody but the places that serve it has the value.")  # fmt: skip
+    elif sides.block is Block.OTHER and not sides.can_adopt:
+        yield _accepted(
+            sides, "block", f"The block of {name} holds a value that the ledger does not know.",
+            f"It was put there after the backup's moment, or by hand; such a value cannot be adopted. Accept it if it works, and rotate it as soon as the freeze is over: opsflows rotate {name}.",
+        )  # fmt: skip
     elif sides.block is Block.OTHER:
         yield _attention(
             sides, "block", f"The block of {name} holds a value that the ledger does not know.",

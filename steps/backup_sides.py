@@ -38,6 +38,7 @@ def look_at(hands: Hands, held: HeldCredential) -> Sides:
         if there in values
         else Block.OTHER,
         rotations=own,
+        can_adopt=not (hands.manifest.by_hand or hands.manifest.swaps),
         known={one.id: one.attempt for one in records},
         current_ids=frozenset(one.vendor_id for one in held_credentials(hands.ledger) if one.vendor_id),
     )

@@ -10,11 +10,13 @@ from domain.restored import WAIVED_KIND, Sides, differences
 from domain.rotation import State, Wait
 from ledger.backup_rows import put_rows_back, take_snapshot
 from ledger.freezing import frozen
-from ledger.held_credentials import find_credential
+from ledger.held_credentials import find_credential, held_credentials, see_credential
 from ledger.rotation_rows import rotations
 from ledger.schema import SCHEMA_VERSION
 from ledger.waivers import waive
+from steps.adoption_order import AdoptionOrder, adopt
 from steps.backup_sides import lift_after_restore, look_at, still_open
+from tests.steps.rotation_doubles import fingerprint
 from tests.steps.rotation_scene import Scene, made_ledger
 from tests.steps.rotation_world import SHAPES, Live, Side
 
@@ -45,6 +47,12 @@ def backed_up(scene: Scene) -> Callable[[], None]:
         put_rows_back(f"sqlite:///{made_ledger().file}", SCHEMA_VERSION, parts, "restored from a backup")
         scene.documents.clear()
         scene.documents.update(documents)
+        # The witness knows that it is a restore, and no worker, that takes the pointer and the journal back.
+        scene.guard._versions = {str(one.credential): one.version for one in held_credentials(scene.ledger)}
+        there = rotations(scene.ledger)
+        scene.guard._read = sum(one.head_seq for one in there)
+        scene.guard._heads = {one.id: one.head_seq for one in there}
+        scene.guard._states = {one.id: one.state for one in there}
 
     return put_back
 
@@ -124,9 +132,11 @@ def test_a_whole_rotation_after_the_backup_is_told_from_every_side(scene: Scene,
     put_back()
 
     found = told(scene, side)
+    # The block's value is the one in use: adopted, it is what every side has.
+    adopt(scene.hands(side, "adopting"), AdoptionOrder("ada", "OPS-1", "run-1"))
 
     assert found == ["block", "gone", "minted", "sink"]
-    assert newest.live is Live.ON
+    assert (newest.live, told(scene, side)) == (Live.ON, [])
 
 
 def _gone(scene: Scene, side: Side) -> None:
@@ -219,6 +229,19 @@ def test_only_the_freeze_of_a_restore_is_lifted(scene: Scene) -> None:
 
     assert (without, frozen(scene.ledger)) == (None, None)
     assert lifted is not None
+
+
+def test_a_value_that_cannot_be_adopted_is_answered_for() -> None:
+    scene = Scene((_BY_NAME["by hand"],))
+    side = scene.sides[0]
+    see_credential(scene.ledger, side.credential, fingerprint(side.entries[0].value))
+    scene.world.serve(side.projection, "typed by hand", by_engine=False)
+
+    found = differences(looked(scene, side))
+    scene.close()
+
+    assert [one.key.split(":")[0] for one in found] == ["block", "refused", "sink"]
+    assert found[0].command.startswith("opsflows restore --agree --accept block:")
 
 
 def test_a_credential_that_the_vendor_does_not_list_is_asked_about_by_its_value() -> None:
