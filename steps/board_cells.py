@@ -125,7 +125,8 @@ def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
         Next.DUE: f"due since {day(one.at)}",
         Next.OVERDUE: f"OVERDUE since {day(one.at)}",
     }.get(one.next, "" if one.next is Next.NOT_SEEN else one.next.value)
-    proven = f"Last seen to work {ago(now - one.proof.at)} ago ({one.proof.how})." if one.proof else "Never proven."
+    unproven = "" if one.age is None else "Never proven."
+    proven = f"Last seen to work {ago(now - one.proof.at)} ago ({one.proof.how})." if one.proof else unproven
     too_old = f"Older than its policy allows ({age_in_words(one.policy.max_age)})." if one.is_too_old else ""
     return Cell(
         one.credential.purpose.value,
@@ -212,7 +213,7 @@ def finding_cell(target: str, newest: NewestMonth | None, *, is_waived: bool) ->
     """Return what the newest month says of one integration."""
     found = newest.findings.get(target) if newest else None
     if found is None:
-        return Cell("month", Look.ASIDE, "not counted", facts={"finding": None})
+        return Cell("month", Look.ASIDE, "no count of it", facts={"finding": None})
     look = Look.GREEN if found in AGREES else Look.WAITING
     if found in NEEDS_SOMEONE and not is_waived:
         look = Look.HOLD
