@@ -145,6 +145,8 @@ def _asked(api: str, path: str) -> tuple[Any, str]:
         with urlopen(Request(f"{api}{path}", headers=headers), timeout=_LIMIT_S, context=_tls(api)) as answer:  # noqa: S310 (the server the operator named)
             return json.loads(answer.read()), str(answer.headers.get("Date") or "")
     except HTTPError as error:
+        # It is the answer too, and keeps its connection.
+        error.close()
         if error.code in _REFUSED:
             raise _not_let_in(where, login) from None
         raise Unavailable(

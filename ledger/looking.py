@@ -1,5 +1,6 @@
 """Looks at the ledger itself, cheap enough for every call: can it be written to, and do its newest entries hold together."""
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -28,7 +29,7 @@ def take_turn(ledger: Ledger, within: timedelta) -> None:
             _TAKE[connection.dialect.name](connection, int(within.total_seconds() * 1000))
             # It waits shorter than the ledger's own do, so it is not given to anybody else.
             connection.invalidate()
-    except OperationalError as error:
+    except (OperationalError, sqlite3.OperationalError) as error:
         raise Unavailable(
             f"{place(ledger.engine.url)} could not be written to within {within.total_seconds():g} s.",
             "Somebody holds its write lock, or its disk is full or read-only; runs wait half a minute for it and then fail.",
