@@ -51,6 +51,8 @@ def behind(name: str) -> Iterator[Behind]:
             self.send_response(401 if nobody else 200)
             if name == "login-proxy" and not nobody:
                 self.send_header("X-Auth-Request-Email", PERSON)
+            if name == "board":
+                self.send_header("Referrer-Policy", "no-referrer")
             self.end_headers()
             self.wfile.write(name.encode())
 
@@ -167,12 +169,14 @@ def test_our_own_containers_have_an_address_of_their_own(proxy: Proxy) -> None:
 
 def test_the_board_and_metrics_are_at_the_same_address(proxy: Proxy) -> None:
     page = proxy.get("/board/", Authorization="Bearer mine")
-    again = proxy.get("/board?format=json", Authorization="Bearer mine")
+    again = proxy.get("/board/?format=json", Authorization="Bearer mine")
+    bare = proxy.get("/board?format=json", Authorization="Bearer mine")
     metrics = proxy.get("/metrics", Authorization="Bearer mine")
 
     assert (page.text, again.text, metrics.text) == ("board", "board", "metrics")
     assert [path for path, _ in proxy.board.seen[-2:]] == ["/", "/?format=json"]
     assert proxy.board.seen[-1][1]["authorization"] == "Bearer mine"
+    assert (bare.status_code, bare.headers["location"]) == (308, "/board/?format=json")
 
 
 def test_what_a_page_may_do_is_said(proxy: Proxy) -> None:
@@ -180,6 +184,8 @@ def test_what_a_page_may_do_is_said(proxy: Proxy) -> None:
 
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
+    # The board says its own, and a second one beside it would leave the choice to the browser.
+    assert headers.get_list("referrer-policy") == ["no-referrer"]
     assert "server" not in headers or "Caddy" not in headers["server"]
 
 
