@@ -11,6 +11,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 _ONE_PROCESS = {
     "standing": ("tests/deployments/", "tests/entrypoints/"),
     "prefect": ("tests/flows/", "tests/blocks/"),
+    "topology": ("tests/topology/",),
 }
 
 

@@ -1,4 +1,4 @@
-"""Each service is killed in the middle of a rotation and beside open overlaps: what runs ends or is told, and overlaps end once, on time."""
+"""Each service is killed in the middle of a rotation and beside open overlaps: what runs ends or is told, and overlaps stay."""
 
 import os
 import signal
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pytest
 
 from domain.names import Credential
-from domain.rotation import State, Wait
+from domain.rotation import Wait
 from tests.program import needs_proc
 from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, run_in_the_middle
-from tests.topology.rotating import all_open, ended_in_time, left_at_vendor, newest_rotation, retirements, scheduled_for
+from tests.topology.rotating import all_open, newest_rotation
 from tests.topology.standing import Topology
 
 pytestmark = [pytest.mark.prove, needs_proc]
@@ -49,22 +49,6 @@ def test_a_flow_whose_process_is_killed_is_told_at_once_and_its_rotation_goes_on
     assert "-9" in message
     assert record is not None
     assert record.is_open
-
-
-def test_every_overlap_ends_once_and_on_time_after_all_of_it(topology: Topology) -> None:
-    waiting = {one.credential: one for one in all_open().values() if one.wait is Wait.OVERLAP}
-    scheduled = {one.id: scheduled_for(topology, one) for one in waiting.values()}
-
-    ends = {credential: ended_in_time(topology, one) for credential, one in waiting.items()}
-
-    assert len(waiting) >= len(CASES)
-    for credential, (before, after) in ends.items():
-        assert len(scheduled[before.id]) == 1, credential
-        assert abs(scheduled[before.id][0] - waiting[credential].not_before).total_seconds() < 1
-        assert before.state is State.PUBLISHED, credential
-        assert after.state is State.DONE, credential
-        assert len(retirements(after)) == len(set(retirements(after))), credential
-        assert left_at_vendor(after) == ([after.new_vendor_id], [after.new_version], True), credential
 
 
 def overlaps() -> Mapping[Credential, tuple[object, ...]]:
