@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from domain.config import Config, EnvironmentKind
 from domain.errors import OpsError
@@ -32,10 +32,17 @@ _NAMES_SHOWN = 3
 _NOTHING_DECLARED = "No [kms.<target>] outside the rehearsal is declared in opsflows.toml."
 
 
+def _as_list(targets: str | list[str]) -> list[str]:
+    """Return the names: earlier releases scheduled runs with one text, which a new deployment leaves as they are."""
+    if isinstance(targets, str):
+        return [] if targets == EVERY else targets.split(",")
+    return targets
+
+
 def _run_name() -> str:
     """Return e.g. `kms smoke pay, shop prod (scheduled)`; of many targets the first."""
     given = flow_run.parameters
-    named, where = list(given.get("targets", [])), given.get("environment", EVERY)
+    named, where = _as_list(given.get("targets", [])), given.get("environment", EVERY)
     more = [f"and {len(named) - _NAMES_SHOWN} more"] if len(named) > _NAMES_SHOWN else []
     what = ", ".join([*named[:_NAMES_SHOWN], *more]) or EVERY
     who = given.get("operator", SCHEDULE)
@@ -45,7 +52,7 @@ def _run_name() -> str:
 
 @flow(name=_NAME, flow_run_name=_run_name, persist_result=False)
 def smoke_kms(
-    targets: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = [],  # noqa: B006 (Prefect reads the default into the form; nobody changes it)
+    targets: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]], BeforeValidator(_as_list)] = [],  # noqa: B006 (Prefect reads the default into the form; nobody changes it)
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY,
     operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "scheduled check",
