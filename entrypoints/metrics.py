@@ -19,6 +19,8 @@ from ledger.opening import Ledger, open_existing
 from ledger.places import ledger_url
 from steps.conduct import running_stand_ins as told_stand_ins
 from steps.kms_metrics import KmsMetrics
+from steps.operations_metrics import OperationsMetrics, Watched
+from vendors.registry import ROTATIONS
 
 PORT = 9477
 _ABOUT = b"opsflows metrics: see /metrics\n"
@@ -41,13 +43,17 @@ _NEXT_STEP = "Name a file with a token, and the same as credentials_file in Prom
 def metrics(  # noqa: PLR0917 (one parameter per option)
     host: str, port: int, token_file: Path | None, cert_file: Path | None, key_file: Path | None, environment: str, textfile: Path | None
 ) -> None:  # fmt: skip
-    """Serve the metrics of docs/kms-metrics.md under /metrics, until Ctrl-C.
+    """Serve the metrics of docs/operations-metrics.md and docs/kms-metrics.md under /metrics, until Ctrl-C.
 
     Each scrape reads the health page of every [kms.<target>] of opsflows.toml, none for longer than 3 seconds, and adds what the
-    ledger knows; answers are kept for 10 seconds. Exit codes: 0 stopped or written, 2 the input is wrong.
+    ledger knows of them and of opsflows itself; answers are kept for 10 seconds. Exit codes: 0 stopped or written, 2 the input is wrong.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_collector(_watched(configuration.read(), environment)))
+    config = configuration.read()
+    targets = _watched(config, environment)
+    registry.register(OperationsMetrics(Watched(config, ROTATIONS, environment), _existing_ledger, tell=_tell))
+    if targets:
+        registry.register(_collector(targets))
     if textfile is not None:
         _write(textfile, registry)
         return
@@ -82,22 +88,18 @@ def _refusal(environ: Mapping[str, Any], token: str) -> Answer | None:
 
 def _watched(config: Config, environment: str) -> dict[str, KmsTarget]:
     """Return the environment's targets; where none is named all but the rehearsal's, whose stand-ins are broken on purpose."""
-    found = {name: row for name, row in config.kms.items() if row.environment == (environment or row.environment)}
-    if not environment:
-        found = {name: row for name, row in found.items() if row.environment != REHEARSAL}
-    if found:
-        return found
-    where = f"for {environment}" if environment else "outside the rehearsal"
-    raise BadInput(
-        f"opsflows.toml declares no [kms.<target>] {where}.", "There is nothing to serve.",
-        f"Declare one, as docs/configuration.md says, or name another --environment ({REHEARSAL}: the stand-ins').",
-    )  # fmt: skip
+    if environment:
+        config.environment(environment)
+        return {name: row for name, row in config.kms.items() if row.environment == environment}
+    return {name: row for name, row in config.kms.items() if row.environment != REHEARSAL}
 
 
 def _collector(targets: Mapping[str, KmsTarget]) -> KmsMetrics:
-    return KmsMetrics(
-        targets, _existing_ledger, address_of=_address, tell=lambda why: click.echo(f"ledger: {why}", err=True)
-    )
+    return KmsMetrics(targets, _existing_ledger, address_of=_address, tell=_tell)
+
+
+def _tell(why: str) -> None:
+    click.echo(f"ledger: {why}", err=True)
 
 
 def _existing_ledger() -> Ledger:

@@ -70,7 +70,7 @@ FAMILIES = (
 )  # fmt: skip
 
 
-def families(samples: Iterable[Sample]) -> Iterator[Metric]:
+def families(samples: Iterable[Sample], rows: Iterable[Family] = FAMILIES) -> Iterator[Metric]:
     """Yield a family for each metric that has a sample, in the table's order.
 
     Of two samples with the same labels the greater stands: when a page was last well, scrapes and checks both say.
@@ -79,7 +79,7 @@ def families(samples: Iterable[Sample]) -> Iterator[Metric]:
     for sample in samples:
         found = by_name.setdefault(sample.name, {})
         found[sample.labels] = max(sample.value, found.get(sample.labels, sample.value))
-    for row in FAMILIES:
+    for row in rows:
         if row.name in by_name:
             yield _filled(row, by_name[row.name])
 

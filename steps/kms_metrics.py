@@ -27,7 +27,7 @@ KEPT_SECONDS = 10.0
 _GRACE_SECONDS = 0.25
 _PREFIX = "health."
 # What a row of another version, or a damaged one, brings about.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 HEALTH_STATES = ("ok", *(row.removeprefix(_PREFIX) for row in FAULTS if row.startswith(_PREFIX)))
 
 
@@ -59,7 +59,7 @@ class LedgerLook:
         whose = (row.environment, name)
         try:
             samples = (*ledger_samples(ledger, name, row), Sample(LEDGER_READABLE, whose, 1))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             # The error's own words could hold the row's.
             wrong.append(
                 f"What the ledger holds of {name} ({row.environment}) cannot be read ({type(error).__name__}). "

@@ -249,13 +249,19 @@ def test_an_address_that_is_not_this_machines_is_bad_input(shop: Cli, tmp_path: 
     assert refused(said).startswith("Nothing can listen at 192.0.2.1, port 0")
 
 
-def test_without_a_service_there_is_nothing_to_serve(
+def test_without_a_service_opsflows_itself_is_served(
     opsflows: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "opsflows.toml").write_text("[environments.rehearsal]\nkind = 'rehearsal'\nin_scope = []\n")
     monkeypatch.setenv("OPSFLOWS_CONFIG", str(tmp_path / "opsflows.toml"))
 
-    assert "declares no [kms.<target>]" in refused(opsflows("metrics"))
+    said = opsflows("metrics", "--textfile", str(tmp_path / "kms.prom"))
+    refusal = refused(opsflows("metrics", "--environment", "prod"))
+
+    served = (tmp_path / "kms.prom").read_text()
+    assert said.code == 0, said.err
+    assert ("opsflows_ledger_up" in served, "kms_" in served) == (True, False)
+    assert refusal.startswith("'prod' is not an environment.")
 
 
 def test_the_command_serves_until_it_is_interrupted_and_needs_no_prefect(shop: Cli, tmp_path: Path) -> None:
