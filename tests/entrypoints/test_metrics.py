@@ -198,9 +198,8 @@ def test_the_rehearsals_targets_are_served_where_they_are_asked_for(
     assert set(re.findall(r'target="(\w+)"', (tmp_path / "kms.prom").read_text())) == served
 
 
-@pytest.mark.parametrize("options", [(), ("--environment", "prod")])
-def test_without_a_target_of_the_environment_there_is_nothing_to_serve(options: tuple[str, ...], shop: Cli) -> None:
-    assert "--environment (rehearsal: the stand-ins')" in refused(shop("metrics", *options))
+def test_an_environment_that_is_not_declared_is_bad_input(shop: Cli) -> None:
+    assert "'prod' is not an environment." in refused(shop("metrics", "--environment", "prod"))
 
 
 @pytest.mark.parametrize("name", ["kms.txt", "gone/kms.prom"])
