@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -22,7 +23,7 @@ PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("README.md")])
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
-_COMMAND = re.compile(r"\bopsflows (?=[a-z])([^`\n;|(]+)")
+_COMMAND = re.compile(r"\bopsflows (?=[a-z])([^`\n;|(]+?)(?=\bopsflows |[`\n;|(]|$)")
 _PUNCTUATION = ".,:'\")"
 # Words that follow our name in sentences of the code and are no commands.
 _PROSE = frozenset(
@@ -33,16 +34,26 @@ _PROSE = frozenset(
         "chooses",
         "credential",
         "deletes",
+        "does",
         "has",
         "in",
+        "is",
+        "itself",
         "ledger",
         "made",
         "makes",
+        "or",
+        "that",
         "verification",
         "writes",
         "wrote",
     }
 )
+# Of a line alone, so that "make sure" in a sentence is none.
+_MAKE = re.compile(r"^(?:[`]| *)make ([a-z]+)(?=[`\n ])", re.MULTILINE)
+_SHELL = re.compile(r"```(?:sh|shell|bash|console)\n(.*?)```", re.DOTALL)
+_PICTURE = re.compile(r"!?\[([^\]]+)\]\(([^)\s]*images/[^)\s]+)\)")
+_WORDS_OF_A_PICTURE = 4
 _OPTION = re.compile(r"--[a-z][a-z-]+")
 _OURS = re.compile(r"\bOPSFLOWS_[A-Z_]+\b")
 
@@ -60,9 +71,45 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=where)
 def test_every_command_on_a_page_exists(page: Path) -> None:
-    named = [line for code in _CODE.findall(page.read_text()) for line in _COMMAND.findall(code)]
+    code = _CODE.findall(page.read_text())
+    named = [line for part in code for line in _COMMAND.findall(part) if _first_word(line) not in _PROSE]
 
     assert {line: fault for line in named if (fault := _fault_of(line))} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=where)
+def test_every_make_target_on_a_page_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    named = {name for code in _CODE.findall(page.read_text()) for name in _MAKE.findall(code)}
+
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _SHELL.search(page.read_text())], ids=where)
+def test_every_block_of_shell_parses(page: Path) -> None:
+    said = {}
+    for block in _SHELL.findall(page.read_text()):
+        # Three dots stand for what is left out.
+        checked = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
+        if checked.returncode:
+            said[block] = checked.stderr
+
+    assert said == {}
+
+
+def test_every_picture_is_shown_and_every_one_shown_is_there_and_said_in_words() -> None:
+    kept = {file.resolve() for file in (ROOT / "docs" / "images").iterdir()}
+    shown = {(page, alt, path) for page in PAGES for alt, path in _PICTURE.findall(page.read_text())}
+
+    assert {(page.parent / path).resolve() for page, _, path in shown} == kept
+    assert [f"{where(page)}: {path}" for page, alt, path in shown if len(alt.split()) < _WORDS_OF_A_PICTURE] == []
+
+
+def test_every_picture_is_one_that_a_test_makes() -> None:
+    tests = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [file.name for file in (ROOT / "docs" / "images").iterdir() if file.name not in tests] == []
 
 
 def test_every_command_that_the_code_tells_people_to_run_exists() -> None:
