@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import click
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -23,7 +24,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.sorting import LogSort
 from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.utilities.urls import url_for
 
 from blocks.answering import answering
@@ -57,9 +58,26 @@ def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -
                 "It was not deployed there yet. Nothing was started.",
                 "Deploy with opsflows deploy, then try again.",
             ) from None
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != httpx.codes.CONFLICT:
+                raise
+            raise BadInput(
+                f"The form of {deployment} does not take this: {_refusal(error.response)}",
+                "Its choices are those of opsflows.toml when it was deployed last. Nothing was started.",
+                "Deploy with opsflows deploy, then try again.",
+            ) from None
     if not isinstance(started, FlowRun):
         raise TypeError("a synchronous caller is given the run itself")
     return started
+
+
+def _refusal(response: httpx.Response) -> str:
+    """Return the server's sentence on what does not fit; it names the field and, where there are some, the choices."""
+    try:
+        said = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return "the server does not say what."
+    return f"{str(said).rpartition('Failure reason: ')[2].rstrip('.')}."
 
 
 def start_all(forms: Iterable[Mapping[str, object]], deployment: str = ROTATE) -> list[FlowRun]:

@@ -162,7 +162,6 @@ def _report(  # noqa: PLR0917 (what one report tells of)
 
 def _show(checked: Checked, changes: list[Change], found: TargetChecked) -> None:
     key = f"kms-{checked.environment}-{checked.target}"
-    show_report(key, found.report, str(found.judgement))
     standing = {one.part.name: one.now for one in changes}
     rows = [
         {
@@ -177,6 +176,8 @@ def _show(checked: Checked, changes: list[Change], found: TargetChecked) -> None
         for part in checked.parts
     ]
     create_table_artifact(table=rows, key=f"{key}-parts".replace("_", "-"), description=found.headline)
+    # Last, because Prefect lists the newest artifact first.
+    show_report(key, found.report, str(found.judgement))
 
 
 def worst_judgement(looked: Looked, names: list[str], world: World) -> Judgement:

@@ -17,7 +17,7 @@ from tests.entrypoints.browsing import browser_page
 from tests.program import ROOT, Standing, eventually
 from vendors.registry import INTEGRATIONS
 
-PICTURE = ROOT / "docs" / "images" / "rotation-run.png"
+IMAGES = ROOT / "docs" / "images"
 CREDENTIAL = "opsgenie-default-rehearsal-send"
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
@@ -40,10 +40,11 @@ def fill_form(page: Page, standing: Standing, *, ticket: str, mode: str) -> None
     page.goto(f"{standing.ui}/v2/deployments/deployment/{standing.deployment(ROTATE)['id']}")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Custom run").click()
-    page.get_by_label("Select CredentialChoice").click()
+    page.get_by_label("Select credentials").click()
     page.get_by_role("option", name="opsgenie send").click()
     page.keyboard.press("Escape")
-    page.get_by_label("environment", exact=True).fill("rehearsal")
+    page.get_by_label("Select environment").click()
+    page.get_by_role("option", name="rehearsal").click()
     page.get_by_label("Select reason").click()
     page.get_by_role("option", name="test").click()
     page.get_by_label("operator", exact=True).fill("ana")
@@ -51,8 +52,15 @@ def fill_form(page: Page, standing: Standing, *, ticket: str, mode: str) -> None
     if mode != "plan":
         page.get_by_label("Select mode").click()
         page.get_by_role("option", name=mode).click()
+    picture(page, "form.png")
     # Whether it was taken the run says; the page's own word for it is gone after seconds.
     page.get_by_role("button", name="Submit").click()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture for the docs, where that was asked for."""
+    if os.environ.get("OPSFLOWS_WRITE_SCREENSHOTS") == "1":
+        page.screenshot(path=IMAGES / name)
 
 
 def ended_run(standing: Standing, ticket: str) -> dict[str, Any]:
@@ -79,6 +87,12 @@ def artifact_of(standing: Standing, run: dict[str, Any], key: str) -> str:
     return str(found["id"])
 
 
+def keys_of(standing: Standing, run: dict[str, Any]) -> list[str]:
+    """Return what the run published, in the order in which Prefect's pages list it: the newest first."""
+    rows = standing.ask("POST", "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    return [row["key"] for row in sorted(rows, key=lambda row: str(row["created"]), reverse=True)]
+
+
 def test_a_plan_from_the_form_changes_nothing_and_says_so(page: Page, standing: Standing) -> None:
     fill_form(page, standing, ticket="UI-1", mode="plan")
 
@@ -87,6 +101,10 @@ def test_a_plan_from_the_form_changes_nothing_and_says_so(page: Page, standing: 
     body = page.locator("body")
     expect(body).to_contain_text("rotation-plan-rehearsal")
     expect(body).to_contain_text("Planned")
+    # The first words of the page say what and for whom; its tags are what run history is narrowed to.
+    expect(body).to_contain_text("rotate opsgenie send rehearsal (test, plan)")
+    for tag in ("environment:rehearsal", "mode:plan", "reason:test", "tier:ticket"):
+        expect(body).to_contain_text(tag)
     assert run["parameters"]["credentials"] == ["opsgenie send"]
     assert run["state"]["name"] == "Planned", run["state"]["message"]
     assert CREDENTIAL in (bundle_of(standing, "UI-1") / "report.md").read_text()
@@ -114,12 +132,15 @@ def test_a_rotation_applied_from_the_form_waits_as_a_scheduled_run_and_can_be_re
     page.goto(f"{standing.ui}/v2/artifacts/artifact/{artifact_of(standing, run, 'rotation-report-rehearsal')}")
     expect(body).to_contain_text("Rotation: WAITING (rehearsal)")
     expect(body).to_contain_text(CREDENTIAL)
-    if os.environ.get("OPSFLOWS_WRITE_SCREENSHOTS") == "1":
-        page.screenshot(path=PICTURE)
+    picture(page, "rotation-run.png")
+    page.goto(f"{standing.ui}/v2/runs")
+    expect(body).to_contain_text("rotate opsgenie send rehearsal (test, apply)")
+    picture(page, "run-history.png")
 
     assert adopted.code == 0, adopted.err
     assert (run["state"]["type"], run["state"]["name"]) == ("COMPLETED", "Waiting"), run["state"]["message"]
     assert found
+    assert keys_of(standing, run)[:2] == ["rotation-report-rehearsal", "rotations-rehearsal"]
     assert f"## {CREDENTIAL}" in report
     assert "Old and new both work until" in report
     scheduled = [
