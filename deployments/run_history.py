@@ -74,9 +74,14 @@ def _of(runs: list[Any], row: Mapping[str, Any]) -> Iterator[SeenRun]:
 def _seen(deployment: str, run: Mapping[str, Any], at: str) -> SeenRun:
     message = (run["state"] or {}).get("message") or ""
     return SeenRun(
-        deployment, run["name"], run["id"], run["state_type"] or "", run["state_name"] or "", message[:_LONGEST_MESSAGE],
+        deployment, run["name"], run["id"], run["state_type"] or "", run["state_name"] or "", _cut(message),
         datetime.fromisoformat(at), run["parameters"],
     )  # fmt: skip
+
+
+def _cut(message: str) -> str:
+    """Return the message, so long that a row stays one; it is whole in Prefect."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE].rsplit(maxsplit=1)[0]} ..."
 
 
 def _runs(client: SyncPrefectClient, ids: list[str], kinds: tuple[str, ...], order: str, most: int) -> list[Any]:

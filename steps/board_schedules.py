@@ -68,7 +68,11 @@ def _ticking(name: str, one: DeploymentRuns | None, seen: PrefectSeen, now: date
 
 
 def _by_hand(one: DeploymentRuns, now: datetime) -> Schedule:
-    coming = _next(one, now) if one.next else _cell("next run", Look.ASIDE, "by hand", deployment=one.id)
+    coming = (
+        _next(one, now)
+        if one.next
+        else _cell("next run", Look.ASIDE, "when somebody or something starts it", deployment=one.id)
+    )
     return Schedule(one.name, _last(one, now), coming, is_counted=False)
 
 
