@@ -193,6 +193,8 @@ def _compared(looked_at: int, still: list[Attention], accepted: list[Attention])
     agreed = [f"Accepted: {one.what}" for one in accepted]
     if still:
         end = f"{len(still)} differences among {looked_at} credentials: it stays frozen. See to each, then run opsflows restore --agree again; or accept one with --accept KEY --reason WHY."
+    elif not looked_at:
+        end = "The ledger knows no credential, so there was nothing to compare. The freeze is over."
     else:
         end = f"{looked_at} credentials: ledger, blocks, vendors and sinks agree. The freeze is over; what waited goes on within a quarter of an hour."
     return "\n".join([*blocks, *agreed, end])
