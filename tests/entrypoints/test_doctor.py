@@ -253,11 +253,20 @@ def block_of_a_lost_key(standing: Standing) -> Iterator[None]:
         "block_schema_id": schema[0]["id"],
     }
     block = standing.ask("POST", "/block_documents/", made)
+    database = standing.home.path / "prefect" / "prefect.db"
+    [(kept,)] = _in(database, "SELECT data FROM block_document WHERE name = 'of-a-lost-key'")
+    lost = json.dumps(Fernet(Fernet.generate_key()).encrypt(b"{}").decode())
     try:
-        with closing(sqlite3.connect(standing.home.path / "prefect" / "prefect.db", timeout=30)) as database:
-            lost = json.dumps(Fernet(Fernet.generate_key()).encrypt(b"{}").decode())
-            database.execute("UPDATE block_document SET data = ? WHERE name = 'of-a-lost-key'", (lost,))
-            database.commit()
+        _in(database, "UPDATE block_document SET data = ? WHERE name = 'of-a-lost-key'", lost)
         yield
     finally:
+        # The server opens a block before it deletes it.
+        _in(database, "UPDATE block_document SET data = ? WHERE name = 'of-a-lost-key'", kept)
         standing.ask("DELETE", f"/block_documents/{block['id']}")
+
+
+def _in(file: Path, statement: str, *values: str) -> list[tuple[str]]:
+    with closing(sqlite3.connect(file, timeout=30)) as database:
+        found: list[tuple[str]] = database.execute(statement, values).fetchall()
+        database.commit()
+    return found
