@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -45,24 +46,32 @@ def test_the_rehearsed_integrations_are_shown_and_lead_into_prefect(board: str, 
     assert page.url.startswith(standing.ui)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("name", "size"), [("board", DESK), ("board-phone", PHONE)], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("picture", "size", "scheme"),
+    [
+        ("board.png", DESK, "light"),
+        ("board-dark.png", DESK, "dark"),
+        ("board-phone.png", PHONE, "light"),
+        ("board-phone-dark.png", PHONE, "dark"),
+    ],
+    ids=["desk light", "desk dark", "phone light", "phone dark"],
+)
 def test_it_fits_and_asks_nothing_of_any_other_place(
-    name: str, size: dict[str, int], scheme: str, board: str, page: Page
+    picture: str, size: dict[str, int], scheme: Literal["light", "dark"], board: str, page: Page
 ) -> None:
     said: list[str] = []
     asked: set[str] = set()
     page.on("console", lambda message: said.append(message.text))
     page.on("request", lambda request: asked.add(request.url.partition("?")[0]))
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.emulate_media(color_scheme=scheme)
 
     _opened(page, board)
 
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
     assert (said, asked) == ([], {board})
     if os.environ.get("OPSFLOWS_WRITE_SCREENSHOTS") == "1":
-        page.screenshot(path=IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
+        page.screenshot(path=IMAGES / picture)
 
 
 def _opened(page: Page, board: str) -> None:
