@@ -14,7 +14,7 @@ from prefect.states import Completed, Failed
 from blocks.secrets import load_secret
 from blocks.store import values_with_manage
 from domain.config import Config
-from domain.errors import BadInput
+from domain.errors import BadInput, OpsError
 from domain.kms_checks import Checked, PartKind, faulty
 from domain.kms_history import Change
 from domain.kms_judging import judge_check, next_check_after
@@ -57,6 +57,8 @@ class Looked:
 
     def __init__(self) -> None:
         self.targets: dict[str, TargetChecked] = {}
+        # Of a target whose check something of ours ended, the ledger for one: what that was.
+        self.broke_off: dict[str, str] = {}
 
 
 @contextmanager
@@ -83,6 +85,14 @@ def kms_context(run: AuditedRun, config: Config, environment: str) -> Iterator[C
 @task(task_run_name="check {name}", persist_result=False, cache_policy=NO_CACHE, tags=_TAGS)
 def check_kms_target(run: AuditedRun, context: Context, name: str, looked: Looked) -> State[None]:
     """Look at every part of one target, keep the answers, tell whoever has to know, and add what came of it to `looked`."""
+    try:
+        return _looked_at(run, context, name, looked)
+    except OpsError as error:
+        looked.broke_off[name] = str(error)
+        raise
+
+
+def _looked_at(run: AuditedRun, context: Context, name: str, looked: Looked) -> State[None]:
     section = context.config.kms[name]
     token, complaint = _token(context, section)
     planned = planned_versions(context, section)
@@ -194,6 +204,10 @@ def environment_headline(looked: Looked, names: list[str]) -> str:
         (looked.targets[name] for name in names if name in looked.targets),
         key=lambda one: order.index(one.judgement.verdict),
     )
-    unfinished = [name for name in names if name not in looked.targets]
-    broke_off = f"{', '.join(unfinished)}: the check broke off; the log of its task says why." if unfinished else ""
-    return " ".join([*([broke_off] if broke_off else []), *(one.headline for one in found)])
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        if name not in looked.targets:
+            reasons.setdefault(looked.broke_off.get(name, "The log of its task says why."), []).append(name)
+    # What broke off all of them, a database that is away, is told once.
+    broke_off = [f"{', '.join(those)}: the check broke off. {reason}" for reason, those in reasons.items()]
+    return " ".join([*broke_off, *(one.headline for one in found)])
