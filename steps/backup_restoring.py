@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from domain import backups
 from domain.backups import About, Manifest, check_schema
 from domain.errors import BadInput
-from ledger.backup_file import Content, members_of, sha256_of, verify_backup
+from ledger.backup_file import members_of, sha256_of, verify_backup
 from ledger.backup_rows import holds_nothing, put_rows_back, stands_at
 from ledger.bundles import AUDIT
 from ledger.opening import open_existing
@@ -101,7 +102,7 @@ def put_back(place: Place, manifest: Manifest, file: Path, identities: Path) -> 
         if name == backups.BLOCKS:
             place.put_blocks(json.loads(stream.read()))
         elif name.startswith(backups.AUDIT):
-            _write_stream(place.home / name, stream, place.home)
+            _write_all(place.home / name, iter(partial(stream.read, _AT_ONCE), b""))
         elif name.startswith(backups.STATE) and not (place.home / name.removeprefix(backups.STATE)).exists():
             _write(place.home / name.removeprefix(backups.STATE), stream.read())
     if not _is_back(place, manifest.about):
@@ -218,23 +219,16 @@ def _reason(about: About) -> str:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Put a file there whole, for its owner alone."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_all(file, iter([content]))
+
+
+def _write_all(file: Path, pieces: Iterator[bytes]) -> None:
+    """Put a file there whole, for its owner alone, and so every folder that is missing on the way."""
+    for folder in reversed([one for one in file.parents if not one.exists()]):
+        folder.mkdir(mode=0o700)
     draft = file.with_name(f".{file.name}.restoring")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-        stream.write(content)
+        stream.writelines(pieces)
         stream.flush()
         os.fsync(stream.fileno())
-    draft.replace(file)
-
-
-def _write_stream(file: Path, content: Content, home: Path) -> None:
-    folder = home
-    for part in file.parent.relative_to(home).parts:
-        folder /= part
-        folder.mkdir(mode=0o700, exist_ok=True)
-    draft = file.with_name(f".{file.name}.restoring")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-        while piece := content.read(_AT_ONCE):
-            stream.write(piece)
     draft.replace(file)
