@@ -1,0 +1,46 @@
+"""Run history can be narrowed to an environment, a mode and a reason, and costs one request a run."""
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from tasks.run_history import named, tag_run, tags_of
+
+
+@flow(flow_run_name=named("try tags"), persist_result=False)
+def tagged_twice() -> tuple[str, list[str]]:
+    tag_run(environment="staging", mode="real_all apply", reason="scheduled")
+    tag_run(environment="prod", mode="real_all apply", reason="scheduled", name="try staging, prod (by hand)")
+    context = FlowRunContext.get()
+    assert context
+    assert context.flow_run
+    return str(flow_run.id), list(context.flow_run.tags)
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode", "tags"),
+    [
+        ("staging", "plan", ["environment:staging", "mode:plan", "reason:test"]),
+        ("staging", "real_all apply", ["environment:staging", "mode:apply", "reason:test"]),
+        ("-", "real_all", ["reason:test"]),
+    ],
+)
+def test_a_tag_says_one_thing_in_one_word(environment: str, mode: str, tags: list[str]) -> None:
+    assert tags_of(environment, mode, "test") == tags
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_run_about_two_environments_has_both_tags_and_the_name_that_says_so() -> None:
+    run_id, known = tagged_twice()
+
+    with get_client(sync_client=True) as client:
+        seen = client.read_flow_run(run_id)  # type: ignore[arg-type]  # a UUID as text is one
+    assert seen.name == "try staging, prod (by hand)"
+    assert sorted(seen.tags) == ["environment:prod", "environment:staging", "mode:apply", "reason:scheduled"]
+    assert sorted(known) == sorted(seen.tags)
+
+
+def test_outside_of_a_run_nothing_is_tagged() -> None:
+    tag_run(environment="staging", mode="plan", reason="test")
