@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -69,27 +69,35 @@ def doctor(as_json: bool, show_all: bool) -> None:  # noqa: FBT001 (click passes
 def examine() -> list[Checked]:
     """Return every check with its finding, in the order of the tables."""
     seen = _Seen(project.home())
-    found = [_checked(name, look) for name, look in _machine(seen).items()]
     try:
-        found += [_checked(name, look) for name, look in _foundations(seen).items()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found += pool.map(lambda row: _checked(*row), [*_of_ledger(seen).items(), *_of_server(seen).items()])
-            found += pool.map(lambda row: _checked(*row), _of_prefect(seen).items())
+            # Later looks rest on what the earlier ones have seen.
+            return [
+                *_looked(pool, _machine(seen)),
+                *_looked(pool, _foundations(seen)),
+                *_looked(pool, {**_of_ledger(seen), **_of_server(seen)}),
+                *_looked(pool, _of_prefect(seen)),
+            ]
     finally:
         if seen.ledger is not None:
             seen.ledger.close()
-    return found
 
 
-def _checked(name: str, look: Look) -> Checked:
-    """Look, and name what could not be seen; one look that fails hides none of the others."""
-    try:
-        return Checked(name, look())
-    except OpsError as error:
+def _looked(pool: ThreadPoolExecutor, looks: Mapping[str, Look]) -> list[Checked]:
+    asked = {name: pool.submit(look) for name, look in looks.items()}
+    return [_checked(name, one) for name, one in asked.items()]
+
+
+def _checked(name: str, asked: Future[Finding]) -> Checked:
+    """Return what the look came to, or why it could not see; one that fails hides none of the others."""
+    error = asked.exception()
+    if error is None:
+        return Checked(name, asked.result())
+    if isinstance(error, OpsError):
         return Checked(name, not_checked(error.happened, error.next_step))
-    except Exception as error:  # noqa: BLE001 (a fault of ours in one look must not end the others, and is not fine)
-        # Its text may hold what it was given, so only its kind is shown.
-        return Checked(name, not_checked(f"The look itself failed ({type(error).__name__}).", "Report it with the version of opsflows."))  # fmt: skip
+    # Its text may hold what it was given, so only its kind is shown.
+    why = f"The look itself failed ({type(error).__name__})."
+    return Checked(name, not_checked(why, "Report it with the version of opsflows."))
 
 
 def _machine(seen: _Seen) -> Mapping[str, Look]:
