@@ -154,6 +154,13 @@ class Standing:
             process.kill()
             raise
 
+    def stop_at_once(self) -> None:
+        """Kill it as nobody would: what it started is left to itself."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
     def _start(self) -> None:
         if self.process is None:
             with (self.home.path / "up.log").open("wb") as log:

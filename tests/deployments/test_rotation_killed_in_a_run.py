@@ -245,10 +245,11 @@ def test_a_prefect_server_that_is_killed_after_the_vendor_created_and_comes_back
     rehearsal.control("POST", "faults", {"method": "POST", "path": "/integrations$", "delay_s": 5})
     run = rehearsal.start("test")
     eventually(lambda: rehearsal.was_asked("POST", "/integrations$"))
+    # Whoever would start the server again goes first.
+    rehearsal.standing.stop_at_once()
     os.kill(int((rehearsal.standing.home.path / "prefect-server.lock").read_text()), signal.SIGKILL)
     # Prefect's client asks again for about a minute before it gives up.
     left = eventually(lambda: record if (record := rehearsal.rotation()).wait is Wait.BACKOFF else None, within_s=180)
-    rehearsal.standing.stop()
     assert rehearsal.standing.api
     # Nobody could tell the server how the run ended; as long as it does not know, the run keeps the deployment's place.
     crashed = {"state": {"type": "CRASHED"}, "force": True}

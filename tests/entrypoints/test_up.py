@@ -1,21 +1,61 @@
-"""`opsflows up`, as `make up` runs it: it answers, there is one of it, and Ctrl-C leaves nothing behind."""
+"""`opsflows up`, as `make up` runs it: it answers, there is one of it, what dies comes back, and Ctrl-C leaves nothing behind."""
 
+import os
 import re
+import signal
+from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.program import Standing, needs_proc
+from deployments.catalog import POOLS
+from tests.program import Home, Standing, eventually, needs_proc
 from vendors.registry import EVERY
 
 
-def test_the_server_the_stand_ins_and_the_interface_answer_where_it_says(standing: Standing) -> None:
+def address(output: str, what: str) -> str:
+    found = re.search(rf"^{what} +(\S+)$", output, re.MULTILINE)
+    assert found, output
+    return found[1]
+
+
+def process_of(home: Home, name: str) -> int:
+    return int((home.path / f"{name}.lock").read_text() or 0)
+
+
+def test_everything_answers_where_it_says(standing: Standing) -> None:
     page = httpx.get(standing.ui, trust_env=False, follow_redirects=True)
-    stand_ins = re.search(r"^Stand-ins +(\S+)$", standing.output, re.MULTILINE)
-    assert stand_ins
-    credentials = httpx.get(f"{stand_ins[1]}/_control/credentials", trust_env=False)
+    board = httpx.get(f"{address(standing.output, 'Board')}/health", trust_env=False)
+    credentials = httpx.get(f"{address(standing.output, 'Stand-ins')}/_control/credentials", trust_env=False)
 
     assert (page.status_code, "<title>" in page.text) == (200, True)
+    assert board.status_code == 200
     assert set(credentials.json()) == {*EVERY, "kubernetes", "backend"}
+
+
+def test_both_pools_have_a_worker_when_it_says_that_it_is_ready(standing: Standing) -> None:
+    assert standing.api
+
+    workers = {pool: standing.ask("POST", f"/work_pools/{pool}/workers/filter", {}) for pool in POOLS}
+
+    assert {pool: [row["status"] for row in rows] for pool, rows in workers.items()} == {
+        pool: ["ONLINE"] for pool in POOLS
+    }
+
+
+def test_the_rehearsals_credentials_are_there_for_the_forms(standing: Standing) -> None:
+    assert standing.api
+
+    named = {"block_documents": {"name": {"like_": "-default-rehearsal-"}}, "limit": 200}
+    held = {row["name"].partition("-")[0] for row in standing.ask("POST", "/block_documents/filter", named)}
+
+    assert set(EVERY) <= held
+
+
+def test_a_home_that_has_runs_gets_no_first_run(standing: Standing) -> None:
+    assert standing.api
+
+    assert "First run" not in standing.output
 
 
 def test_a_second_one_is_refused_and_changes_nothing(standing: Standing) -> None:
@@ -32,13 +72,48 @@ def test_a_second_one_is_refused_and_changes_nothing(standing: Standing) -> None
     assert standing.ask("GET", "/health") is True
 
 
+def test_a_worker_that_is_killed_is_told_and_started_again(standing: Standing) -> None:
+    assert standing.api
+    name = "prefect-worker-opsflows"
+    first = process_of(standing.home, name)
+
+    os.kill(first, signal.SIGKILL)
+
+    eventually(lambda: f"{name} ended by SIGKILL" in standing.output)
+    assert eventually(lambda: process_of(standing.home, name)) != first
+
+
 @needs_proc
 def test_control_c_stops_all_of_it_within_a_minute(standing: Standing) -> None:
     assert standing.api
-    assert len(standing.home.processes()) >= 4
+    assert len(standing.home.processes()) >= 5
 
     code = standing.stop(within_s=60)
 
     assert code == 0, standing.output
     assert standing.output.splitlines()[-1] == "Stopped."
     assert standing.home.processes() == []
+
+
+@pytest.mark.prove
+@needs_proc
+def test_a_fresh_home_has_a_first_run_and_after_a_kill_everything_is_as_it_was(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.path.mkdir(mode=0o700)
+    up = Standing(home, home.run("setup"), [])
+    first = address(up.api and up.output, "First run").rpartition("/")[2]
+    ended = eventually(lambda: run if (run := up.ask("GET", f"/flow_runs/{first}"))["end_time"] else None, within_s=240)
+    ports = (home.path / "ports.json").read_text()
+
+    up.stop_at_once()
+    left = home.processes()
+    again = up.api and up.output
+
+    assert ended["state"]["message"].startswith("GREEN (rehearsal)")
+    assert len(left) >= 4
+    assert again.count("Left running by an opsflows up that was killed") == 5
+    assert "First run" not in again
+    assert (home.path / "ports.json").read_text() == ports
+    assert up.ask("GET", f"/flow_runs/{first}")["state"]["type"] == "COMPLETED"
+    assert up.stop() == 0
+    assert home.processes() == []
