@@ -22,13 +22,18 @@ ROTATION_SECTIONS = [
 ]
 ROTATION_PAGES = ("planned", "compromise", "rollback", "foreign", "break-glass")
 STUCK = "stuck"
-RULES = yaml.safe_load((RUNBOOKS.parents[1] / "deployments" / "prometheus" / "kms.yml").read_text())
-# KMSCryptoModeNotKMS: kms-crypto-mode-not-kms.
-KMS_PAGES = {
-    "-".join(re.findall("KMS|[A-Z][a-z0-9]+", rule["alert"])).lower(): rule["alert"]
-    for rule in RULES["groups"][0]["rules"]
-    if "alert" in rule
-}
+_PROMETHEUS = RUNBOOKS.parents[1] / "deployments" / "prometheus"
+
+
+def _pages_of(file: str) -> dict[str, str]:
+    """Return the alert of each page of a file of rules. KMSCryptoModeNotKMS: kms-crypto-mode-not-kms."""
+    rules = yaml.safe_load((_PROMETHEUS / file).read_text())["groups"][0]["rules"]
+    names = [rule["alert"] for rule in rules if "alert" in rule]
+    return {"-".join(re.findall("KMS|[A-Z][a-z0-9]+", name)).lower(): name for name in names}
+
+
+KMS_PAGES = _pages_of("kms.yml")
+OWN_PAGES = _pages_of("operations-rules.yml")
 # Raised by procedures, which are no part of domain.
 OF_STEPS = (
     "probe.left_behind",
@@ -69,11 +74,11 @@ def test_what_people_do_about_a_rotation_has_its_page(name: str) -> None:
     assert _sections(text) == ROTATION_SECTIONS
 
 
-@pytest.mark.parametrize("name", KMS_PAGES)
+@pytest.mark.parametrize("name", [*KMS_PAGES, *OWN_PAGES])
 def test_a_kms_alert_has_its_page(name: str) -> None:
     text = (RUNBOOKS / f"{name}.md").read_text()
 
-    assert text.startswith(f"# {KMS_PAGES[name]}\n")
+    assert text.startswith(f"# {(KMS_PAGES | OWN_PAGES)[name]}\n")
     assert _sections(text) == SECTIONS
 
 
@@ -89,7 +94,7 @@ def test_every_wait_of_a_rotation_has_a_section_in_the_order_of_the_waits() -> N
 def test_no_page_speaks_of_a_symptom_that_is_gone() -> None:
     expected = {f"{symptom.replace('.', '-')}.md" for symptom in SYMPTOMS}
     expected |= {f"rotation-{name}.md" for name in (*ROTATION_PAGES, STUCK)}
-    expected |= {f"{name}.md" for name in KMS_PAGES}
+    expected |= {f"{name}.md" for name in (*KMS_PAGES, *OWN_PAGES)}
 
     pages = {page.name for page in RUNBOOKS.glob("*.md")} - {"README.md"}
 
