@@ -12,6 +12,18 @@ from blocks.connection import prefect_client, registered
 
 def register_block_types() -> list[str]:
     """Register the types whose present shape the server does not know, and return their slugs; a second call returns nothing."""
+    missing = _unregistered()
+    for kind in missing:
+        registered(kind)
+    return [kind.get_block_type_slug() for kind in missing]
+
+
+def unregistered_block_types() -> list[str]:
+    """Return the slugs of the types whose present shape the server does not know; changes nothing."""
+    return [kind.get_block_type_slug() for kind in _unregistered()]
+
+
+def _unregistered() -> list[type[Block]]:
     kinds = _kinds()
     with prefect_client() as client, answering(changes=False):
         checksums = {kind._calculate_schema_checksum(): kind for kind in kinds}  # noqa: SLF001 (Prefect tells a shape by it, and gives it no other way)
@@ -24,10 +36,7 @@ def register_block_types() -> list[str]:
         if ids:
             asked = {"block_schemas": {"block_type_id": {"any_": ids}}, "limit": 200}
             known = {row["checksum"] for row in client.request("POST", "/block_schemas/filter", json=asked).json()}
-    missing = [kind for checksum, kind in checksums.items() if checksum not in known]
-    for kind in missing:
-        registered(kind)
-    return [kind.get_block_type_slug() for kind in missing]
+    return [kind for checksum, kind in checksums.items() if checksum not in known]
 
 
 def _kinds() -> list[type[Block]]:

@@ -14,6 +14,7 @@ def deploy(check: bool) -> None:  # noqa: FBT001 (click passes a flag)
     """Make the Prefect server hold what the catalog says: by name, never deleting, ours alone."""
     server = require_server()
     quiet_prefect()
+    from blocks.registering import register_block_types, unregistered_block_types  # noqa: PLC0415 (as below)
     from deployments.apply import converge, differences, left_alone  # noqa: PLC0415 (Prefect costs a second)
 
     found = differences() if check else converge()
@@ -21,6 +22,10 @@ def deploy(check: bool) -> None:  # noqa: FBT001 (click passes a flag)
         click.echo(f"{one.what}: {one.how}{'' if check or one.is_for_a_person else '; converged'}")
     for sentence in left_alone():
         click.echo(sentence)
-    if not found:
+    # So that their forms are in the UI before the first credential is entered.
+    types = unregistered_block_types() if check else register_block_types()
+    for slug in types:
+        click.echo(f"block type {slug}: not registered{'' if check else '; converged'}")
+    if not found and not types:
         click.echo(f"Nothing differs at {server}.")
-    sys.exit(1 if check and found else 0)
+    sys.exit(1 if check and (found or types) else 0)

@@ -74,7 +74,7 @@ class Home:
         """Run opsflows to its end, without a terminal."""
         ended = subprocess.run(
             [OPSFLOWS, *arguments],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=480, cwd=ROOT,
             env=self.environment(),
         )  # fmt: skip
         return Ended(ended.returncode, _COLOUR.sub("", ended.stdout), ended.stderr)
@@ -169,7 +169,7 @@ class Standing:
                     env=self.home.environment(PYTHONUNBUFFERED="1"),
                 )  # fmt: skip
         process = self.process
-        eventually(lambda: process.poll() is not None or "Ctrl-C stops" in self.output, within_s=180)
+        eventually(lambda: process.poll() is not None or "Ctrl-C stops" in self.output, within_s=360)
         assert process.poll() is None, self.output
 
 
