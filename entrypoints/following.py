@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import click
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -59,10 +59,10 @@ def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -
                 "Deploy with opsflows deploy, then try again.",
             ) from None
         except PrefectHTTPStatusError as error:
-            if error.response.status_code != httpx.codes.CONFLICT:
+            if error.response.status_code != HTTPStatus.CONFLICT:
                 raise
             raise BadInput(
-                f"The form of {deployment} does not take this: {_refusal(error.response)}",
+                f"The form of {deployment} does not take this: {_refusal(error.response.content)}",
                 "Its choices are those of opsflows.toml when it was deployed last. Nothing was started.",
                 "Deploy with opsflows deploy, then try again.",
             ) from None
@@ -71,10 +71,10 @@ def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -
     return started
 
 
-def _refusal(response: httpx.Response) -> str:
+def _refusal(body: bytes) -> str:
     """Return the server's sentence on what does not fit; it names the field and, where there are some, the choices."""
     try:
-        said = response.json()["detail"]
+        said = json.loads(body)["detail"]
     except (ValueError, KeyError, TypeError):
         return "the server does not say what."
     return f"{str(said).rpartition('Failure reason: ')[2].rstrip('.')}."
