@@ -10,17 +10,18 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.schemas.automations import Automation, AutomationCore
 
+from blocks.paging import every
 from deployments.automations import OUR_MARK, PREFIX, Server
 from deployments.catalog import CATALOG, Tier
 from domain.errors import BadInput
 
-_MOST = 200
-
 
 def read_server(client: SyncPrefectClient, blocks: Mapping[Tier, str]) -> Server:
     """Return what the server holds of what automations name; a deployment or block that is not there is left out."""
-    found = client.request("POST", "/deployments/filter", json={"limit": _MOST}).json()
-    flows = {row["id"]: row["name"] for row in client.request("POST", "/flows/filter", json={"limit": _MOST}).json()}
+    names = {"name": {"any_": [entry.name for entry in CATALOG]}}
+    found = every(client, "/deployments/filter", {"deployments": names})
+    of_ours = {"flows": {"name": {"any_": [entry.flow.name for entry in CATALOG]}}}
+    flows = {row["id"]: row["name"] for row in every(client, "/flows/filter", of_ours)}
     named = {f"{flows.get(row['flow_id'], '')}/{row['name']}": UUID(row["id"]) for row in found}
     ours = {entry.full_name: named[entry.full_name] for entry in CATALOG if entry.full_name in named}
     there = {tier: _block(client, path) for tier, path in blocks.items() if path}
@@ -33,7 +34,8 @@ def read_ours(client: SyncPrefectClient) -> dict[str, Automation]:
     Raises:
         BadInput: one of our names is somebody else's, or is there twice.
     """
-    rows = client.request("POST", "/automations/filter", json={"limit": _MOST}).json()
+    # The server finds automations by whole names only, and one that is not wanted any more is found by its beginning.
+    rows = every(client, "/automations/filter", {})
     found = [Automation.model_validate(row) for row in rows if row["name"].startswith(PREFIX)]
     for one in found:
         if OUR_MARK not in one.description:

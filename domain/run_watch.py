@@ -1,13 +1,15 @@
-"""What Prefect's run history says is wrong: what ended badly, what did not start, what did not end well for too long.
+"""What Prefect's run history says is wrong: what ended badly, did not start, does not end, did not end well for too long.
 
-Of each deployment, and of each environment or rotation that its runs name, the newest run that has ended decides.
-A cancelled run says nothing: somebody, or a deployment's own limit, decided that it was not needed.
+Of each deployment, and of each environment, credential, rotation or scope that its runs name, the newest run that has ended
+decides; a plan, which does nothing, decides nothing about what was done. A cancelled run says nothing: somebody, or a
+deployment's own limit, decided that it was not needed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from domain.names import (
     CHECK_YESTERDAY,
@@ -27,7 +29,9 @@ from domain.names import (
     STEP_ROTATION,
     SWEEPER,
     VERIFY_DUE,
+    WATCH_RUNS,
 )
+from domain.run_bounds import TAKES_AT_MOST
 
 _DAY = timedelta(days=1)
 # A day, the run itself, and a worker that was away over lunch.
@@ -52,9 +56,14 @@ LATE_AFTER = timedelta(minutes=15)
 WAITS_AFTER = timedelta(hours=2)
 WAITS_FOR_A_SLOT = "AwaitingConcurrencySlot"
 
-# Which of a run's parameters tell one thing that may be wrong from another.
-_SUBJECTS = ("environment", "rotation")
 _EVERY = "all"
+_PLAN = "plan"
+# What their forms do where nothing else was chosen.
+_PLANS_UNLESS_ASKED = frozenset({DAY1_WIRING, ROTATE, RESPOND})
+# Keys go to vendors that take 255 characters.
+_LONGEST_SUBJECT = 120
+# What looks at the same things again: its good end says as much as one of their own.
+_DONE_TOO_BY: Mapping[str, str] = {WATCH_RUNS: SWEEPER}
 # Started from a form by somebody who reads at once what was wrong with it; nothing was done.
 _ASKED_IN_A_FORM = frozenset({DAY1_WIRING, CONFIRM_STEP, ROTATE, RESPOND, DECIDE})
 # The keys under which a flow's own rules raise alerts of what it holds for.
@@ -87,11 +96,12 @@ class Kind(StrEnum):
     ENDED = "ended"
     LATE = "late"
     SILENT = "silent"
+    LONG = "long"
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRun:
-    """One run of ours as Prefect tells it. `at` is when it ended, or for one that has not when it was to start."""
+    """One run of ours as Prefect tells it. `at` is when it ended; of one that goes on when it began, of one that waits when it was to."""
 
     deployment: str
     name: str
@@ -103,10 +113,30 @@ class SeenRun:
     parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
+    def parts(self) -> frozenset[str]:
+        """Return the things that the run is about: its rotation, its scope, its credentials or its environment; "" for none of them."""
+        scope = self._several("scope")
+        where = " ".join(one for one in (self._one("environment"), self._one("instance")) if one)
+        about = (
+            scope
+            or [f"{where} {one}".strip() for one in self._several("credentials")]
+            or [self._one("rotation") or where]
+        )
+        return frozenset(about)
+
+    @property
     def subject(self) -> str:
-        """Return what the run is about, empty where its parameters do not say."""
-        named = (str(self.parameters.get(name) or "") for name in _SUBJECTS)
-        return next((one for one in named if one not in {"", _EVERY}), "")
+        """Return what the run is about in words, the same for the same parameters; empty where they do not say."""
+        whole = ", ".join(sorted(self.parts))
+        if len(whole) <= _LONGEST_SUBJECT:
+            return whole
+        return f"{whole[:_LONGEST_SUBJECT]}... {sha256(whole.encode()).hexdigest()[:8]}"
+
+    @property
+    def is_plan(self) -> bool:
+        """Say whether it only said what would be done."""
+        unless_asked = _PLAN if self.deployment in _PLANS_UNLESS_ASKED else ""
+        return str(self.parameters.get("mode") or unless_asked) == _PLAN
 
     @property
     def environment(self) -> str:
@@ -121,6 +151,14 @@ class SeenRun:
         named = [str(one) for one in scope] if isinstance(scope, list) else [self.environment]
         return bool(named) and all(REHEARSAL in one.replace("/", "-").split("-") for one in named)
 
+    def _one(self, name: str) -> str:
+        value = str(self.parameters.get(name) or "")
+        return "" if value == _EVERY else value
+
+    def _several(self, name: str) -> list[str]:
+        values = self.parameters.get(name)
+        return [str(one) for one in values] if isinstance(values, list) else []
+
 
 @dataclass(frozen=True, slots=True)
 class SeenDeployment:
@@ -132,6 +170,7 @@ class SeenDeployment:
     is_off: bool
     ended: tuple[SeenRun, ...]
     waiting: tuple[SeenRun, ...]
+    going_on: tuple[SeenRun, ...] = ()
 
     @property
     def ended_well_at(self) -> datetime | None:
@@ -157,20 +196,24 @@ def troubles(
 ) -> Iterator[Trouble]:
     """Yield what is wrong now. `ended_well` is when each deployment ended well last, as the ledger remembers it."""
     for one in deployments:
-        bad = [_ended_badly(one, run) for run in newest_of_each(one.ended) if run.state != Ended.WELL]
+        done_too_at = ended_well.get(_DONE_TOO_BY.get(one.name, ""))
+        standing = [run for run in ended_badly(one.ended) if done_too_at is None or run.at > done_too_at]
+        bad = [_ended_badly(one, run) for run in standing]
+        long = [_long(one, run, now) for run in one.going_on if _is_long(run, now) and not run.is_rehearsal]
         late = [_late(one, run, now) for run in one.waiting if _is_late(run, now) and not run.is_rehearsal]
         yield from bad
-        yield from late[:1]
-        # One message per fact: what is said to fail or to be late is not said to be silent too.
+        # One message per fact: what waits behind a run that does not end is not said to be late, and what is said to fail,
+        # to be late or not to end is not said to be silent too.
+        yield from (long or late)[:1]
         last = ended_well.get(one.name) or one.ended_well_at
-        if not bad and not late and _is_silent(one, last, now):
+        if not bad and not late and not long and _is_silent(one, last, now):
             yield _silent(one, last)
 
 
 def seen_to_be_over(deployments: Iterable[SeenDeployment], wrong: Collection[str]) -> set[str]:
     """Return the keys of alerts that what was seen contradicts; `wrong` are the keys of what is wrong now.
 
-    That a run ended badly is over when another about the same ended well; a run too old to be seen contradicts nothing.
+    That a run ended badly is over when later ones about the same ended well; a run too old to be seen contradicts nothing.
     """
     keys = {
         key
@@ -178,39 +221,68 @@ def seen_to_be_over(deployments: Iterable[SeenDeployment], wrong: Collection[str
         for key in (
             key_of(Kind.LATE, one.name),
             key_of(Kind.SILENT, one.name),
-            *(key_of(Kind.ENDED, one.name, run.subject) for run in newest_of_each(one.ended)),
+            key_of(Kind.LONG, one.name),
+            *(_key_of_end(run) for run in _counted(one.ended)),
         )
     }
     return keys - set(wrong)
 
 
-def newest_of_each(ended: Iterable[SeenRun]) -> list[SeenRun]:
-    """Return the newest ended run of each subject, none of the rehearsal's and none that was refused while it was filled in."""
-    newest: dict[str, SeenRun] = {}
-    for run in sorted(ended, key=lambda run: run.at):
-        if not run.is_rehearsal and not (run.deployment in _ASKED_IN_A_FORM and run.state_name == _BAD_INPUT):
-            newest[run.subject] = run
-    return list(newest.values())
+def ended_badly(ended: Iterable[SeenRun]) -> list[SeenRun]:
+    """Return the runs that ended badly and that nothing newer replaces, newest first.
+
+    A run is replaced by newer ones that together were about all that it was about, however they ended. A plan replaces plans
+    only, and a plan that failed is over with any good end of the deployment: nothing was left half done.
+    """
+    found: list[SeenRun] = []
+    done: set[str] = set()
+    planned: set[str] = set()
+    is_well_since = False
+    for run in sorted(_counted(ended), key=lambda run: run.at, reverse=True):
+        newer = done | planned if run.is_plan else done
+        is_over = run.parts <= newer or (run.is_plan and is_well_since)
+        if run.state == Ended.WELL:
+            is_well_since = True
+        elif not is_over:
+            found.append(run)
+        (planned if run.is_plan else done).update(run.parts)
+    return found
 
 
-def told_by_itself(trouble: Trouble, held: Collection[str], open_keys: Mapping[str, str]) -> bool:
-    """Say whether the flow's own rule tells the same fact already, so that it is not told twice.
+def told_by_itself(trouble: Trouble, held: Mapping[str, Collection[str]]) -> bool:
+    """Say whether the flow's own rule has told the same fact, so that it is not told twice, nor again once it was mended.
 
-    It does where the run was judged and held (`held`: the environments of its records in the ledger that say HOLD), and in
-    each of these environments an alert of the flow's own kind is open. A crash, a bad input, or a hold that no rule of its own
-    speaks of is told by nobody else.
+    It has where the run was judged and held (`held`: the environments of its records in the ledger that say HOLD), and in each
+    of these environments the keys of alerts since then, open or cleared, have one of the flow's own kind. A crash, a bad input,
+    or a hold that no rule of its own speaks of is told by nobody else.
     """
     run, own = trouble.run, _OWN_ALERTS.get(trouble.deployment, ())
     if run is None or run.state != Ended.FAILED or run.state_name == _BAD_INPUT or not held or not own:
         return False
-    return all(
-        any(key.startswith(own) and environment == where for key, where in open_keys.items()) for environment in held
-    )
+    return all(any(key.startswith(own) for key in keys) for keys in held.values())
 
 
 def key_of(kind: Kind, deployment: str, subject: str = "") -> str:
     """Return the alert's key, e.g. `deployment:sweeper:ended` or `deployment:rotate-credentials:ended:prod`."""
     return ":".join(part for part in ("deployment", deployment.partition("/")[2], kind.value, subject) if part)
+
+
+def _counted(ended: Iterable[SeenRun]) -> list[SeenRun]:
+    """Return the ended runs, none of the rehearsal's and none that was refused while it was filled in."""
+    return [
+        run
+        for run in ended
+        if not run.is_rehearsal and not (run.deployment in _ASKED_IN_A_FORM and run.state_name == _BAD_INPUT)
+    ]
+
+
+def _key_of_end(run: SeenRun) -> str:
+    return key_of(Kind.ENDED, run.deployment, f"{run.subject} ({_PLAN})".strip() if run.is_plan else run.subject)
+
+
+def _is_long(run: SeenRun, now: datetime) -> bool:
+    within = TAKES_AT_MOST.get(run.deployment)
+    return within is not None and now - run.at > within
 
 
 def _is_late(run: SeenRun, now: datetime) -> bool:
@@ -225,8 +297,10 @@ def _is_silent(one: SeenDeployment, last: datetime | None, now: datetime) -> boo
 def _ended_badly(one: SeenDeployment, run: SeenRun) -> Trouble:
     how = "crashed" if run.state == Ended.CRASHED else f"ended {run.state_name}"
     about = f" of {run.subject}" if run.subject else ""
+    if run.is_plan:
+        about += " (plan)"
     return Trouble(
-        key_of(Kind.ENDED, one.name, run.subject), Kind.ENDED, one.name, run.environment, one.is_paged,
+        _key_of_end(run), Kind.ENDED, one.name, run.environment, one.is_paged and not run.is_plan,
         f"{one.name.partition('/')[2]}{about} {how}",
         f"Run {run.name} at {run.at:%Y-%m-%d %H:%M} UTC: {run.message or 'Prefect knows no more.'}"
         " Told again every day until a run of it ends well.",
@@ -246,6 +320,17 @@ def _late(one: SeenDeployment, run: SeenRun, now: datetime) -> Trouble:
         f"{one.name.partition('/')[2]} did not start",
         f"Run {run.name} was to start {minutes} minutes ago and is {run.state_name}. {why}"
         " See the pool's workers in Prefect, and the runs that stand before it.",
+        run,
+    )  # fmt: skip
+
+
+def _long(one: SeenDeployment, run: SeenRun, now: datetime) -> Trouble:
+    return Trouble(
+        key_of(Kind.LONG, one.name), Kind.LONG, one.name, run.environment, one.is_paged,
+        f"{one.name.partition('/')[2]} does not end",
+        f"Run {run.name} is {run.state_name} for {_words(now - run.at)}, and one takes {_words(TAKES_AT_MOST[one.name])} at most."
+        " It may hang, and it holds the place of the next. See what its log says last in Prefect; where nothing moves, cancel it:"
+        " the next run goes on from the ledger.",
         run,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from domain.config import Config
 from domain.errors import OpsError
 from domain.names import REHEARSAL, SWEEPER
 from domain.verdicts import Judgement, Verdict, World
+from steps.alerting import reached
 from steps.audited_run import AuditedRun
 from steps.kms_unwatched import tell_unwatched
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
@@ -30,7 +31,7 @@ _NAME = SWEEPER.partition("/")[0]
 def sweep_what_is_due() -> State[None]:
     """Step whatever the ledger says is due. Judged on its own work: an overdue question is an alert, not its failure.
 
-    When it fails: the ledger or a vendor could not be reached; the next sweep, a quarter of an hour later, tries again.
+    When it fails: the ledger, a vendor or everyone who was to be told could not be reached; the next sweep, a quarter of an hour later, tries again.
     """
     try:
         config = read_own_config()
@@ -55,19 +56,19 @@ def _swept(config: Config) -> State[None]:
             ) as run:  # fmt: skip
                 contexts = {name: context_of(run, config, name, frozenset()) for name in names}
                 work: list[tuple[str, Callable[[], list[str]]]] = [
-                    ("due moments", lambda: step_due_moments(ledger, contexts, run.run_id)),
+                    ("due moments", lambda: reached(step_due_moments(ledger, contexts, run.run_id), failed)),
                     ("KMS checks", lambda: ask_again(ledger, config)),
                     *(
                         (f"left-over probes of {name}", lambda c=context: clean_up_environment(c))
                         for name, context in contexts.items()
                     ),
-                    ("unwatched KMS targets", lambda: tell_unwatched(ledger, contexts, run.run_id)),
+                    ("unwatched KMS targets", lambda: reached(tell_unwatched(ledger, contexts, run.run_id), failed)),
                 ]
                 for what, act in work:
                     said.extend(sweep_one(what, act, failed))
                 said.extend(sweep_one("rotations", lambda: _sweep_rotations(run, config, failed), failed))
-                said.extend(sweep_one("run history", lambda: watch_runs_now(ledger, contexts), failed))
-                said.extend(sweep_one("alerts", lambda: send_alerts(ledger, contexts), failed))
+                said.extend(sweep_one("run history", lambda: reached(watch_runs_now(ledger, contexts), failed), failed))
+                said.extend(sweep_one("alerts", lambda: reached(send_alerts(ledger, contexts), failed), failed))
                 verdict = Verdict.HOLD if failed else Verdict.GREEN
                 run.conclude(
                     Judgement(verdict, World.REAL),

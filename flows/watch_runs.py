@@ -2,11 +2,12 @@
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from domain.errors import OpsError
 from domain.names import REHEARSAL, WATCH_RUNS
 from domain.verdicts import Judgement, Verdict, World
+from steps.alerting import reached
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.run_history import recorded_run
@@ -20,7 +21,7 @@ def watch_runs() -> State[None]:
     """Look at the newest runs of every deployment of ours, and tell of what ended badly, did not start, or does not run at all.
 
     Started by an automation when a run of ours fails or crashes. It alerts once on entering such a state and daily from then on.
-    When it fails: Prefect's server, the ledger or a place to tell people could not be reached; the sweeper looks again within a
+    When it fails: Prefect's server, the ledger or everyone who was to be told could not be reached; the sweeper looks again within a
     quarter of an hour. See docs/automations.md.
     """
     try:
@@ -33,9 +34,13 @@ def watch_runs() -> State[None]:
             ) as run,
         ):  # fmt: skip
             names = [name for name in config.environments if name != REHEARSAL]
-            said = watch_runs_now(ledger, {name: context_of(run, config, name, frozenset()) for name in names})
-            report = "\n".join(["# Runs watched", "", *(f"- {line}" for line in said), ""])
-            run.conclude(Judgement(Verdict.GREEN, World.REAL), report)
+            failed: list[str] = []
+            contexts = {name: context_of(run, config, name, frozenset()) for name in names}
+            said = reached(watch_runs_now(ledger, contexts), failed)
+            report = "\n".join(["# Runs watched", "", *(f"- {line}" for line in [*said, *failed]), ""])
+            run.conclude(Judgement(Verdict.HOLD if failed else Verdict.GREEN, World.REAL), report)
     except OpsError as error:
         return refused(error)
+    if failed:
+        return Failed(message=" ".join(failed), name="Hold")
     return Completed(message=" ".join(said) or "Nothing is wrong that was not told.")

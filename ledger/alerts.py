@@ -92,5 +92,16 @@ def open_alerts(ledger: Ledger, environment: str = "") -> list[Alert]:
         return [Alert(*row) for row in connection.execute(query.order_by(ALERTS.c.id))]
 
 
+def alerts_since(ledger: Ledger, opened: datetime, ended: datetime) -> dict[str, str]:
+    """Return the alerts that were raised since a run opened or stood when it ended, each with its environment, cleared or not.
+
+    These are what people know of what the run saw, even when somebody has mended it since.
+    """
+    rows = ALERTS.c
+    stood = or_(rows.raised_at >= opened, rows.cleared_at.is_(None), rows.cleared_at >= ended)
+    with ledger.reading() as connection:
+        return {row.key: row.environment for row in connection.execute(select(rows.key, rows.environment).where(stood))}
+
+
 def _open(key: str) -> ColumnElement[bool]:
     return and_(ALERTS.c.key == key, ALERTS.c.cleared_at.is_(None))

@@ -27,6 +27,26 @@ class Escalation:
     runbook: str
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was done about one thing that someone must know, in one sentence. `is_unsent`: those who are named there could not be reached."""
+
+    words: str
+    is_unsent: bool = False
+
+
+def in_words(told: Iterable[Told]) -> list[str]:
+    """Return the sentences, for who reports them; what could not be sent is sent by the sweeper, which holds while it cannot."""
+    return [one.words for one in told]
+
+
+def reached(told: Iterable[Told], failed: list[str]) -> list[str]:
+    """Return in words what was told; what could not be sent is added to `failed`, so that the run that found it is not green."""
+    told = list(told)
+    failed.extend(one.words for one in told if one.is_unsent)
+    return [one.words for one in told if not one.is_unsent]
+
+
 def escalations(context: Context, results: Iterable[ProbeResult], evidence: str) -> list[Escalation]:
     """Return whom to tell about what failed: each integration's owner, or the platform on-call when several share a cause."""
     results = list(results)
@@ -49,19 +69,16 @@ def escalations(context: Context, results: Iterable[ProbeResult], evidence: str)
     ]
 
 
-def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency, environment: str = "") -> list[str]:
-    """Raise each alert and send those that are due; return in one sentence each what was done.
+def escalate(context: Context, found: Iterable[Escalation], urgency: Urgency, environment: str = "") -> list[Told]:
+    """Raise each alert and send those that are due; return what was done about each.
 
     They are of the context's environment, or of the one that is named, where the context lends it only its targets.
     """
     return [_raise(context, one, urgency, environment or context.environment) for one in found]
 
 
-def send_open_alerts(context: Context, environment: str) -> list[str]:
-    """Send what is open in an environment and due again, as urgently as it was raised: not sent yet, or lasting another day.
-
-    Return a sentence each.
-    """
+def send_open_alerts(context: Context, environment: str) -> list[Told]:
+    """Send what is open in an environment and due again, as urgently as it was raised: not sent yet, or lasting another day."""
     return [
         _raise(
             context,
@@ -88,14 +105,14 @@ def urgency_at(cadence: Cadence) -> Urgency:
     return Urgency.PAGE if cadence is Cadence.DAILY else Urgency.TICKET
 
 
-def _raise(context: Context, one: Escalation, urgency: Urgency, environment: str) -> str:
+def _raise(context: Context, one: Escalation, urgency: Urgency, environment: str) -> Told:
     text = f"{one.title}. {one.text}"
     due = raise_alert(
         context.ledger, one.key, environment=environment, target=one.whom, text=text, runbook=one.runbook,
         urgency=urgency.value,
     )  # fmt: skip
     told = f"{one.whom} was told within the last day, or is being told now: {one.title}."
-    return _send(context, one, urgency) if due else told
+    return _send(context, one, urgency) if due else Told(told)
 
 
 def _of_several(
@@ -118,12 +135,12 @@ def _of_several(
     )
 
 
-def _send(context: Context, one: Escalation, urgency: Urgency) -> str:
+def _send(context: Context, one: Escalation, urgency: Urgency) -> Told:
     targets = context.declared.alerts
     preferred = (targets.page, targets.ticket) if urgency is Urgency.PAGE else (targets.ticket, targets.page)
     names = [name for name in dict.fromkeys(preferred) if name]
     if not names:
-        return (
+        return Told(
             f"Not sent, because [environments.{context.environment}.alerts] names nobody: tell {one.whom}: {one.title}."
         )
     notice = Notice(one.key, f"{one.title} (for {one.whom})", one.text, urgency)
@@ -135,8 +152,9 @@ def _send(context: Context, one: Escalation, urgency: Urgency) -> str:
             failures.append(f"{name}: {error.happened}")
         else:
             mark_sent(context.ledger, one.key)
-            return f"{one.whom} told through {name}: {one.title}."
-    return f"Not sent yet ({' '.join(failures)}); the next run tries again. Tell {one.whom}: {one.title}."
+            return Told(f"{one.whom} told through {name}: {one.title}.")
+    lost = f"Not sent yet ({' '.join(failures)}); the next run tries again. Tell {one.whom}: {one.title}."
+    return Told(lost, is_unsent=True)
 
 
 def _notify(context: Context, target: Target, notice: Notice) -> None:

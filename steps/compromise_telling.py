@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from domain.compromise import Case
 from domain.verdicts import Verdict
 from ledger.alerts import clear_alert
-from steps.alerting import Escalation, escalate
+from steps.alerting import Escalation, escalate, in_words
 from steps.compromise import Suspect
 from steps.compromise_findings import Findings, headline, utc
 from steps.compromise_plan import exposed_count
@@ -24,7 +24,8 @@ def tell_begun(context: Context, case: Case, found: Iterable[Suspect], operator:
         "They are replaced without an overlap: what has not loaded a new value fails once the exposed one is revoked. "
         "opsflows rotations shows where each stands."
     )
-    return escalate(context, [_about(context, case, "begun", "a compromise is being responded to", text)], Urgency.PAGE)
+    begun = _about(context, case, "begun", "a compromise is being responded to", text)
+    return in_words(escalate(context, [begun], Urgency.PAGE))
 
 
 def tell_how_it_stands(context: Context, findings: Findings, again: str) -> list[str]:
@@ -37,7 +38,7 @@ def tell_how_it_stands(context: Context, findings: Findings, again: str) -> list
         text = f"{headline(findings)} When what it waits for is done, conclude it: {again}"
         one = _about(context, case, "open", f"the response stands at {findings.judgement.verdict.value}", text)
         urgent = findings.judgement.verdict is Verdict.HOLD
-        return escalate(context, [one], Urgency.PAGE if urgent else Urgency.TICKET)
+        return in_words(escalate(context, [one], Urgency.PAGE if urgent else Urgency.TICKET))
     before = [clear_alert(context.ledger, _key(context, case, what)) for what in ("begun", "open")]
     if not any(before):
         return []
@@ -45,7 +46,7 @@ def tell_how_it_stands(context: Context, findings: Findings, again: str) -> list
         context, [_about(context, case, "over", "the response is over", headline(findings))], Urgency.TICKET
     )
     clear_alert(context.ledger, _key(context, case, "over"))
-    return said
+    return in_words(said)
 
 
 def _about(context: Context, case: Case, what: str, title: str, text: str) -> Escalation:

@@ -17,7 +17,7 @@ from domain.kms_standing import Standing
 from ledger.alerts import clear_alert, open_alerts
 from ledger.kms_checks import forget_all_but
 from ledger.opening import Ledger
-from steps.alerting import Escalation, escalate
+from steps.alerting import Escalation, escalate, in_words
 from steps.context import Context
 from vendors.capabilities import Urgency
 
@@ -79,7 +79,7 @@ def tell(context: Context, checked: Checked, changes: Collection[Change], eviden
     still_open = {alert.key for alert in open_alerts(context.ledger, checked.environment)}
     whom = context.declared.platform_on_call or "the platform on-call"
     told = telling(checked, changes, still_open, whom=whom, also=_also(context, checked, evidence))
-    words = [sentence for one, urgency in told.raised for sentence in escalate(context, [one], urgency)]
+    words = [sentence for one, urgency in told.raised for sentence in in_words(escalate(context, [one], urgency))]
     return words + [f"Alert {key} cleared." for key in told.cleared if clear_alert(context.ledger, key)]
 
 

@@ -11,7 +11,7 @@ from ledger.alerts import clear_alert, open_alerts
 from ledger.due import claim_due, finish, postpone, schedule, upcoming
 from ledger.kms_checks import last_checked_at
 from ledger.opening import Ledger
-from steps.alerting import Escalation, escalate
+from steps.alerting import Escalation, Told, escalate
 from steps.context import Context
 from vendors.capabilities import Urgency
 
@@ -26,8 +26,8 @@ _MOST = 10_000
 _PART = "unwatched"
 
 
-def tell_unwatched(ledger: Ledger, contexts: Mapping[str, Context], worker: str) -> list[str]:
-    """Page whoever has to know of targets that nobody checks, and clear what holds no more; return what was done, a sentence each.
+def tell_unwatched(ledger: Ledger, contexts: Mapping[str, Context], worker: str) -> list[Told]:
+    """Page whoever has to know of targets that nobody checks, and clear what holds no more; return what was done.
 
     Of the declared targets outside the rehearsal: those last checked more than 70 minutes ago, and those that were never checked
     within an hour of the first sweep that saw them.
@@ -44,11 +44,11 @@ def tell_unwatched(ledger: Ledger, contexts: Mapping[str, Context], worker: str)
     keys = {_key(*one) for one in found}
     over = [one.key for one in open_alerts(ledger) if _is_ours(one.key) and one.key not in keys]
     return [
-        *(f"Alert {key} cleared." for key in over if clear_alert(ledger, key)),
+        *(Told(f"Alert {key} cleared.") for key in over if clear_alert(ledger, key)),
         *(
-            sentence
+            told
             for (environment, name), at in found.items()
-            for sentence in escalate(contexts[environment], [_words(contexts[environment], name, at)], Urgency.PAGE)
+            for told in escalate(contexts[environment], [_words(contexts[environment], name, at)], Urgency.PAGE)
         ),
     ]
 

@@ -13,7 +13,7 @@ from ledger.opening import Ledger
 from ledger.questions import Question
 from ledger.verifications import last_verified, record_verifications
 from ledger.wiring import go_live_of, record_rehearsal
-from steps.alerting import clear_passing, escalate, escalations, urgency_at
+from steps.alerting import clear_passing, escalate, escalations, in_words, urgency_at
 from steps.context import Context
 from steps.people import ask_person
 from steps.verification import by_target, common_cause, outcomes_by_target
@@ -69,7 +69,7 @@ def conclude_verification(context: Context, results: list[ProbeResult], evidence
         clear_passing(context, counted)
         cadence = cadence_at(live.date, context.clock.now())
         if judgement.verdict is Verdict.HOLD and cadence is not Cadence.NOT_LIVE:
-            told = escalate(context, escalations(context, counted, evidence), urgency_at(cadence))
+            told = in_words(escalate(context, escalations(context, counted, evidence), urgency_at(cadence)))
     return Verified(tuple(results), judgement, cause, tuple(told))
 
 

@@ -12,7 +12,7 @@ from ledger.alerts import clear_alert, open_alerts, raise_alert
 from ledger.opening import Ledger
 from ledger.questions import Question, open_questions
 from ledger.runs import ABANDONED, Run, abandon_dead_runs, find_run, runs
-from steps.alerting import Escalation, escalate, send_open_alerts
+from steps.alerting import Escalation, Told, escalate, send_open_alerts
 from steps.context import Context
 from steps.people import QUESTION_DEADLINE
 from steps.verification import Left, Wired, clean_up_leftovers
@@ -41,12 +41,12 @@ def seal_dead_runs(ledger: Ledger) -> list[Run]:
     return dead
 
 
-def send_alerts(ledger: Ledger, contexts: Mapping[str, Context]) -> list[str]:
+def send_alerts(ledger: Ledger, contexts: Mapping[str, Context]) -> list[Told]:
     """Clear what holds no more, and send every open alert that is due, as it was raised: unsent, or lasting another day."""
     for alert in open_alerts(ledger):
         if alert.key.startswith(RUN) and _went_on(ledger, alert.key.removeprefix(RUN)):
             clear_alert(ledger, alert.key)
-    said: list[str] = []
+    said: list[Told] = []
     for environment in dict.fromkeys(alert.environment for alert in open_alerts(ledger)):
         # The rehearsal's alerts are for whoever rehearses: told where they were raised, and nowhere else.
         context = None if environment == REHEARSAL else contexts.get(environment) or able_to_tell(contexts)
@@ -55,9 +55,9 @@ def send_alerts(ledger: Ledger, contexts: Mapping[str, Context]) -> list[str]:
     return said
 
 
-def step_due_moments(ledger: Ledger, contexts: Mapping[str, Context], worker: str) -> list[str]:
-    """Step every due moment, each once, in the context of its environment; return what was done, a sentence each."""
-    said: list[str] = []
+def step_due_moments(ledger: Ledger, contexts: Mapping[str, Context], worker: str) -> list[Told]:
+    """Step every due moment, each once, in the context of its environment; return what was told."""
+    said: list[Told] = []
     waiting = {str(question.id): question for question in open_questions(ledger)}
     for claim in due.claim_due(ledger, worker, _LEASE, kinds=(QUESTION_DEADLINE,)):
         question = waiting.get(claim.subject)

@@ -16,12 +16,12 @@ from domain.run_watch import (
     troubles,
 )
 from domain.verdicts import Verdict
-from ledger.alerts import Alert, clear_alert, open_alerts, raise_alert
+from ledger.alerts import alerts_since, clear_alert, open_alerts, raise_alert
 from ledger.deployment_ends import deployment_ends, record_ends
 from ledger.opening import Ledger
 from ledger.rotation_rows import find_rotation, is_known
-from ledger.runs import ABANDONED, ended_as
-from steps.alerting import Escalation, escalate
+from ledger.runs import ABANDONED, Run, ended_as
+from steps.alerting import Escalation, Told, escalate
 from steps.context import Context
 from steps.sweeping import RUN, able_to_tell
 from vendors.capabilities import Urgency
@@ -29,6 +29,7 @@ from vendors.capabilities import Urgency
 _RUNBOOKS = {
     Kind.ENDED: "docs/runbooks/run-failed.md",
     Kind.LATE: "docs/runbooks/run-late.md",
+    Kind.LONG: "docs/runbooks/run-late.md",
     Kind.SILENT: "docs/runbooks/run-missing.md",
 }
 _WHOM = "the operator"
@@ -36,22 +37,21 @@ _WHOM = "the operator"
 _NO_ENVIRONMENT = "-"
 
 
-def tell_of_runs(ledger: Ledger, contexts: Mapping[str, Context], seen: Sequence[SeenDeployment]) -> list[str]:
-    """Raise, send and clear the alerts of what was seen; return what was done, a sentence each."""
+def tell_of_runs(ledger: Ledger, contexts: Mapping[str, Context], seen: Sequence[SeenDeployment]) -> list[Told]:
+    """Raise, send and clear the alerts of what was seen; return what was done about each."""
     record_ends(ledger, {one.name: one.ended_well_at for one in seen})
     ends = {one.deployment: one.ended_well_at for one in deployment_ends(ledger)}
-    still_open = open_alerts(ledger)
-    wrong = [one for one in troubles(seen, ends, ledger.now()) if not _is_of_a_rehearsal(ledger, one)]
-    telling = [one for one in wrong if not _is_told(ledger, one, still_open)]
+    wrong = [one for one in troubles(seen, ends, ledger.now()) if not _is_of_no_concern(ledger, one)]
+    telling = [one for one in wrong if not _is_told(ledger, one)]
     cleared = seen_to_be_over(seen, [one.key for one in telling])
-    ours = {alert.key for alert in still_open if alert.key.startswith(ALL_KEYS)}
+    ours = {alert.key for alert in open_alerts(ledger) if alert.key.startswith(ALL_KEYS)}
     return [
-        *(f"Alert {key} cleared." for key in sorted(cleared & ours) if clear_alert(ledger, key)),
-        *(sentence for one in telling for sentence in _told(ledger, contexts, one)),
+        *(Told(f"Alert {key} cleared.") for key in sorted(cleared & ours) if clear_alert(ledger, key)),
+        *(told for one in telling for told in _told(ledger, contexts, one)),
     ]
 
 
-def _told(ledger: Ledger, contexts: Mapping[str, Context], trouble: Trouble) -> list[str]:
+def _told(ledger: Ledger, contexts: Mapping[str, Context], trouble: Trouble) -> list[Told]:
     """Raise the alert and send it where it is due: to its own environment's targets, or where anybody can be told."""
     one = Escalation(trouble.key, _WHOM, trouble.title, trouble.text, _RUNBOOKS[trouble.kind])
     urgency = Urgency.PAGE if trouble.is_paged else Urgency.TICKET
@@ -63,22 +63,32 @@ def _told(ledger: Ledger, contexts: Mapping[str, Context], trouble: Trouble) -> 
         ledger, one.key, environment=environment, target=_WHOM, text=f"{one.title}. {one.text}", runbook=one.runbook,
         urgency=urgency.value,
     )  # fmt: skip
-    return [f"Not sent, because no environment of opsflows.toml names anybody to tell: {one.title}."]
+    return [Told(f"Not sent, because no environment of opsflows.toml names anybody to tell: {one.title}.")]
 
 
-def _is_told(ledger: Ledger, trouble: Trouble, still_open: Sequence[Alert]) -> bool:
+def _is_told(ledger: Ledger, trouble: Trouble) -> bool:
     if trouble.run is None:
         return False
-    run_id, keys = trouble.run.run_id, {alert.key: alert.environment for alert in still_open}
+    run_id = trouble.run.run_id
     # A killed run is seen by its lease too; whichever saw it first tells.
-    if any(f"{RUN}{run.run_id}" in keys for run in ended_as(ledger, run_id, ABANDONED)):
+    if any(f"{RUN}{run.run_id}" in _alerts_of(ledger, run) for run in ended_as(ledger, run_id, ABANDONED)):
         return True
-    return told_by_itself(trouble, [run.environment for run in ended_as(ledger, run_id, Verdict.HOLD.value)], keys)
+    held: dict[str, set[str]] = {}
+    for run in ended_as(ledger, run_id, Verdict.HOLD.value):
+        held.setdefault(run.environment, set()).update(_alerts_of(ledger, run))
+    return told_by_itself(trouble, held)
 
 
-def _is_of_a_rehearsal(ledger: Ledger, trouble: Trouble) -> bool:
-    """Say whether the run steps a rotation of the rehearsal, whose stand-ins are broken on purpose."""
+def _alerts_of(ledger: Ledger, run: Run) -> set[str]:
+    """Return the keys of alerts in the run's environment since it opened, of those before it the ones that outlasted it."""
+    since = alerts_since(ledger, run.opened_at, run.sealed_at or run.opened_at)
+    return {key for key, environment in since.items() if environment == run.environment}
+
+
+def _is_of_no_concern(ledger: Ledger, trouble: Trouble) -> bool:
+    """Say whether the run steps a rotation that is over, or one of the rehearsal, whose stand-ins are broken on purpose."""
     rotation = str(trouble.run.parameters.get("rotation") or "") if trouble.run else ""
     if not rotation or not is_known(ledger, rotation):
         return False
-    return find_rotation(ledger, rotation).credential.environment == REHEARSAL
+    record = find_rotation(ledger, rotation)
+    return record.closed_at is not None or record.credential.environment == REHEARSAL

@@ -9,8 +9,10 @@ from prefect.client.orchestration.routes import ServerRoutes
 
 from blocks.answering import answering
 from blocks.connection import prefect_client
+from blocks.paging import every
 from domain.run_watch import Ended, SeenDeployment, SeenRun
 from ledger.opening import Ledger
+from steps.alerting import Told
 from steps.context import Context
 from steps.watching_runs import tell_of_runs
 
@@ -18,13 +20,13 @@ _OURS = "opsflows"
 _PAGED = "tier:page"
 # Of each deployment, newest first. A failure that stands behind so many later runs is a week old and told long ago.
 _ENDED_RUNS = 100
-_MOST = 200
+_GOING_ON = 5
 # Longer than the texts that say what happened, what it means and what to do; an alert is no place for a whole report.
 _LONGEST_MESSAGE = 600
 
 
-def watch_runs_now(ledger: Ledger, contexts: Mapping[str, Context]) -> list[str]:
-    """Look at run history and tell of what is wrong there; return what was done, a sentence each.
+def watch_runs_now(ledger: Ledger, contexts: Mapping[str, Context]) -> list[Told]:
+    """Look at run history and tell of what is wrong there; return what was done about each.
 
     Raises:
         Unavailable: the Prefect server does not answer.
@@ -44,14 +46,16 @@ def seen_deployments() -> list[SeenDeployment]:
 
 def read_deployments(client: SyncPrefectClient) -> list[SeenDeployment]:
     """Return the same, asked through this client."""
-    held = _asked(client, "/deployments/filter", {"deployments": {"tags": {"all_": [_OURS]}}, "limit": _MOST})
-    flows = {row["id"]: row["name"] for row in _asked(client, "/flows/filter", {"limit": _MOST})}
+    ours = {"deployments": {"tags": {"all_": [_OURS]}}}
+    held = every(client, "/deployments/filter", ours)
+    flows = {row["id"]: row["name"] for row in every(client, "/flows/filter", ours)}
     return [_seen(client, row, f"{flows[row['flow_id']]}/{row['name']}") for row in held if row["flow_id"] in flows]
 
 
 def _seen(client: SyncPrefectClient, row: Mapping[str, Any], name: str) -> SeenDeployment:
     ended = _runs(client, row["id"], {"type": {"any_": [one.value for one in Ended]}}, "END_TIME_DESC", _ENDED_RUNS)
     waiting = _runs(client, row["id"], {"type": {"any_": ["SCHEDULED", "PENDING"]}}, "EXPECTED_START_TIME_ASC", 5)
+    going_on = _runs(client, row["id"], {"type": {"any_": ["RUNNING", "CANCELLING"]}}, "START_TIME_ASC", _GOING_ON)
     return SeenDeployment(
         name=name,
         made_at=datetime.fromisoformat(row["created"]),
@@ -59,6 +63,7 @@ def _seen(client: SyncPrefectClient, row: Mapping[str, Any], name: str) -> SeenD
         is_off=bool(row["paused"]) or not any(one["active"] for one in row["schedules"]),
         ended=tuple(_run(name, one, one["end_time"]) for one in ended if one["end_time"]),
         waiting=tuple(_run(name, one, one["expected_start_time"]) for one in waiting if one["expected_start_time"]),
+        going_on=tuple(_run(name, one, one["start_time"]) for one in going_on if one["start_time"]),
     )
 
 

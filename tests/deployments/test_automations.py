@@ -17,6 +17,7 @@ from deployments.catalog import CATALOG, Tier
 from domain.errors import BadInput
 from domain.names import COLLECT_COUNTS, CREDENTIAL_AGES, RECONCILE, SWEEPER, VERIFY_DUE, deployment_of
 from domain.operations_sections import Automations
+from domain.run_bounds import TAKES_AT_MOST
 from domain.run_watch import ENDS_WELL_WITHIN
 from ledger.alerts import open_alerts
 from ledger.opening import open_existing
@@ -135,6 +136,7 @@ def told_of(standing: Standing, *deployments: str) -> list[str]:
 
 def test_every_schedule_has_its_limit_and_every_flow_its_deployment() -> None:
     assert set(ENDS_WELL_WITHIN) == {entry.full_name for entry in CATALOG if entry.schedules}
+    assert set(TAKES_AT_MOST) == {entry.full_name for entry in CATALOG}
     assert {deployment_of(entry.flow.name) for entry in CATALOG} == {entry.full_name for entry in CATALOG}
 
 

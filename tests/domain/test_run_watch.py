@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from domain.names import CONFIRM_STEP, KMS_SMOKE, ROTATE, STEP_ROTATION, SWEEPER, VERIFY_DUE
+from domain.names import (
+    CONFIRM_STEP,
+    KMS_SMOKE,
+    RESPOND,
+    ROTATE,
+    STEP_ROTATION,
+    SWEEPER,
+    VERIFY_DUE,
+    WATCH_RUNS,
+)
 from domain.run_watch import (
     Kind,
     SeenDeployment,
@@ -25,7 +34,16 @@ MINUTE = timedelta(minutes=1)
 def run(
     deployment: str = ROTATE, state: str = "FAILED", name: str = "Hold", minutes_ago: int = 5, **parameters: object
 ) -> SeenRun:
-    return SeenRun(deployment, "rotate", "r1", state, name, "what happened", NOW - minutes_ago * MINUTE, parameters)
+    return SeenRun(
+        deployment,
+        "rotate",
+        "r1",
+        state,
+        name,
+        "what happened",
+        NOW - minutes_ago * MINUTE,
+        {"mode": "apply", **parameters},
+    )
 
 
 def seen(*ended: SeenRun, name: str = ROTATE, waiting: tuple[SeenRun, ...] = (), made: int = 10) -> SeenDeployment:
@@ -114,20 +132,86 @@ def test_a_deployment_without_a_good_end_for_too_long_is_told_unless_the_reason_
 
 def test_what_a_rule_of_its_own_tells_is_not_told_again() -> None:
     [held] = found(seen(run(KMS_SMOKE), name=KMS_SMOKE))
-    open_keys = {"kms:prod:pay:health": "prod"}
+    own = {"kms:prod:pay:health"}
 
-    assert told_by_itself(held, ["prod"], open_keys)
-    assert not told_by_itself(held, ["prod", "staging"], open_keys)
-    assert not told_by_itself(held, [], open_keys)
-    assert not told_by_itself(held, ["prod"], {"verify:prod:slack": "prod"})
+    assert told_by_itself(held, {"prod": own})
+    assert not told_by_itself(held, {"prod": own, "staging": set()})
+    assert not told_by_itself(held, {})
+    assert not told_by_itself(held, {"prod": {"verify:prod:slack"}})
 
 
 def test_a_crash_is_told_by_no_rule_of_a_flow() -> None:
     [crashed] = found(seen(run(KMS_SMOKE, state="CRASHED", name="Crashed"), name=KMS_SMOKE))
 
-    assert not told_by_itself(crashed, ["prod"], {"kms:prod:pay:health": "prod"})
+    assert not told_by_itself(crashed, {"prod": {"kms:prod:pay:health"}})
 
 
 def test_two_rotations_are_two_things_and_every_environment_is_none() -> None:
     assert run(STEP_ROTATION, rotation="r7").subject == "r7"
     assert (run(environment="all").subject, run(environment="all").environment) == ("", "")
+
+
+def test_two_emergencies_side_by_side_are_two_things() -> None:
+    bad = run(RESPOND, minutes_ago=9, scope=["prod/datadog"])
+    well = run(RESPOND, state="COMPLETED", minutes_ago=1, scope=["prod/slack"])
+    both = seen(bad, well, name=RESPOND)
+
+    [told] = found(both)
+
+    assert told.key == "deployment:respond-to-compromise:ended:prod/datadog"
+    assert told.key not in seen_to_be_over([both], [told.key])
+
+
+def test_a_good_end_of_one_credential_hides_no_crash_of_another() -> None:
+    crashed = run(state="CRASHED", minutes_ago=9, environment="prod", credentials=["slack send", "sentry send"])
+    first = run(state="COMPLETED", minutes_ago=5, environment="prod", credentials=["slack send"])
+    second = run(state="COMPLETED", minutes_ago=1, environment="prod", credentials=["sentry send"])
+
+    assert [one.run for one in found(seen(crashed, first))] == [crashed]
+    assert found(seen(crashed, first, second)) == []
+
+
+@pytest.mark.parametrize("mode", ["plan", ""], ids=["plan", "the form's own"])
+def test_a_plan_that_ends_well_says_nothing_of_an_apply_that_failed(mode: str) -> None:
+    failed = run(minutes_ago=9, environment="prod")
+    planned = run(state="COMPLETED", minutes_ago=1, environment="prod", mode=mode)
+
+    assert [one.key for one in found(seen(failed, planned))] == ["deployment:rotate-credentials:ended:prod"]
+
+
+def test_a_plan_that_failed_wakes_nobody_and_is_over_with_any_good_end() -> None:
+    failed = run(RESPOND, minutes_ago=9, scope=["prod"], mode="plan")
+    well = run(RESPOND, state="COMPLETED", minutes_ago=1, scope=["prod/slack"], mode="plan")
+
+    [told] = found(seen(failed, name=RESPOND))
+
+    assert (told.key, told.is_paged) == ("deployment:respond-to-compromise:ended:prod (plan)", False)
+    assert found(seen(failed, well, name=RESPOND)) == []
+    assert told.key in seen_to_be_over([seen(failed, well, name=RESPOND)], [])
+
+
+def test_a_subject_is_no_longer_than_a_vendors_key_may_be() -> None:
+    scopes = [[f"prod/datadog/{letter * 120}"] for letter in "ab"]
+
+    subjects = {run(RESPOND, scope=scope).subject for scope in scopes}
+
+    assert len(subjects) == 2
+    assert all(len(one) < 140 for one in subjects)
+
+
+def test_a_look_that_failed_is_over_when_the_sweeper_has_looked() -> None:
+    failed = seen(run(WATCH_RUNS), name=WATCH_RUNS)
+
+    assert len(found(failed)) == 1
+    assert [*troubles([failed], {SWEEPER: NOW - MINUTE}, NOW)] == []
+
+
+@pytest.mark.parametrize(("minutes", "kinds"), [(30, []), (31, [Kind.LONG])], ids=["as long as it may take", "longer"])
+def test_a_run_that_does_not_end_is_told_instead_of_what_waits_behind_it(minutes: int, kinds: list[Kind]) -> None:
+    hangs = run(SWEEPER, state="RUNNING", name="Running", minutes_ago=minutes)
+    waits = run(SWEEPER, state="SCHEDULED", name="Late", minutes_ago=16 if kinds else 1)
+
+    told = found(replace(seen(name=SWEEPER, waiting=(waits,)), going_on=(hangs,)))
+
+    assert [one.kind for one in told] == kinds
+    assert all("take" in one.text and "31 minutes" in one.text for one in told)

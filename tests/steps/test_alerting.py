@@ -9,7 +9,7 @@ from domain.cadence import Cadence
 from domain.names import Target
 from domain.probes import CleanUp, Outcome, ProbeResult
 from ledger.alerts import SENDING_TAKES, open_alerts
-from steps.alerting import clear_passing, escalate, escalations, urgency_at
+from steps.alerting import clear_passing, escalate, escalations, in_words, reached, urgency_at
 from tests.steps.conftest import OpenScene
 from tests.steps.rehearsal_context import DATADOG, PAGERDUTY, SENTRY, SLACK, SPLUNK, Scene
 from vendors.capabilities import Urgency
@@ -43,7 +43,7 @@ def passed(target: Target) -> ProbeResult:
 
 def tell(scene: Scene, results: Iterable[ProbeResult], urgency: Urgency = Urgency.TICKET) -> list[str]:
     context = scene.context()
-    return escalate(context, escalations(context, results, EVIDENCE), urgency)
+    return in_words(escalate(context, escalations(context, results, EVIDENCE), urgency))
 
 
 def tickets(scene: Scene) -> int:
@@ -187,6 +187,26 @@ def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_run(prod: Scene) ->
 
         assert said == "payments team told through slack: prod: sentry FAIL."
         assert [alert.times_sent for alert in open_alerts(then.ledger)] == [1]
+
+
+def test_who_finds_that_nobody_can_be_reached_holds_and_that_nobody_is_named_is_only_said(
+    prod: Scene, open_in: OpenScene
+) -> None:
+    for name in ("pagerduty", "slack"):
+        prod.fail(name, status=403)
+    nobody = open_in("staging").context()
+    failures: list[str] = []
+
+    said = reached(
+        [
+            *escalate(prod.context(), escalations(prod.context(), [failed(SENTRY)], EVIDENCE), Urgency.TICKET),
+            *escalate(nobody, escalations(nobody, [failed(SENTRY)], EVIDENCE), Urgency.TICKET),
+        ],
+        failures,
+    )
+
+    assert [words.partition(" (")[0] for words in failures] == ["Not sent yet"]
+    assert [words.partition(",")[0] for words in said] == ["Not sent"]
 
 
 def test_where_nobody_is_named_the_operator_is_told_whom_to_tell(open_in: OpenScene) -> None:

@@ -16,6 +16,7 @@ from ledger.due import upcoming
 from ledger.kms_checks import record_check
 from ledger.kms_schema import KMS_CHECKS
 from ledger.opening import Ledger
+from steps.alerting import in_words
 from steps.kms_alerting import tell
 from steps.kms_unwatched import tell_unwatched
 from tests.steps.conftest import OpenScene
@@ -40,7 +41,7 @@ def place(open_in: OpenScene) -> Scene:
 
 
 def swept(scene: Scene) -> list[str]:
-    return tell_unwatched(scene.ledger, {scene.environment: scene.context()}, "sweeper")
+    return in_words(tell_unwatched(scene.ledger, {scene.environment: scene.context()}, "sweeper"))
 
 
 def checked(scene: Scene) -> tuple[Checked, list[Change]]:

@@ -12,7 +12,7 @@ from ledger.alerts import open_alerts, raise_alert
 from ledger.due import schedule, upcoming
 from ledger.questions import Question, Seen, answer
 from ledger.runs import ABANDONED, RUN_LEASE, find_run, seal_run
-from steps.alerting import Escalation, escalate
+from steps.alerting import Escalation, escalate, in_words
 from steps.people import QUESTION_DEADLINE, ask_person
 from steps.sweeping import clean_up_environment, seal_dead_runs, send_alerts, step_due_moments
 from steps.verifying import bound_of
@@ -35,7 +35,7 @@ def asked(scene: Scene, subject: str = "slack") -> Question:
 
 
 def swept(scene: Scene, worker: str = "sweeper") -> list[str]:
-    return step_due_moments(scene.ledger, {scene.environment: scene.context()}, worker)
+    return in_words(step_due_moments(scene.ledger, {scene.environment: scene.context()}, worker))
 
 
 def tickets(scene: Scene) -> int:
@@ -186,7 +186,7 @@ def test_a_page_that_could_not_be_sent_is_a_page_when_a_later_sweep_sends_it(ope
         place.heal(vendor)
 
     with place.later(timedelta(minutes=6)) as then:
-        said = send_alerts(then.ledger, {"staging": then.context()})
+        said = in_words(send_alerts(then.ledger, {"staging": then.context()}))
 
     assert said == ["on-call told through pagerduty: staging: pay golden/main DOWN."]
 

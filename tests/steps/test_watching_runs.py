@@ -1,17 +1,23 @@
 """A run that ended badly is told once and daily, to the right people, and not where its own flow told the same already."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
-from domain.names import KMS_SMOKE, ROTATE, SWEEPER
+from domain.names import KMS_SMOKE, ROTATE, STEP_ROTATION, SWEEPER, Credential
+from domain.rotation import Kind as Why
 from domain.run_watch import SeenDeployment, SeenRun
 from domain.verdicts import Verdict, World
-from ledger.alerts import open_alerts, raise_alert
+from ledger.alerts import clear_alert, open_alerts, raise_alert
 from ledger.deployment_ends import deployment_ends
 from ledger.opening import Ledger
+from ledger.rotation_schema import ROTATIONS
+from ledger.rotations import open_rotation
 from ledger.runs import RUN_LEASE, open_run, seal_run
+from steps.alerting import in_words
 from steps.context import Context
 from steps.sweeping import seal_dead_runs
 from steps.watching_runs import tell_of_runs
@@ -29,7 +35,9 @@ def prod(open_in: OpenScene) -> Scene:
 
 def ended(scene: Scene, deployment: str, state: str = "FAILED", *, name: str = "Hold", paged: bool = False, **parameters: object) -> SeenDeployment:  # fmt: skip
     now = scene.ledger.now()
-    run = SeenRun(deployment, "a run", PREFECT_RUN, state, name, "The reason. What to do.", now, parameters)
+    run = SeenRun(
+        deployment, "a run", PREFECT_RUN, state, name, "The reason. What to do.", now, {"mode": "apply", **parameters}
+    )
     return SeenDeployment(deployment, now, is_paged=paged, is_off=False, ended=(run,), waiting=())
 
 
@@ -38,7 +46,7 @@ def contexts(scene: Scene) -> Mapping[str, Context]:
 
 
 def told(scene: Scene, *seen: SeenDeployment) -> list[str]:
-    return tell_of_runs(scene.ledger, contexts(scene), seen)
+    return in_words(tell_of_runs(scene.ledger, contexts(scene), seen))
 
 
 def tickets(scene: Scene) -> int:
@@ -93,6 +101,53 @@ def test_what_the_flow_told_itself_is_not_told_again(prod: Scene) -> None:
     assert [alert.key for alert in open_alerts(prod.ledger)] == ["kms:prod:pay:health"]
 
 
+def test_what_the_flow_told_itself_is_not_told_once_it_is_mended(prod: Scene) -> None:
+    raise_alert(prod.ledger, "kms:prod:pay:health", environment="prod", target="t", text="t.", runbook="r")
+    with prod.later(timedelta(minutes=30)) as then:
+        recorded(then.ledger, "kms-smoke", "prod")
+    with prod.later(timedelta(minutes=40)) as mended:
+        clear_alert(mended.ledger, "kms:prod:pay:health")
+
+        assert told(mended, ended(mended, KMS_SMOKE)) == []
+
+
+def test_an_alert_that_was_over_before_the_run_says_nothing_of_it(prod: Scene) -> None:
+    raise_alert(prod.ledger, "kms:prod:pay:health", environment="prod", target="t", text="t.", runbook="r")
+    clear_alert(prod.ledger, "kms:prod:pay:health")
+    with prod.later(timedelta(minutes=30)) as then:
+        recorded(then.ledger, "kms-smoke", "prod")
+
+        assert told(then, ended(then, KMS_SMOKE)) == ["the operator told through slack: kms-smoke ended Hold."]
+
+
+def test_a_step_that_crashed_is_told_until_its_rotation_is_over(prod: Scene) -> None:
+    credential = Credential.parse("slack-default-prod-send")
+    opened = open_rotation(
+        prod.ledger, "r0123456789a", credential, Why.SCHEDULED, operator="ada", reason="r", ticket="t", due_window=""
+    )
+    crashed = ended(prod, STEP_ROTATION, "CRASHED", name="Crashed", rotation=opened.id)
+    told(prod, crashed)
+    with prod.ledger.writing() as connection:
+        connection.execute(update(ROTATIONS).values(closed_at=prod.ledger.now()))
+
+    said = told(prod, crashed)
+
+    assert said == [f"Alert deployment:step-rotation:ended:{opened.id} cleared."]
+
+
+def test_a_run_that_does_not_end_is_told_and_cleared_when_it_is_gone(prod: Scene) -> None:
+    now = prod.ledger.now()
+    run = SeenRun(SWEEPER, "a run", PREFECT_RUN, "RUNNING", "Running", "", now - timedelta(minutes=31))
+    hanging = SeenDeployment(SWEEPER, now, is_paged=False, is_off=False, ended=(), waiting=(), going_on=(run,))
+
+    told(prod, hanging)
+    [alert] = open_alerts(prod.ledger)
+    cleared = told(prod, replace(hanging, going_on=()))
+
+    assert (alert.key, alert.runbook) == ("deployment:sweeper:long", "docs/runbooks/run-late.md")
+    assert cleared == ["Alert deployment:sweeper:long cleared."]
+
+
 def test_a_killed_run_is_told_by_whoever_sees_it_first(prod: Scene) -> None:
     recorded(prod.ledger, "rotate-credentials", "prod", is_killed=True)
     crashed = ended(prod, ROTATE, "CRASHED", name="Crashed", environment="prod")
@@ -116,7 +171,7 @@ def test_a_run_whose_death_its_lease_has_told_is_not_told_again_by_its_crash(pro
 
 
 def test_nobody_to_tell_is_said_and_the_alert_stands(prod: Scene) -> None:
-    [said] = tell_of_runs(prod.ledger, {}, [ended(prod, SWEEPER)])
+    [said] = in_words(tell_of_runs(prod.ledger, {}, [ended(prod, SWEEPER)]))
 
     assert said.startswith("Not sent, because no environment")
     assert [alert.key for alert in open_alerts(prod.ledger)] == ["deployment:sweeper:ended"]
