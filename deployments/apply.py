@@ -1,15 +1,17 @@
-"""Makes the Prefect server hold what the catalog says: read by name, compare, create or update; never delete.
+"""Makes the Prefect server hold what the catalog says: read by name, compare, create or update.
 
-Objects without our tag are left alone, even under our names.
+Nothing is deleted but what somebody added to a deployment of ours: a schedule that the catalog does not know starts runs that
+nobody answers for. Objects without our tag are left alone, even under our names.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
@@ -27,6 +29,7 @@ from tasks.preparing import read_own_config
 
 # How long a run keeps its place while its process starts; less than the ten minutes after which it counts as stuck.
 GRACE_SECONDS = 300
+_NO_PARAMETERS = json.dumps({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ def converge() -> list[Difference]:
             _create_pool(client, pool)
         changed = {one.what for one in found}
         deployments = [
-            _wanted(entry, config, _held(client, entry.full_name)) for entry in CATALOG if entry.full_name in changed
+            _prepared(client, entry, config, _held(client, entry.full_name))
+            for entry in CATALOG
+            if entry.full_name in changed
         ]
     for deployment in deployments:
         deployment.apply()
@@ -96,11 +101,16 @@ def left_alone() -> list[str]:
     """Return in a sentence each what a person switched off, which a deploy leaves so, and that there is no second channel."""
     section = read_own_config().automations
     with get_client(sync_client=True) as client:
-        held = [row for entry in CATALOG if (row := _held(client, entry.full_name)) is not None]
+        held = [(entry, row) for entry in CATALOG if (row := _held(client, entry.full_name)) is not None]
         off = [one.name for one in read_ours(client).values() if not one.enabled]
     return [
-        *(f"Deployment {one.name} is paused; left so." for one in held if one.paused),
-        *(f"Schedule {row.slug} is switched off; left so." for one in held for row in one.schedules if not row.active),
+        *(f"Deployment {one.name} is paused; left so." for _, one in held if one.paused),
+        *(
+            f"Schedule {row.slug} is switched off; left so."
+            for entry, one in held
+            for row in one.schedules
+            if not row.active and row not in _foreign_schedules(entry, one)
+        ),
         *(f"Automation '{name}' is switched off; left so." for name in sorted(off)),
         *(
             f"No second channel for what is to {word}: [automations] {tier}_block in opsflows.toml names none. While the workers are dead, nobody is told."
@@ -135,10 +145,35 @@ def _differences(client: SyncPrefectClient, config: Config) -> Iterator[Differen
                 "It was made by hand or by another project; it was left alone, and nothing was changed.",
                 f"Rename or delete it, or add the tag {MARKER} to hand it over, then deploy again.",
             )
-        shape, current = _shape_of_entry(entry, config), _shape_of_held(held)
-        differs = [key for key in shape if shape[key] != current[key]]
-        if differs:
-            yield Difference(entry.full_name, f"differs in {', '.join(differs)}")
+        if how := _difference_of(entry, config, held):
+            yield Difference(entry.full_name, how)
+
+
+def _difference_of(entry: Entry, config: Config, held: DeploymentResponse) -> str:
+    """Return in words what the server holds otherwise, empty where nothing is."""
+    shape, current = _shape_of_entry(entry, config), _shape_of_held(held)
+    differs = [key for key in shape if shape[key] != current[key]]
+    if not differs:
+        return ""
+    strangers = len(_foreign_schedules(entry, held))
+    added = f" (schedules that are not in the catalog, which a deploy removes: {strangers})" if strangers else ""
+    return f"differs in {', '.join(differs)}{added}"
+
+
+def _foreign_schedules(entry: Entry, held: DeploymentResponse) -> list[DeploymentSchedule]:
+    """Return what somebody added; a schedule that was made in the UI has no slug."""
+    ours = {tick.slug for tick in entry.schedules}
+    return [row for row in held.schedules if row.slug not in ours]
+
+
+def _prepared(
+    client: SyncPrefectClient, entry: Entry, config: Config, held: DeploymentResponse | None
+) -> RunnerDeployment:
+    """Return what is to be applied, with the schedules that somebody added gone: an update would keep those that have a slug."""
+    if held is not None:
+        for row in _foreign_schedules(entry, held):
+            client.delete_deployment_schedule(held.id, row.id)
+    return _wanted(entry, config, held)
 
 
 def _held(client: SyncPrefectClient, full_name: str) -> DeploymentResponse | None:
@@ -156,9 +191,13 @@ def _wanted(entry: Entry, config: Config, held: DeploymentResponse | None = None
         name=entry.name,
         paused=held.paused if held else None,
         schedules=[
-            Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off)
+            Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off, parameters={})
             for tick in entry.schedules
         ],
+        # Said although they are Prefect's own, so that an update takes back what somebody set by hand.
+        parameters={},
+        job_variables={},
+        enforce_parameter_schema=True,
         concurrency_limit=ConcurrencyLimitConfig(
             limit=entry.limit, collision_strategy=entry.collision, grace_period_seconds=GRACE_SECONDS
         ),
@@ -181,10 +220,14 @@ def _shape_of_entry(entry: Entry, config: Config) -> dict[str, object]:
     return {
         "description": wanted.description,
         "tags": sorted(wanted.tags),
-        "schedules": sorted((tick.slug, tick.cron, tick.timezone) for tick in entry.schedules),
+        "schedules": sorted((tick.slug, tick.cron, tick.timezone, _NO_PARAMETERS) for tick in entry.schedules),
         "entrypoint": wanted.entrypoint,
         "work pool": wanted.work_pool_name,
-        "parameters": _schema(wanted._parameter_openapi_schema.model_dump_for_openapi()),  # noqa: SLF001 (no other way to it)
+        "the form": _schema(wanted._parameter_openapi_schema.model_dump_for_openapi()),  # noqa: SLF001 (no other way to it)
+        "whether the form is enforced": wanted.enforce_parameter_schema,
+        "default parameters": wanted.parameters,
+        "job variables": wanted.job_variables,
+        "pull steps": [],
         "concurrency": (entry.limit, entry.collision, GRACE_SECONDS),
     }
 
@@ -196,12 +239,22 @@ def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
         "description": held.description,
         "tags": sorted(held.tags),
         "schedules": sorted(
-            (row.slug, getattr(row.schedule, "cron", ""), getattr(row.schedule, "timezone", ""))
+            (
+                row.slug or "",
+                getattr(row.schedule, "cron", None) or "",
+                getattr(row.schedule, "timezone", None) or "",
+                json.dumps(row.parameters, sort_keys=True),
+            )
             for row in held.schedules
         ),
         "entrypoint": held.entrypoint,
         "work pool": held.work_pool_name,
-        "parameters": _schema(held.parameter_openapi_schema),
+        "the form": _schema(held.parameter_openapi_schema),
+        "whether the form is enforced": held.enforce_parameter_schema,
+        "default parameters": held.parameters,
+        "job variables": held.job_variables,
+        # The server keeps none as an empty list or as nothing.
+        "pull steps": held.pull_steps or [],
         "concurrency": (
             limit.limit if limit else None,
             options.collision_strategy if options else None,

@@ -47,7 +47,8 @@ def behind(name: str) -> Iterator[Behind]:
         def do_GET(self) -> None:
             headers = {key.lower(): value for key, value in self.headers.items()}
             made.seen.append((self.path, headers))
-            nobody = name == "login-proxy" and self.path == "/oauth2/auth" and headers.get("cookie") != "session=good"
+            asked = self.path.partition("?")[0] == "/oauth2/auth"
+            nobody = name == "login-proxy" and asked and headers.get("cookie") != "session=good"
             self.send_response(401 if nobody else 200)
             if name == "login-proxy" and not nobody:
                 self.send_header("X-Auth-Request-Email", PERSON)
@@ -191,11 +192,12 @@ def test_what_a_page_may_do_is_said(proxy: Proxy) -> None:
 
 @only("oidc")
 def test_nobody_is_sent_to_log_in(proxy: Proxy) -> None:
-    page = proxy.get("/v2/dashboard")
+    page = proxy.get("/v2/runs?state=failed")
     call = proxy.get("/api/flows", Authorization=f"Basic {LOGIN}")
 
     assert page.status_code == httpx.codes.FOUND
-    assert page.headers["location"] == f"/oauth2/start?rd={proxy.public}/v2/dashboard"
+    # A path, which oauth2-proxy goes back to; a whole address it refuses.
+    assert page.headers["location"] == "/oauth2/start?rd=/v2/runs?state=failed"
     assert call.status_code == httpx.codes.UNAUTHORIZED
     assert not [path for api in proxy.apis for path, _ in api.seen if path != "/api/ready"]
 

@@ -122,6 +122,30 @@ def test_a_hand_made_change_is_seen_and_put_right(standing: Standing) -> None:
     assert after != "Somebody's own words."
 
 
+def test_what_was_added_by_hand_is_seen_and_goes_and_our_schedule_stays_as_it_was(standing: Standing) -> None:
+    by_hand = {"parameters": {"limit": 3}, "job_variables": {"env": {"A": "b"}}, "enforce_parameter_schema": False}
+    every_hour = {"interval": 3600, "timezone": "UTC"}
+    slugless, named = {"schedule": every_hour}, {"schedule": every_hour, "slug": "somebodys-own"}
+    with changed(standing, VERIFY_DUE, **by_hand) as path:
+        (ours_before,) = standing.deployment(VERIFY_DUE)["schedules"]
+        standing.ask("POST", f"{path}/schedules", [slugless, named])
+
+        seen = standing.run("deploy", "--check")
+        put_right = standing.run("deploy")
+        after = standing.deployment(VERIFY_DUE)
+        again = standing.run("deploy", "--check")
+
+    assert (
+        f"{VERIFY_DUE}: differs in schedules, whether the form is enforced, default parameters, job variables "
+        "(schedules that are not in the catalog, which a deploy removes: 2)"
+    ) in seen.out
+    assert (seen.code, put_right.code, again.code) == (1, 0, 0), put_right.err
+    assert [(row["id"], row["slug"], row["active"]) for row in after["schedules"]] == [
+        (ours_before["id"], VERIFY_DAILY.slug, True)
+    ]
+    assert (after["parameters"], after["job_variables"], after["enforce_parameter_schema"]) == ({}, {}, True)
+
+
 def test_a_deployment_of_our_name_that_is_not_ours_is_left_alone(standing: Standing) -> None:
     with changed(standing, CONFIRM_STEP, tags=["theirs"], description="Theirs."):
         refused = standing.run("deploy")
