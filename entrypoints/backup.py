@@ -9,6 +9,7 @@ import click
 
 from domain.backups import recipients_in
 from domain.errors import BadInput
+from domain.names import REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
 from entrypoints import project
 from entrypoints.container import SECRETS
@@ -16,12 +17,13 @@ from entrypoints.day_one import quiet_prefect
 from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import is_there, require_server
 from entrypoints.setup import COMPOSE
-from ledger.backup_file import Written, check_place
+from ledger.backup_file import Written, age_keys, check_place
 from ledger.backup_rows import take_snapshot
 from ledger.config_file import config_path
 from ledger.fingerprints import KEY_FILE
 from ledger.opening import open_existing
 from ledger.places import ledger_url
+from ledger.runs import holds_more_than
 from steps.audited_run import audited_run
 from steps.backup import Source
 from steps.backup_restoring import ENV, FINGERPRINT_KEY
@@ -56,7 +58,10 @@ def backup(to: Path, recipients: tuple[str, ...], recipient_file: Path | None, t
                 parameters={"to": str(file), "recipients": keys},
             ) as run:  # fmt: skip
                 words = _words(source, source.write_to(file, keys))
-                run.conclude(Judgement(Verdict.GREEN, World.REAL), f"# GREEN: backup\n\n{words}\n")
+                judgement = Judgement(
+                    Verdict.GREEN, World.REAL if holds_more_than(ledger, REHEARSAL) else World.REHEARSAL
+                )
+                run.conclude(judgement, f"# {judgement}: backup\n\n{words}\n")
         finally:
             snapshot.close()
     click.echo(words)
@@ -96,6 +101,7 @@ def _recipients(given: tuple[str, ...], file: Path | None) -> list[str]:
             "It holds every credential, so it is never written in the clear. Nothing was written.",
             "Name a recipient with --recipient age1...; age-keygen makes one, best on another machine.",
         )
+    age_keys(found)
     return found
 
 

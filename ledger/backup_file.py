@@ -3,6 +3,7 @@
 It is written beside its place and put there whole. Its last member is a manifest of all the others' digests.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -24,6 +25,8 @@ from domain.errors import BadInput, Unavailable
 _BLOCK = 512
 _AT_ONCE = 1 << 20
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+# What a file system says that has no hard links, or no syncing of folders: exFAT, CIFS, some of FUSE.
+_NOT_OFFERED = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,22 @@ def check_place(file: Path) -> None:
         )  # fmt: skip
 
 
+def age_keys(recipients: Iterable[str]) -> list[object]:
+    """Return the keys that age encrypts to.
+
+    Raises:
+        BadInput: the checksum in one of them is wrong, so that a letter is. The recipient itself is not shown.
+    """
+    try:
+        return [pyrage.x25519.Recipient.from_str(one) for one in recipients]
+    except pyrage.RecipientError:
+        raise BadInput(
+            "A recipient has a letter that is wrong: its checksum does not fit.",
+            "Nobody could open what is encrypted to it. Nothing was written.",
+            "Copy the whole recipient (age1...) anew, as age-keygen printed it.",
+        ) from None
+
+
 def write_backup(
     file: Path, recipients: Iterable[str], members: Iterable[Member], end: Callable[[Mapping[str, Sealed]], bytes]
 ) -> Written:
@@ -78,13 +97,13 @@ def write_backup(
     `end` is given the digests of all members and returns the manifest.
 
     Raises:
-        BadInput: the place cannot be used.
+        BadInput: the place cannot be used; a recipient is none.
         Unavailable: the disk is full or broke; nothing was left behind. What raises while members are read comes through.
     """
     check_place(file)
+    keys = age_keys(recipients)
     sealed: dict[str, Sealed] = {}
     source = _Source(_archive(members, sealed, end))
-    keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
     draft = file.with_name(f".{file.name}.{uuid4().hex[:8]}.part")
     try:
         try:
@@ -93,14 +112,17 @@ def write_backup(
                 _encrypt(source, sink, keys)
                 stream.flush()
                 os.fsync(stream.fileno())
-            # Unlike a rename this fails where somebody else made the file meanwhile.
-            os.link(draft, file)
+            _put(draft, file)
         finally:
             draft.unlink(missing_ok=True)
         _sync_folder(file.parent)
-    except FileExistsError:
-        raise _unusable(file, "is there already", "A backup never overwrites anything.", "Name a new file.") from None
     except OSError as error:
+        if error is source.raised:
+            raise
+        if isinstance(error, FileExistsError):
+            raise _unusable(
+                file, "is there already", "A backup never overwrites anything.", "Name a new file."
+            ) from None
         raise Unavailable(
             f"The backup {file} could not be written: {error.strerror or error}.",
             "Nothing was left behind, so there is no backup of this moment.",
@@ -346,9 +368,29 @@ def _unusable(file: Path, what: str, means: str, next_step: str) -> BadInput:
     return BadInput(f"The backup {file} {what}.", means, next_step)
 
 
+def _put(draft: Path, file: Path) -> None:
+    """Give the draft its name, unless somebody else made a file of that name meanwhile."""
+    try:
+        # Unlike a rename this fails where the name is taken.
+        os.link(draft, file)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+        # Without links the name is taken first, by an empty file that is then replaced.
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            draft.rename(file)
+        except OSError:
+            file.unlink()
+            raise
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
     finally:
         os.close(descriptor)

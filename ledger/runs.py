@@ -197,6 +197,13 @@ def runs(ledger: Ledger, *, flow: str = "", environment: str = "", limit: int = 
         return [_run(row) for row in connection.execute(query)]
 
 
+def holds_more_than(ledger: Ledger, environment: str) -> bool:
+    """Return whether any run belongs to another environment; runs over none in particular (`-`) belong to no other."""
+    query = select(RUNS.c.run_id).where(RUNS.c.environment.not_in((environment, "-", ""))).limit(1)
+    with ledger.reading() as connection:
+        return connection.execute(query).first() is not None
+
+
 def ended_as(ledger: Ledger, prefect_run_id: str, verdict: str) -> list[Run]:
     """Return what one flow run recorded that was sealed with this verdict; a run over several environments records one each."""
     query = select(RUNS).where(RUNS.c.prefect_run_id == prefect_run_id, RUNS.c.verdict == verdict)

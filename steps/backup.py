@@ -70,8 +70,8 @@ class Source:
     def _members(self) -> Iterator[Member]:
         yield Member.of(backups.ABOUT, json.dumps(asdict(self.about()), indent=1).encode())
         for name, file in self.keys.items():
-            yield Member.of(f"{backups.KEYS}{name}", file.read_bytes())
-        yield Member.of(backups.CONFIG, self.config.read_bytes())
+            yield Member.of(f"{backups.KEYS}{name}", _content(file))
+        yield Member.of(backups.CONFIG, _content(self.config))
         for name, content in self.snapshot.parts():
             yield Member.of(f"{backups.LEDGER}{name}", content)
         yield self._block_member()
@@ -92,7 +92,7 @@ class Source:
 def _bundles(home: Path) -> Iterator[Member]:
     """Yield every file below `audit`; a draft that its run is about to rename is left out, and so is what vanishes meanwhile."""
     root = home / AUDIT
-    for folder, _, names in os.walk(root):
+    for folder, _, names in os.walk(root, onerror=_folder_unread):
         for name in sorted(names):
             file = Path(folder, name)
             if name.startswith(".") or file.is_symlink():
@@ -102,11 +102,35 @@ def _bundles(home: Path) -> Iterator[Member]:
                 yield member
 
 
+def _folder_unread(error: OSError) -> None:
+    """Refuse a folder that cannot be listed; one that is gone has nothing in it."""
+    if not isinstance(error, FileNotFoundError):
+        raise _unread(Path(error.filename), error)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unread(file, error) from None
+
+
+def _unread(file: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{file} cannot be read ({error.strerror}).",
+        "It belongs into the backup, which would lack it. Nothing was left behind, so there is no backup of this moment.",
+        "See that it is there and that the user who runs the backup may read it, then run it again.",
+        "backup.unread",
+    )
+
+
 def _file(name: str, file: Path) -> Member | None:
     try:
         stream = file.open("rb")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unread(file, error) from None
     size = os.fstat(stream.fileno()).st_size
     if size > _WHOLE_BYTES:
         return Member(name, size, _pieces(stream, size, file))

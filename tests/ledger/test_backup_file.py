@@ -3,7 +3,9 @@
 import errno
 import io
 import json
+import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +21,20 @@ from tests.program import program
 
 ABOUT_IT = About(FORMAT, "l1", "0004", "0.1.0", "sqlite", "/srv/opsflows", "b", "2026-11-26T12:00:00+00:00", 3, "h")
 BIG = bytes(range(256)) * 4000
+ROOT = Path(__file__).parents[2]
+FULL = """
+import resource, sys
+from pathlib import Path
+from domain.errors import Unavailable
+from ledger.backup_file import write_backup
+from tests.ledger.test_backup_file import end, members
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    write_backup(Path(sys.argv[1]), [sys.argv[2]], members(), end)
+except Unavailable as error:
+    print(error.symptom, error.happened, sep=chr(10))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,16 @@ def members() -> Iterator[Member]:
 
 def end(sealed: Mapping[str, Sealed]) -> bytes:
     return Manifest(ABOUT_IT, "at", "at", ("r00000000001",), sealed).bytes()
+
+
+def _end_late(file: Path) -> Callable[[Mapping[str, Sealed]], bytes]:
+    """Return an end before which somebody else makes the file."""
+
+    def late(sealed: Mapping[str, Sealed]) -> bytes:
+        file.write_text("somebody's")
+        return end(sealed)
+
+    return late
 
 
 def written(file: Path, keys: Pair) -> Written:
@@ -167,12 +193,8 @@ def test_it_never_overwrites(file: Path, keys: Pair) -> None:
 
 
 def test_what_somebody_else_wrote_meanwhile_stays(file: Path, keys: Pair) -> None:
-    def end_late(sealed: Mapping[str, Sealed]) -> bytes:
-        file.write_text("somebody's")
-        return end(sealed)
-
     with pytest.raises(BadInput, match="is there already"):
-        write_backup(file, [keys.recipient], members(), end_late)
+        write_backup(file, [keys.recipient], members(), _end_late(file))
 
     assert (file.read_text(), len(list(file.parent.iterdir()))) == ("somebody's", 1)
 
@@ -184,23 +206,61 @@ def test_a_folder_that_others_can_write_to_is_refused(file: Path) -> None:
         check_place(file)
 
 
-def test_a_disk_that_fills_up_leaves_nothing(keys: Pair) -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this machine has no /dev/full")
+def test_a_disk_that_fills_up_leaves_nothing(file: Path, keys: Pair) -> None:
+    # In a child, since the limit holds for a whole process.
+    child = subprocess.run(
+        [sys.executable, "-c", FULL, file, keys.recipient], capture_output=True, check=True, cwd=ROOT
+    )
 
-    with pytest.raises(OSError, match="space") as raised:
-        _encrypted_to(full, keys)
+    assert child.stdout.decode().splitlines() == [
+        "backup.not_written",
+        f"The backup {file} could not be written: File too large.",
+    ]
+    assert list(file.parent.iterdir()) == []
 
-    assert raised.value.errno == errno.ENOSPC
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP], ids=["exFAT", "CIFS"])
+def test_a_file_system_without_links_takes_a_backup_and_overwrites_nothing_either(
+    file: Path, keys: Pair, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(draft: Path, file: Path) -> None:
+        del draft, file
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", no_links)
+
+    written(file, keys)
+
+    assert verify_backup(file, keys.identity).about == ABOUT_IT
+    assert [one.name for one in file.parent.iterdir()] == ["one.age"]
+    file.unlink()
+    with pytest.raises(BadInput, match="is there already"):
+        write_backup(file, [keys.recipient], members(), _end_late(file))
+    assert (file.read_text(), len(list(file.parent.iterdir()))) == ("somebody's", 1)
 
 
-def _encrypted_to(device: Path, keys: Pair) -> None:
-    from ledger.backup_file import _archive, _encrypt, _Sink, _Source  # noqa: PLC0415 (what has no place of its own)
+def test_a_recipient_with_a_wrong_letter_is_refused_before_anything_is_made(file: Path, keys: Pair) -> None:
+    mistyped = keys.recipient[:-1] + ("q" if keys.recipient[-1] != "q" else "p")
 
-    with device.open("wb", buffering=0) as stream:
-        source = _Source(_archive(members(), {}, end))
-        _encrypt(source, _Sink(stream), [pyrage.x25519.Recipient.from_str(keys.recipient)])
+    with pytest.raises(BadInput, match="checksum") as raised:
+        write_backup(file, recipients_in(mistyped), members(), end)
+
+    assert mistyped not in str(raised.value)
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_source_that_fails_is_not_the_targets_fault(file: Path, keys: Pair) -> None:
+    failed = PermissionError(errno.EACCES, "Permission denied", "/srv/audit/one")
+
+    def broken() -> Iterator[Member]:
+        yield from members()
+        raise failed
+
+    with pytest.raises(PermissionError) as raised:
+        write_backup(file, [keys.recipient], broken(), end)
+
+    assert raised.value is failed
+    assert list(file.parent.iterdir()) == []
 
 
 def test_a_part_that_cannot_be_read_leaves_nothing_and_says_why(file: Path, keys: Pair) -> None:

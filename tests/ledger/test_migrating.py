@@ -26,21 +26,31 @@ from tests.ledger.rotating import closed, held
 
 
 def _nothing_more(ledger: Ledger) -> None:
-    """The schema had no facts yet."""
+    """The schema had runs alone."""
     del ledger
 
 
+def _rotated(ledger: Ledger) -> None:
+    closed(held(ledger))
+
+
 def _waived(ledger: Ledger) -> None:
+    _rotated(ledger)
     day = ledger.now().date() + timedelta(days=9)
     waive(ledger, "prod", "reconciliation slack", "ada", "known", day, "OPS-1", run_id="run-1")
 
 
-# What a ledger of that schema may hold beside a run and a rotation, and how many facts that is.
-EARLIER = [("0002", _nothing_more, 0), ("0003", _waived, 1), ("0004", _waived, 1)]
+# What a ledger of that schema may hold beside a run, and how many rotations and facts that is.
+EARLIER = [
+    ("0001", _nothing_more, (0, 0)),
+    ("0002", _rotated, (1, 0)),
+    ("0003", _waived, (1, 1)),
+    ("0004", _waived, (1, 1)),
+]
 
 
 def _as_it_was(url: str, version: str, home: Path, more: Callable[[Ledger], None]) -> str:
-    """Make a ledger of that schema with a run, a closed rotation and more in it, and return its id."""
+    """Make a ledger of that schema with a run and more in it, and return its id."""
     address = _checked(url)
     if _is_sqlite(address):
         _private_file(Path(str(address.database)))
@@ -51,7 +61,6 @@ def _as_it_was(url: str, version: str, home: Path, more: Callable[[Ledger], None
         ledger_id = str(connection.execute(select(IDENTITY.c.ledger_id)).scalar_one())
     ledger = Ledger(engine, ledger_id)
     complete_run(ledger, home, "run-1")
-    closed(held(ledger))
     more(ledger)
     ledger.close()
     return ledger_id
@@ -62,10 +71,11 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), METADATA))
 
 
-@pytest.mark.parametrize(("version", "more", "facts"), EARLIER, ids=[version for version, *_ in EARLIER])
+@pytest.mark.parametrize(("version", "more", "counts"), EARLIER, ids=[version for version, *_ in EARLIER])
 def test_an_earlier_ledger_is_brought_up_and_keeps_what_it_holds(
-    empty_url: str, tmp_path: Path, version: str, more: Callable[[Ledger], None], facts: int
+    empty_url: str, tmp_path: Path, version: str, more: Callable[[Ledger], None], counts: tuple[int, int]
 ) -> None:
+    rotated, facts = counts
     ledger_id = _as_it_was(empty_url, version, tmp_path, more)
 
     ledger = open_ledger(empty_url)
@@ -79,4 +89,9 @@ def test_an_earlier_ledger_is_brought_up_and_keeps_what_it_holds(
 
     assert (ledger.id, found, differences) == (ledger_id, SCHEMA_VERSION, [])
     assert [run.run_id for run in kept] == ["run-1"]
-    assert (report.breaks, report.rotations, report.facts, report.entries) == ((), 1, 2 + facts, 6 + facts)
+    assert (report.breaks, report.rotations, report.facts, report.entries) == (
+        (),
+        rotated,
+        2 + facts,
+        4 + 2 * rotated + facts,
+    )
