@@ -57,6 +57,11 @@ class Manifest:
         return self.mint is Mint.BY_CLIENT and self.listable and not self.marker_field
 
     @property
+    def can_be_adopted(self) -> bool:
+        """Whether a value that somebody put into the block can be bound to its entry at the vendor."""
+        return not (self.by_hand or self.swaps)
+
+    @property
     def by_hand(self) -> bool:
         return self.mint is Mint.BY_HAND
 

@@ -7,15 +7,16 @@ open rotation find out by looking (its retiring credential is gone already) is n
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 from domain.attention import Attention, Weight
 from domain.manifests import ListedCredential
-from domain.names import DEFAULT_INSTANCE, MARKER_PREFIX, Credential
+from domain.names import AT_VENDOR, DEFAULT_INSTANCE, MARKER_PREFIX, Credential
 from domain.rotation import RotationRecord, State
 
 RUNBOOK = "docs/backup.md"
-# What a waiver of one difference is of: `restore gone:datadog-default-prod-send`.
+# What a waiver of one difference is of: `restore gone:datadog-default-prod-send of 2026-11-26T12:00:00+00:00`.
 WAIVED_KIND = "restore"
 _MARKED = re.compile(rf"{re.escape(MARKER_PREFIX)}(r[0-9a-f]{{11}})-([0-9]+)")
 
@@ -35,8 +36,8 @@ class Sides:
 
     `has_document` is False where the ledger names a value whose document is not there. `listed` is None where the vendor lists
     nothing; then `refused` says whether it takes the value, None where that was not asked. `elsewhere` are the sinks that serve
-    another value. `unseen` says why a side could not be looked at, empty where all were. `can_adopt` where a value found in the
-    block can be bound to its entry at the vendor. `known` are the attempts of every
+    another value, `unread` the places that do not show what they serve. `unseen` says why a side could not be looked at, empty where all were. `can_adopt` where a value found in the
+    block can be bound to its entry at the vendor; where not, such a value is the one that vendor and sinks were asked about. `known` are the attempts of every
     rotation in the ledger, by id; `current_ids` what is current of any credential.
     """
 
@@ -48,10 +49,16 @@ class Sides:
     listed: tuple[ListedCredential, ...] | None = None
     refused: bool | None = None
     elsewhere: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     unseen: str = ""
     can_adopt: bool = True
     known: Mapping[str, int] = field(default_factory=dict)
     current_ids: frozenset[str] = frozenset()
+
+    @property
+    def waits_for_its_rotation(self) -> bool:
+        """Whether somebody's value stands in the block, and only a rotation after the freeze brings the ledger past it."""
+        return self.block is Block.OTHER and not self.can_adopt
 
     @property
     def open_rotation(self) -> RotationRecord | None:
@@ -64,6 +71,7 @@ def differences(sides: Sides) -> list[Attention]:
         *_of_store(sides),
         *(_of_listing(sides, sides.listed) if sides.listed is not None else _of_refusal(sides)),
         *(_elsewhere(sides, name) for name in sides.elsewhere),
+        *(_unread(sides, name) for name in sides.unread),
     ]
     if sides.unseen:
         found.append(_unseen(sides))
@@ -75,10 +83,10 @@ def _of_store(sides: Sides) -> Iterator[Attention]:
     if not sides.has_document:
         yield _entered(sides, "lost", f"The value document that the ledger calls current for {name} is not there.",
                        "Nobody but the places that serve it has the value.")  # fmt: skip
-    elif sides.block is Block.OTHER and not sides.can_adopt:
+    elif sides.waits_for_its_rotation:
         yield _accepted(
             sides, "block", f"The block of {name} holds a value that the ledger does not know.",
-            f"It was put there after the backup's moment, or by hand; such a value cannot be adopted. Accept it if it works, and rotate it as soon as the freeze is over: opsflows rotate {name}.",
+            f"It was put there after the backup's moment, or by hand; such a value cannot be adopted. {_rotated(sides)}",
         )  # fmt: skip
     elif sides.block is Block.OTHER:
         yield _attention(
@@ -150,15 +158,24 @@ def _retired(sides: Sides) -> set[str]:
 def _of_refusal(sides: Sides) -> Iterator[Attention]:
     if sides.refused:
         yield _entered(
-            sides, "refused", f"The vendor refuses the value of {sides.credential}.",
+            sides, "refused", f"The vendor refuses the value {'in the block of' if sides.waits_for_its_rotation else 'of'} {sides.credential}.",
             "It was replaced after the backup's moment; another value is in use by now.",
         )  # fmt: skip
 
 
-def _elsewhere(sides: Sides, sink: str) -> Attention:
+def _elsewhere(sides: Sides, place: str) -> Attention:
+    where, whose = _place(place), "the block's" if sides.waits_for_its_rotation else "the ledger's"
     return _entered(
-        sides, f"sink:{sink}", f"Sink {sink} serves another value of {sides.credential} than the ledger's.",
-        "Applications use that one. After the freeze the sweeper would put the ledger's older value in its place.",
+        sides, f"sink:{place}", f"{where} serves another value of {sides.credential} than {whose}.",
+        "Applications use that one. After the freeze the sweeper would put the ledger's older value in its place."
+        if not sides.waits_for_its_rotation and place != AT_VENDOR else "It may be the one in use.",
+    )  # fmt: skip
+
+
+def _unread(sides: Sides, place: str) -> Attention:
+    return _accepted(
+        sides, f"unread:{place}", f"{_place(place)} could not be read for {sides.credential}: it does not show what it serves.",
+        "Whether it serves the value in use is not known. See there, or send an event through it, before you answer for it.",
     )  # fmt: skip
 
 
@@ -170,7 +187,12 @@ def _unseen(sides: Sides) -> Attention:
 
 
 def _entered(sides: Sides, what: str, happened: str, means: str) -> Attention:
-    """What a valid value helps against: entered at the hidden prompt, it waits in the block to be adopted."""
+    """What a valid value helps against: entered at the hidden prompt, it waits in the block to be adopted, or for its rotation.
+
+    One that waits for its rotation was entered already; nothing before the end of the freeze settles more.
+    """
+    if sides.waits_for_its_rotation:
+        return _accepted(sides, what, happened, f"{means} {_rotated(sides)}")
     target = sides.credential.target
     instance = "" if target.instance == DEFAULT_INSTANCE else f" --instance {target.instance}"
     command = f"opsflows connect {target.integration}{instance} --environment {sides.credential.environment}"
@@ -187,8 +209,21 @@ def _attention(sides: Sides, what: str, happened: str, means: str, command: str)
     return Attention(f"{what}:{sides.credential}", Weight.NOW, environment, happened, means, None, command, RUNBOOK)
 
 
+def _place(name: str) -> str:
+    return "The vendor itself" if name == AT_VENDOR else f"Sink {name}"
+
+
+def _rotated(sides: Sides) -> str:
+    return f"If the one in the block works, accept this, and rotate as soon as the freeze is over: opsflows rotate {sides.credential}. If not, enter one that works with opsflows connect."
+
+
 def _told(one: ListedCredential) -> str:
     return f"{one.vendor_id}{f' ({one.name})' if one.name else ''}"
+
+
+def accepted_as(key: str, frozen_at: datetime) -> str:
+    """Return what a waiver of the difference is named: it counts for the freeze of one restore, and for no later one."""
+    return f"{key} of {frozen_at.isoformat()}"
 
 
 def told_once(found: Iterable[Attention]) -> list[Attention]:

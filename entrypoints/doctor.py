@@ -105,6 +105,7 @@ def _machine(seen: _Seen) -> Mapping[str, Look]:
         "Python": doctor_machine.python_fits,
         "packages": partial(doctor_machine.packages_fit, _LOCK),
         "home": partial(doctor_machine.home_is_private, seen.home),
+        "restore": partial(doctor_machine.restore_is_finished, seen.home),
         "disk": lambda: doctor_machine.disks_have_room(_places(seen.home)),
     }
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from domain.attention import Attention
 from domain.backups import Manifest
 from domain.errors import BadInput, OpsError
 from domain.names import REHEARSAL
-from domain.restored import WAIVED_KIND, Sides
+from domain.restored import WAIVED_KIND, Sides, accepted_as
 from domain.verdicts import EXIT_CODE, Judgement, Verdict, World
 from entrypoints import configuration, project
 from entrypoints.backup import fingerprint_key_file, server_at_hand
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 
 # How long an accepted difference counts: until the freeze is lifted, which somebody is at.
 _ACCEPTED_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Which differences somebody answers for, why, and in which freeze."""
+
+    keys: set[str]
+    reason: str
+    by: str
+    frozen_at: datetime
 
 
 @click.command()
@@ -142,15 +153,25 @@ def _agree(accept: Iterable[str], reason: str, by: str) -> None:
                 ledger, flow="restore-agree", environment="-", mode="apply", actor=by, reason=reason or "after a restore",
                 ticket="none", parameters={"accept": list(accept)},
             ) as run, rotation_desk(run, config) as desk:  # fmt: skip
-                sides = _looked_at(desk)
-                still, accepted = _without_accepted(run, sides, set(accept), reason, by)
-                if not still:
-                    lift_after_restore(ledger, by)
-                judgement = Judgement(Verdict.HOLD if still else Verdict.GREEN, _world(sides))
-                words = _compared(len(sides), still, accepted)
+                judgement, words = agree_on(run, _looked_at(desk), Answer(set(accept), reason, by, there.frozen_at))
                 run.conclude(judgement, f"# {judgement}: agreement after a restore\n\n{words}\n")
     click.echo(words)
     sys.exit(EXIT_CODE[judgement.verdict])
+
+
+def agree_on(run: AuditedRun, sides: list[Sides], answer: Answer) -> tuple[Judgement, str]:
+    """Accept what somebody answers for, end the freeze where nothing else is left, and return how that went, and in which words.
+
+    What was accepted was not seen to agree: it ends the freeze, and is not GREEN.
+
+    Raises:
+        BadInput: there is no such difference; or nobody or no reason is named.
+    """
+    still, accepted = _without_accepted(run, sides, answer)
+    if not still:
+        lift_after_restore(run.ledger, answer.by)
+    judgement = Judgement(Verdict.HOLD if still or accepted else Verdict.GREEN, _world(sides))
+    return judgement, _compared(len(sides), still, accepted)
 
 
 def _looked_at(desk: "RotationDesk") -> list[Sides]:
@@ -165,12 +186,10 @@ def _looked_at(desk: "RotationDesk") -> list[Sides]:
     return found
 
 
-def _without_accepted(
-    run: AuditedRun, sides: list[Sides], keys: set[str], reason: str, by: str
-) -> tuple[list[Attention], list[Attention]]:
+def _without_accepted(run: AuditedRun, sides: list[Sides], answer: Answer) -> tuple[list[Attention], list[Attention]]:
     still, _ = still_open(run.ledger, sides)
     environments = {one.key: one.environment for one in still}
-    unknown = sorted(keys - set(environments))
+    unknown = sorted(answer.keys - set(environments))
     if unknown:
         raise BadInput(
             f"There is no difference {', '.join(unknown)}.",
@@ -178,8 +197,9 @@ def _without_accepted(
             "opsflows restore --agree lists them, each with its key.",
         )
     until = run.ledger.now().date() + timedelta(days=_ACCEPTED_DAYS)
-    for key in sorted(keys):
-        waive(run.ledger, environments[key], f"{WAIVED_KIND} {key}", by, reason, until, run_id=run.run_id)
+    for key in sorted(answer.keys):
+        subject = f"{WAIVED_KIND} {accepted_as(key, answer.frozen_at)}"
+        waive(run.ledger, environments[key], subject, answer.by, answer.reason, until, run_id=run.run_id)
     return still_open(run.ledger, sides)
 
 
@@ -190,11 +210,13 @@ def _world(sides: Iterable[Sides]) -> World:
 
 def _compared(looked_at: int, still: list[Attention], accepted: list[Attention]) -> str:
     blocks = [f"{one.environment}: {one.what}\n  {one.means}\n  {one.command}\n  key: {one.key}" for one in still]
-    agreed = [f"Accepted: {one.what}" for one in accepted]
+    agreed = [f"Accepted: {one.what} {one.means}\n  key: {one.key}" for one in accepted]
     if still:
         end = f"{len(still)} differences among {looked_at} credentials: it stays frozen. See to each, then run opsflows restore --agree again; or accept one with --accept KEY --reason WHY."
     elif not looked_at:
         end = "The ledger knows no credential, so there was nothing to compare. The freeze is over."
+    elif accepted:
+        end = f"HOLD: {len(accepted)} differences among {looked_at} credentials are accepted, and were not seen to agree; all else agrees. The freeze is over; what waited goes on within a quarter of an hour."
     else:
         end = f"{looked_at} credentials: ledger, blocks, vendors and sinks agree. The freeze is over; what waited goes on within a quarter of an hour."
     return "\n".join([*blocks, *agreed, end])

@@ -20,6 +20,7 @@ from entrypoints.servers import (
     worker_name,
 )
 from entrypoints.supervising import Household, household
+from ledger.unfinished_restore import refuse_unfinished
 from steps.conduct import STAND_INS_URL
 
 _POOLS = (WORK_POOL, ROTATION_POOL)
@@ -37,6 +38,7 @@ def up(no_stand_ins: bool) -> None:  # noqa: FBT001 (click passes a flag)
     Whatever of it dies is started again, which is told; what dies four times within ten minutes stops everything. Exit codes:
     0 stopped by you, 1 something did not start or did not stay up, 2 it runs already, or the input is wrong.
     """
+    refuse_unfinished(project.home())
     project.set_up()
     with sole_owner():
         for left in stop_left_over(_IN_STOPPING_ORDER):

@@ -14,6 +14,7 @@ from ledger.bundles import Bundle
 from ledger.opening import Ledger, open_ledger
 from ledger.places import AUDIT_URL, ledger_url, resolve_home
 from ledger.runs import kept_alive, open_run, seal_run
+from ledger.unfinished_restore import refuse_unfinished
 from steps.version import code_version
 
 
@@ -40,9 +41,12 @@ def open_own_ledger() -> Ledger:
     """Return the ledger that this process's environment names.
 
     Raises:
-        BadInput, Unavailable: as ledger.opening.open_ledger.
+        BadInput: a backup was begun to be put back into this home and never finished; or as open_ledger.
+        Unavailable: as ledger.opening.open_ledger.
     """
-    return open_ledger(ledger_url(os.environ))
+    url = ledger_url(os.environ)
+    refuse_unfinished(resolve_home(os.environ))
+    return open_ledger(url)
 
 
 @contextmanager

@@ -21,10 +21,9 @@ from ledger.backup_rows import holds_nothing, put_rows_back, stands_at
 from ledger.bundles import AUDIT
 from ledger.opening import open_existing
 from ledger.schema import SCHEMA_VERSION
+from ledger.unfinished_restore import UNFINISHED, unfinished_restore
 from steps.backup import Document
 
-# Lies in the home from the first file that is put back until the ledger is there.
-UNFINISHED = "restore-unfinished.json"
 _AT_ONCE = 1 << 20
 FINGERPRINT_KEY = "fingerprint.key"
 ENV = "env"
@@ -108,16 +107,6 @@ def put_back(place: Place, manifest: Manifest, file: Path, identities: Path) -> 
     if not _is_back(place, manifest.about):
         put_rows_back(place.ledger_url, manifest.about.schema, _rows(file, identities), _reason(manifest.about))
     (place.home / UNFINISHED).unlink()
-
-
-def unfinished_restore(home: Path) -> str:
-    """Return the sha256 of the backup whose restore into this home was begun and not finished, empty where none was."""
-    try:
-        return str(json.loads((home / UNFINISHED).read_text())["sha256"])
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, KeyError):
-        return "unknown"
 
 
 def merged_env(there: str, kept: str, old_home: str, new_home: str) -> str:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from domain.attention import Attention
 from domain.errors import OpsError
-from domain.restored import WAIVED_KIND, Block, Sides, differences, told_once
+from domain.names import AT_VENDOR
+from domain.restored import WAIVED_KIND, Block, Sides, accepted_as, differences, told_once
 from domain.rotation import RotationRecord
 from ledger.freezing import Freeze, frozen, thaw
 from ledger.held_credentials import HeldCredential, held_credentials
@@ -23,7 +24,8 @@ def look_at(hands: Hands, held: HeldCredential) -> Sides:
     records = rotations(hands.ledger, limit=_ALL)
     own = tuple(one for one in records if one.credential == held.credential)
     current = hands.store.read(held.version) if held.version else None
-    values = {stored.value for name in _documents(own, held) if (stored := hands.store.read(name))}
+    of_open = {stored.value for name in _documents(own) if (stored := hands.store.read(name))}
+    values = of_open | ({current.value} if current else set())
     there = hands.store.projected(hands.credential)
     is_current = hands.fingerprint(there) == held.fingerprint if there else False
     seen = Sides(
@@ -38,12 +40,14 @@ def look_at(hands: Hands, held: HeldCredential) -> Sides:
         if there in values
         else Block.OTHER,
         rotations=own,
-        can_adopt=not (hands.manifest.by_hand or hands.manifest.swaps),
+        can_adopt=hands.manifest.can_be_adopted,
         known={one.id: one.attempt for one in records},
         current_ids=frozenset(one.vendor_id for one in held_credentials(hands.ledger) if one.vendor_id),
     )
+    # A value that cannot be adopted is rotated from: it is the one that has to work until then.
+    value = current.value if current is not None and not seen.waits_for_its_rotation else there
     try:
-        return _looked_outside(hands, seen, current.value if current else there, values)
+        return _looked_outside(hands, seen, value, {value, *(of_open if seen.waits_for_its_rotation else values)})
     except OpsError as error:
         return replace(seen, unseen=str(error))
 
@@ -54,11 +58,14 @@ def not_looked_at(held: HeldCredential, error: OpsError) -> Sides:
 
 
 def still_open(ledger: Ledger, all_sides: list[Sides]) -> tuple[list[Attention], list[Attention]]:
-    """Return the differences that nobody has accepted, and those that somebody has."""
+    """Return the differences that nobody has accepted since this restore, and those that somebody has."""
     found = told_once(one for sides in all_sides for one in differences(sides))
+    there = frozen(ledger)
+    if there is None:
+        return found, []
     today = ledger.now().date()
     accepted = {name: set(waivers_on(ledger, name, WAIVED_KIND, today)) for name in {one.environment for one in found}}
-    still = [one for one in found if one.key not in accepted[one.environment]]
+    still = [one for one in found if accepted_as(one.key, there.frozen_at) not in accepted[one.environment]]
     return still, [one for one in found if one not in still]
 
 
@@ -71,23 +78,33 @@ def lift_after_restore(ledger: Ledger, who: str) -> Freeze | None:
     return there
 
 
-def _documents(own: Iterable[RotationRecord], held: HeldCredential) -> list[str]:
-    """Return the names of the documents that are in use: the current one, and those that an open rotation works on."""
-    of_open = (name for one in own if one.is_open for name in (one.old_version, one.new_version))
-    return [name for name in (held.version, *of_open) if name]
+def _documents(own: Iterable[RotationRecord]) -> list[str]:
+    """Return the names of the documents that an open rotation works on."""
+    return [name for one in own if one.is_open for name in (one.old_version, one.new_version) if name]
 
 
 def _looked_outside(hands: Hands, seen: Sides, value: str, values: set[str]) -> Sides:
-    candidates = {value, *values} - {""}
-    elsewhere = tuple(name for name in hands.policy.sinks if not _is_served(hands.sinks[name], candidates))
+    candidates = values - {""}
+    served = {name: _is_served(place, candidates) for name, place in hands.places.items()} if candidates else {}
+    elsewhere = tuple(name for name, is_served in served.items() if is_served is False)
+    unread = tuple(name for name, is_served in served.items() if is_served is None)
+    seen = replace(seen, elsewhere=elsewhere, unread=unread)
     if hands.manifest.listable and not hands.manifest.by_hand:
-        return replace(seen, elsewhere=elsewhere, listed=hands.vendor.listing().credentials)
-    # What replaces another cannot be asked for by itself; its proof is an event, which nobody sends here.
-    asked = value and not hands.manifest.swaps
-    return replace(seen, elsewhere=elsewhere, refused=hands.vendor.is_refused(value) if asked else None)
+        return replace(seen, listed=hands.vendor.listing().credentials)
+    if hands.manifest.swaps:
+        # What replaces another cannot be asked for by itself; its proof is an event, which nobody sends here.
+        is_told = served.get(AT_VENDOR) is not None
+        return seen if is_told else replace(seen, unread=tuple(dict.fromkeys((*unread, AT_VENDOR))))
+    return replace(seen, refused=hands.vendor.is_refused(value) if value else None)
 
 
-def _is_served(sink: Sink, candidates: set[str]) -> bool:
-    """Say whether the sink serves one of them, beside another one where it keeps two; True where it cannot be read."""
+def _is_served(sink: Sink, candidates: set[str]) -> bool | None:
+    """Say whether the sink serves one of them, beside another one where it keeps two; None where it cannot be read."""
     pairs = ((one, other) for one in sorted(candidates) for other in ("", *sorted(candidates - {one})))
-    return not candidates or any(sink.serves(one, other) is not False for one, other in pairs)
+    is_unread = False
+    for one, other in pairs:
+        serves = sink.serves(one, other)
+        if serves:
+            return True
+        is_unread = is_unread or serves is None
+    return None if is_unread else False

@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from domain.doctor import CLOCKS_DRIFT, Finding, advice, broken, fine, not_checked, version_of
+from domain.errors import BadInput
 from domain.retiring import CLOCKS_AGREE_WITHIN
+from ledger.unfinished_restore import refuse_unfinished
 
 GIB = 1024**3
 _SHOWN = 5
@@ -101,6 +103,15 @@ def home_is_private(home: Path) -> Finding:
             f"chmod 700 {home}; chmod 600 the files in it; and find out who may have read them.",
         )
     return fine(f"{home} is closed to others.")
+
+
+def restore_is_finished(home: Path) -> Finding:
+    """Look for a restore into this home that was begun and not finished: nothing works here until it is."""
+    try:
+        refuse_unfinished(home)
+    except BadInput as error:
+        return broken(error.happened, error.means, error.next_step)
+    return fine("No restore was left unfinished.")
 
 
 def disks_have_room(places: Iterable[Path], least: int = LEAST_FREE_BYTES, low: int = LOW_FREE_BYTES) -> Finding:

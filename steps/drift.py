@@ -16,8 +16,8 @@ from vendors.sinks import Sink
 def put_back_drift(hands: Hands) -> list[str]:
     """Put the current value back where an earlier one stands, as a form that was opened before a flip and saved after it leaves it.
 
-    A value that the ledger does not know is somebody's work: it is left alone and raised as an alert. A sink is given no value
-    that was never proven. For credentials without an open rotation, whose steps look after them. Returns what was done, a
+    A value that the ledger does not know is somebody's work: it is left alone and raised as an alert. Where it cannot be adopted
+    (it may be the one in use, after a restore), the sinks are left alone as well. A sink is given no value that was never proven. For credentials without an open rotation, whose steps look after them. Returns what was done, a
     sentence each.
     """
     held = find_credential(hands.ledger, hands.credential)
@@ -28,7 +28,8 @@ def put_back_drift(hands: Hands) -> list[str]:
     said: list[str] = []
     is_somebodys = bool(there) and there != current.value and not _was_current(hands, held, there)
     if is_somebodys:
-        told = f"The block of {hands.credential} holds a value that the ledger does not know. If it is good: opsflows adopt {hands.credential}."
+        good = "adopt" if hands.manifest.can_be_adopted else "rotate"
+        told = f"The block of {hands.credential} holds a value that the ledger does not know. If it is good: opsflows {good} {hands.credential}."
         raise_alert(
             hands.ledger, key, environment=held.credential.environment, target=str(held.credential.target), text=told,
             runbook="docs/runbooks/rotation-stuck.md",
@@ -42,6 +43,8 @@ def put_back_drift(hands: Hands) -> list[str]:
         record_drift(hands.ledger, hands.credential, {"block": str(hands.credential), "version": held.version})
         hands.store.project(hands.credential, current.value)
         said.append(f"The block of {hands.credential} showed an earlier value; the current one was put back.")
+    if is_somebodys and not hands.manifest.can_be_adopted:
+        return said
     # Applications read the sinks, whatever waits in the block to be adopted.
     # What a vendor itself points to is left alone: who moved it there meant to.
     for name, sink in hands.sinks.items():

@@ -14,7 +14,7 @@ _NEXT_STEP: Mapping[Wait, str] = MappingProxyType(
         Wait.SETTLING: "Nothing: it goes on by itself.",
         Wait.CAP: "Nothing: it goes on by itself; the cap is per_vendor_per_hour in opsflows.toml.",
         Wait.GROUP: "Nothing: it goes on when the other rotation is over.",
-        Wait.FROZEN: "When the reason is over: opsflows freeze --lift.",
+        Wait.FROZEN: "opsflows freeze says who froze it, why, and how it ends; it goes on by itself then.",
         Wait.BACKOFF: "Nothing yet: it is tried again by itself.",
         Wait.HALTED: "Remove the cause, then opsflows rotation resume {id} --reason WHY; or opsflows rotation rollback {id} --reason WHY.",
         Wait.BLOCKED_PREFLIGHT: "Put the missing value in place (opsflows connect {integration} --environment {environment}); it is looked at again by itself.",

@@ -122,3 +122,7 @@ def test_a_wiped_home_comes_back_frozen_and_intact_and_agrees(standing: Standing
     assert (refused.code, again.code) == (2, 2)
     assert (new.path / "fingerprint.key").read_text() == (standing.home.path / "fingerprint.key").read_text()
     assert not (new.path / "restore-unfinished.json").exists()
+    agreed, shown = new.run("restore", "--agree"), new.run("freeze")
+    assert agreed.code in {0, 1}, agreed.err
+    assert (agreed.code == 0) == ("sinks agree" in agreed.out), agreed.out
+    assert (agreed.code == 0) == ("not frozen" in shown.out), agreed.out

@@ -11,6 +11,7 @@ from domain.errors import BadInput, Rejected
 from domain.verdicts import Judgement, Verdict, World
 from ledger.places import AUDIT_URL, DATABASE_URL, HOME
 from ledger.runs import Run, runs
+from ledger.unfinished_restore import UNFINISHED
 from steps.audited_run import AuditedRun, audited_run, open_own_ledger
 from steps.version import code_version
 from tests.ledger.recording import exchange
@@ -123,3 +124,12 @@ def test_the_ledger_is_the_one_the_environment_names(place: Scene) -> None:
 
     assert opened.id == place.ledger.id
     opened.close()
+
+
+def test_no_ledger_is_opened_while_a_restore_is_unfinished(place: Scene) -> None:
+    (place.home / UNFINISHED).write_text('{"sha256": "ab12"}')
+
+    with pytest.raises(BadInput, match="ab12") as caught:
+        open_own_ledger()
+
+    assert "opsflows restore FILE" in caught.value.next_step

@@ -13,16 +13,15 @@ from ledger.auditing import verify_audit
 from ledger.backup_rows import take_snapshot
 from ledger.freezing import frozen
 from ledger.opening import Ledger, open_ledger
+from ledger.unfinished_restore import UNFINISHED, unfinished_restore
 from steps.backup import Document, Source, _file
 from steps.backup_restoring import (
-    UNFINISHED,
     Place,
     begin_restore,
     check_empty,
     checked_backup,
     merged_env,
     put_back,
-    unfinished_restore,
 )
 from tests.ledger.recording import complete_run
 

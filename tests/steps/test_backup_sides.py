@@ -6,21 +6,25 @@ from datetime import timedelta
 
 import pytest
 
-from domain.restored import WAIVED_KIND, Sides, differences
+from domain.manifests import Manifest, Mint
+from domain.names import AT_VENDOR
+from domain.restored import WAIVED_KIND, Sides, accepted_as, differences
 from domain.rotation import State, Wait
 from ledger.backup_rows import put_rows_back, take_snapshot
-from ledger.freezing import frozen
+from ledger.freezing import RESTORED, freeze, frozen
 from ledger.held_credentials import find_credential, held_credentials, see_credential
 from ledger.rotation_rows import rotations
 from ledger.schema import SCHEMA_VERSION
 from ledger.waivers import waive
 from steps.adoption_order import AdoptionOrder, adopt
 from steps.backup_sides import lift_after_restore, look_at, still_open
+from steps.drift import put_back_drift
 from tests.steps.rotation_doubles import fingerprint
 from tests.steps.rotation_scene import Scene, made_ledger
-from tests.steps.rotation_world import SHAPES, Live, Side
+from tests.steps.rotation_world import POINTED, SHAPES, Live, Side
 
 _BY_NAME = {shape.name: shape for shape in SHAPES}
+_POINTS = next(shape for shape in POINTED if shape.name == "points")
 _OVERLAP = timedelta(hours=24)
 _LATER = "opsflows-r99999999999-1"
 
@@ -66,6 +70,14 @@ def looked(scene: Scene, side: Side) -> Sides:
 def told(scene: Scene, side: Side) -> list[str]:
     """Return the kinds of the differences, without what they are of."""
     return sorted(one.key.split(":")[0] for one in differences(looked(scene, side)))
+
+
+def accept(scene: Scene, key: str) -> None:
+    """Answer for a difference in the freeze that is in force."""
+    there = frozen(scene.ledger)
+    assert there is not None
+    until = scene.ledger.now().date() + timedelta(days=30)
+    waive(scene.ledger, "prod", f"{WAIVED_KIND} {accepted_as(key, there.frozen_at)}", "ada", "seen to", until)
 
 
 def in_overlap(scene: Scene, side: Side) -> None:
@@ -212,9 +224,9 @@ def test_a_difference_that_somebody_answers_for_no_longer_stands_in_the_way(scen
     _minted(scene, side)
     seen = looked(scene, side)
     key = differences(seen)[0].key
-    day = scene.ledger.now().date() + timedelta(days=30)
+    freeze(scene.ledger, "restored", RESTORED)
 
-    waive(scene.ledger, "prod", f"{WAIVED_KIND} {key}", "ada", "deleted in the console", day)
+    accept(scene, key)
     still, accepted = still_open(scene.ledger, [seen])
 
     assert ([one.key for one in still], [one.key for one in accepted]) == ([], [key])
@@ -231,6 +243,21 @@ def test_only_the_freeze_of_a_restore_is_lifted(scene: Scene) -> None:
     assert lifted is not None
 
 
+def test_what_one_restore_accepted_is_asked_again_by_the_next(scene: Scene, side: Side) -> None:
+    backed_up(scene)()
+    _block_changed(scene, side)
+    [key] = [one.key for one in differences(looked(scene, side))]
+    accept(scene, key)
+    first, _ = still_open(scene.ledger, [looked(scene, side)])
+    lift_after_restore(scene.ledger, "ada")
+    backed_up(scene)()
+    scene.world.serve(side.projection, "another one typed by hand", by_engine=False)
+
+    second, accepted = still_open(scene.ledger, [looked(scene, side)])
+
+    assert (first, [one.key for one in second], accepted) == ([], [key], [])
+
+
 def test_a_value_that_cannot_be_adopted_is_answered_for() -> None:
     scene = Scene((_BY_NAME["by hand"],))
     side = scene.sides[0]
@@ -241,7 +268,90 @@ def test_a_value_that_cannot_be_adopted_is_answered_for() -> None:
     scene.close()
 
     assert [one.key.split(":")[0] for one in found] == ["block", "refused", "sink"]
-    assert found[0].command.startswith("opsflows restore --agree --accept block:")
+    assert {one.command.split(":")[0] for one in found} == {
+        f"opsflows restore --agree --accept {kind}" for kind in ("block", "refused", "sink")
+    }
+
+
+def test_the_value_in_use_that_was_made_by_hand_after_the_backup_outlives_the_restore() -> None:
+    scene = Scene((_BY_NAME["by hand"],))
+    [side] = scene.sides
+    scene.open(side)
+    scene.come_to_rest()
+    put_back = backed_up(scene)
+    scene.world.pass_time(timedelta(days=1))
+    scene.open(side)
+    scene.come_to_rest()
+    newest = side.entries[-1].value
+    put_back()
+    scene.world.serve(side.projection, "an older one", by_engine=False)
+    with_an_older_one = told(scene, side)
+    scene.world.serve(side.projection, newest, by_engine=False)  # opsflows connect
+
+    connected = differences(looked(scene, side))
+    accept(scene, connected[0].key)
+    still, accepted = still_open(scene.ledger, [looked(scene, side)])
+    lift_after_restore(scene.ledger, "ada")
+    said = put_back_drift(scene.hands(side, "sweeper"))
+    served = {place.now.value for place in (*side.sinks.values(), side.projection) if place.now}
+    scene.close()
+
+    assert with_an_older_one == ["block", "refused", "sink"]
+    assert [one.key.split(":")[0] for one in connected] == ["block"]
+    assert f"opsflows rotate {side.credential}" in connected[0].means
+    assert (still, len(accepted)) == ([], 1)
+    assert served == {newest}
+    assert f"opsflows rotate {side.credential}" in said[0]
+
+
+class _Blind:
+    """A place that does not show what it serves, as GitHub Actions."""
+
+    keeps_previous = False
+
+    def publish(self, value: str, previous: str = "") -> None:
+        raise AssertionError(f"{value!r} and {previous!r} are published by looking")
+
+    def serves(self, value: str, previous: str = "") -> bool | None:
+        del value, previous
+        return None
+
+
+def test_a_sink_that_cannot_be_read_is_told_and_answered_for(scene: Scene, side: Side) -> None:
+    held = find_credential(scene.ledger, side.credential)
+    assert held is not None
+    hands = replace(scene.hands(side, "looking"), sinks=dict.fromkeys(side.sinks, _Blind()))
+
+    found = differences(look_at(hands, held))
+
+    assert [one.key.split(":")[:2] for one in found] == [["unread", name] for name in side.sinks]
+    assert "could not be read" in found[0].what
+    assert found[0].command.startswith("opsflows restore --agree --accept unread:sink0:")
+
+
+def test_a_vendor_that_holds_one_value_and_cannot_be_asked_is_told(scene: Scene, side: Side) -> None:
+    held = find_credential(scene.ledger, side.credential)
+    assert held is not None
+    hands = scene.hands(side, "looking")
+
+    found = differences(look_at(replace(hands, manifest=Manifest(Mint.BY_CLIENT, swaps=True)), held))
+
+    assert [one.key.split(":")[:2] for one in found] == [["unread", AT_VENDOR]]
+    assert found[0].what.startswith("The vendor itself could not be read")
+
+
+def test_where_the_vendor_itself_points_is_looked_at() -> None:
+    scene = Scene((_POINTS,))
+    [side] = scene.sides
+    agreed = told(scene, side)
+    scene.world.serve(side.pointer, "another", by_engine=False)
+
+    found = differences(looked(scene, side))
+    scene.close()
+
+    assert agreed == []
+    assert [one.key.split(":")[:2] for one in found] == [["sink", AT_VENDOR]]
+    assert found[0].what.startswith("The vendor itself serves another value")
 
 
 def test_a_credential_that_the_vendor_does_not_list_is_asked_about_by_its_value() -> None:

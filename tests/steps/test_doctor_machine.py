@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from domain.doctor import Finding, Health
-from steps.doctor_machine import ClockSeen, clocks_agree, disks_have_room, home_is_private, packages_fit, python_fits
+from ledger.unfinished_restore import UNFINISHED
+from steps.doctor_machine import (
+    ClockSeen,
+    clocks_agree,
+    disks_have_room,
+    home_is_private,
+    packages_fit,
+    python_fits,
+    restore_is_finished,
+)
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -46,6 +55,17 @@ def test_a_home_that_others_can_read_is_broken_and_named(home: Path, name: str, 
 
     assert found.health is Health.BROKEN
     assert f"{mode:04o}" in found.what
+
+
+def test_a_restore_that_was_never_finished_is_broken_until_it_is(home: Path) -> None:
+    finished = restore_is_finished(home)
+    (home / UNFINISHED).write_text('{"sha256": "ab12"}')
+
+    found = restore_is_finished(home)
+
+    assert (finished.health, found.health) == (Health.FINE, Health.BROKEN)
+    assert "ab12" in found.what
+    assert "opsflows restore FILE" in found.next_step
 
 
 def test_a_home_that_is_not_there_is_broken(tmp_path: Path) -> None:
