@@ -13,13 +13,15 @@ from typing import Any
 import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from blocks.answering import answering
 
 _REGISTERING = Lock()
 _TURN = Lock()
 _LONGEST_TURN_S = 30.0
+_BRIEF_S = 2.0
+_ASKED_AGAIN = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
 # For an address over http: it trusts nobody, so that TLS, where it were spoken all the same, would be refused.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -31,6 +33,25 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
     plain = {"verify": _NO_TLS, "mounts": {f"http://{_host(api)}": _InTurn(verify=_NO_TLS)}}
     with get_client(httpx_settings=plain if api.startswith("http://") else {}, sync_client=True) as client:
         yield client
+
+
+@contextmanager
+def brief_client() -> Iterator[SyncPrefectClient]:
+    """Give a connection for what no work may wait for: nothing is asked twice, and no answer within seconds is none."""
+    api = PREFECT_API_URL.value() or ""
+    brief = {"timeout": _BRIEF_S, "event_hooks": {"response": [_raise_where_asked_again]}}
+    plain = {"verify": _NO_TLS} if api.startswith("http://") else {}
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(httpx_settings={**plain, **brief}, sync_client=True) as client,
+    ):
+        yield client
+
+
+def _raise_where_asked_again(response: httpx.Response) -> None:
+    """Raise HTTPStatusError where Prefect's client waits first, as long as the answer says, even if it asks no more."""
+    if response.is_server_error or response.status_code in _ASKED_AGAIN:
+        response.raise_for_status()
 
 
 def _host(api: str) -> str:

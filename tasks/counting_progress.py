@@ -27,7 +27,7 @@ class CountingProgress:
             self._rows[source] = self._rows.get(source, 0) + rows
             so_far = self._rows[source]
             tells = self._is_time_for_a_line() and done < of
-            self._shown.within(done / of if done < of else 0.0, f"{source}: {done} of {of} files, {so_far:,} records")
+        self._shown.within(done / of if done < of else 0.0, f"{source}: {done} of {of} files, {so_far:,} records")
         if tells:
             event("counting.file", source=source, file=name, done=done, of=of, rows=so_far)
 
@@ -35,7 +35,7 @@ class CountingProgress:
         """Tell that so many pages of an integration's answers were read."""
         with self._lock:
             tells = self._is_time_for_a_line()
-            self._shown.within(0.0, f"{integration}: {pages} pages")
+        self._shown.within(0.0, f"{integration}: {pages} pages")
         if tells:
             event("counting.page", integration=integration, pages=pages)
 
@@ -43,7 +43,7 @@ class CountingProgress:
         """Tell what came of a source or a vendor; this line is never left out."""
         with self._lock:
             self._next_line = self._clock() + LINE_EVERY_SECONDS
-            done = self._shown.part(words)
+        done = self._shown.part(words)
         event("counting.part", done=done, of=self._parts, words=words)
 
     def end(self) -> None:
