@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,8 @@ class Child:
     _lock: TextIO | None = field(default=None)
     _process: "subprocess.Popen[bytes] | None" = field(default=None)
     _since: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+    # Of those that died and were started again: what they had started may live on in their groups.
+    _earlier: list[int] = field(default_factory=list)
 
     def start(self) -> None:
         """Start it, its output in the home's logs; one of this name may run in a home.
@@ -52,6 +54,8 @@ class Child:
         file = log_file(self.name)
         file.parent.mkdir(mode=0o700, exist_ok=True)
         self._since = datetime.now(UTC)
+        if self._process is not None:
+            self._earlier = [group for group in (*self._earlier, self._process.pid) if _lives(group)]
         with file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 (a program of our own virtual environment)
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment), cwd=project.ROOT,
@@ -114,9 +118,11 @@ class Child:
             self._lock = None
 
     def kill(self) -> None:
-        """End it at once, with all that is in its group."""
+        """End it at once, with all that is in its group, and in the groups of those that it was started again for."""
         if self._process is not None:
             _kill_group(self._process.pid)
+        while self._earlier:
+            _kill_group(self._earlier.pop())
 
 
 @contextmanager
@@ -167,8 +173,9 @@ def _stop_left_over(name: str) -> int:
     if not told.isdigit():
         return 0
     process = int(told)
-    # Whoever holds the lock is alive, so its number is still its own.
-    os.kill(process, signal.SIGTERM)
+    # It may end in this very moment; or it ended, and what it had started holds the lock.
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
     ends = time.monotonic() + _STOP_SECONDS
     while is_running(name) and time.monotonic() < ends:
         time.sleep(_LOOK_EVERY_SECONDS)
@@ -181,6 +188,8 @@ def _taken(name: str) -> TextIO:
     lock = _lock_if_free(name)
     if lock is None:
         raise _already_running()
+    # The number of the one before is nobody's now, or a stranger's.
+    lock.truncate(0)
     return lock
 
 
@@ -209,6 +218,15 @@ def _already_running() -> BadInput:
 
 def _reset_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _lives(group: int) -> bool:
+    """Tell whether anything is left in it; the number of an empty one may become a stranger's."""
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _kill_group(process: int) -> None:

@@ -85,9 +85,15 @@ class Household:
         child.start()
 
 
+def _stopping() -> tuple[signal.Signals, ...]:
+    """Return what stops it; a closed terminal too, unless nohup says otherwise: the children have sessions of their own and would go on."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM) if ignored else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextmanager
 def household(tell: Callable[[str], None]) -> Iterator[Household]:
-    """Give a household that Ctrl-C (or SIGTERM) stops in order, and a second one at once."""
+    """Give a household that Ctrl-C (or SIGTERM, or a terminal that is closed) stops in order, and a second one at once."""
     house = Household(tell)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -96,7 +102,7 @@ def household(tell: Callable[[str], None]) -> Iterator[Household]:
                 child.kill()
         house.stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _stopping()}
     try:
         yield house
     finally:

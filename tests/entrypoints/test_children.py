@@ -58,6 +58,14 @@ def lives(process: int) -> bool:
     return True
 
 
+def is_over(process: int) -> bool:
+    """Tell whether it ended; one that nobody has asked for its end yet (a zombie) did."""
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False
+    ).stdout
+    return state.strip()[:1] in {"", "Z"}
+
+
 @pytest.fixture
 def told() -> list[str]:
     return []
@@ -99,6 +107,34 @@ def test_what_a_killed_command_left_is_found_by_its_lock_and_stopped(home: Path)
     assert not is_running("worker")
 
 
+def test_a_number_of_an_earlier_one_does_not_stand_where_nothing_was_started(home: Path) -> None:
+    (home / "worker.lock").write_text("4194303\n")
+    nothing = Child("worker", [str(home / "no-such-program")], {}, lambda _: True)
+
+    with pytest.raises(FileNotFoundError), running(nothing):
+        pass
+
+    assert (home / "worker.lock").read_text() == ""
+
+
+def test_a_terminal_that_is_closed_stops_it_as_control_c_does(house: Household) -> None:
+    signal.raise_signal(signal.SIGHUP)
+
+    assert house.stopped.is_set()
+
+
+def test_what_nohup_started_goes_on_when_the_terminal_is_closed() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with household(print) as house:
+            signal.raise_signal(signal.SIGHUP)
+            stopped = house.stopped.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert not stopped
+
+
 def test_what_runs_for_somebody_else_is_not_left_over() -> None:
     with sole_owner(), pytest.raises(BadInput, match="is running already"), sole_owner():
         pass
@@ -119,6 +155,25 @@ def test_what_dies_is_told_and_started_again(house: Household, told: list[str], 
     assert [line.partition(" (")[0] for line in told] == ["worker ended by SIGKILL"]
     assert process_of(home, "worker") != first
     assert lives(process_of(home, "worker"))
+
+
+def test_what_a_dead_one_had_started_ends_with_the_one_after_it(house: Household, home: Path) -> None:
+    starts_another = (
+        f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {DEAF!r}]).pid, flush=True); {SLEEPER}"
+    )
+    worker = sleeper("worker", starts_another)
+    house.start(worker)
+    house.wait_until_ready(worker)
+    orphan = int(log_file("worker").read_text().split()[0])
+    os.kill(process_of(home, "worker"), signal.SIGKILL)
+    assert eventually(worker.how_it_ended)
+
+    worker.start()
+    lived_on = lives(orphan)
+    house.stop()
+
+    assert lived_on
+    assert eventually(lambda: is_over(orphan))
 
 
 def test_what_dies_again_and_again_stops_all_of_it_with_the_reason(house: Household, told: list[str]) -> None:
