@@ -18,6 +18,7 @@ from deployments.run_history import run_history
 from domain.config import Config, EnvironmentKind
 from domain.doctor import Finding, advice, broken, fine, not_used
 from domain.names import Purpose, block_name
+from domain.run_history import DeploymentRuns
 from domain.run_watch import LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT
 from ledger.held_credentials import HeldCredential
 from vendors.registry import EVERY
@@ -79,7 +80,12 @@ def ledger_is_registered(ledger_id: str) -> Finding:
 
 def schedules_run(client: SyncPrefectClient) -> Finding:
     """Look for a run ahead of every schedule; one without is what a dead scheduler leaves."""
-    known = {one.name: one for one in run_history(client)}
+    return runs_ahead(run_history(client), datetime.now(UTC))
+
+
+def runs_ahead(found: Iterable[DeploymentRuns], now: datetime) -> Finding:
+    """Return whether every schedule has a run ahead; one that should have begun is none."""
+    known = {one.name: one for one in found}
     ticking = [(entry, known.get(entry.name)) for entry in CATALOG if entry.schedules]
     missing = [entry.name for entry, one in ticking if one is None]
     off = [entry.name for entry, one in ticking if one and (one.is_paused or not one.has_schedule)]
@@ -88,12 +94,21 @@ def schedules_run(client: SyncPrefectClient) -> Finding:
         for entry, one in ticking
         if one and entry.name not in off and one.next is None and one.running is None and one.next_is_known
     ]
-    if missing or dry:
-        told = [*(f"{name} is not deployed" for name in missing), *(f"{name} has no run ahead" for name in dry)]
+    late = [
+        entry.name
+        for entry, one in ticking
+        if one and entry.name not in off and one.next and now - one.next.at > _bound(one.next.state_name)
+    ]
+    if missing or dry or late:
+        told = [
+            *(f"{name} is not deployed" for name in missing),
+            *(f"{name} has no run ahead" for name in dry),
+            *(f"{name} has a run that did not begin" for name in late),
+        ]
         return broken(
             f"Schedules do not run: {_listed(told)}.",
             "What they look after is not looked after, and nothing fails visibly. With sqlalchemy 2.1 or a dead scheduler it is all of them.",
-            "opsflows deploy; if they stay without a run, restart the server's background services and read their log.",
+            "opsflows deploy; if they stay without a run, restart the server's background services and read their log; for what did not begin see the workers' check.",
         )
     if off:
         return advice(

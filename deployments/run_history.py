@@ -41,19 +41,20 @@ def run_history(client: SyncPrefectClient) -> list[DeploymentRuns]:
     # A full answer may have left out the next run of a deployment.
     is_all = len(coming) < _MOST
     return sorted(
-        (_told(row, last[row["id"]], coming, running, is_all=is_all) for row in held), key=lambda one: one.name
+        (told(row, last[row["id"]], coming, running, is_all=is_all) for row in held), key=lambda one: one.name
     )
 
 
-def _told(
+def told(
     row: Mapping[str, Any], last: list[Any], coming: list[Any], running: list[Any], *, is_all: bool
 ) -> DeploymentRuns:  # fmt: skip
+    """Return how a deployment's runs stand, of Prefect's rows; `is_all` says whether all that come were listed."""
     return DeploymentRuns(
         name=row["name"],
         id=row["id"],
         is_paused=bool(row["paused"]),
         has_schedule=any(one["active"] for one in row["schedules"]),
-        last=_last([_seen(row["name"], run, run["end_time"]) for run in last]),
+        last=_last([seen for run in last if (seen := _seen(row["name"], run, "end_time"))]),
         running=next(_of(running, row), None),
         next=next(_of(coming, row), None),
         made_at=datetime.fromisoformat(row["created"]),
@@ -68,11 +69,15 @@ def _last(newest: list[SeenRun]) -> SeenRun | None:
 
 def _of(runs: list[Any], row: Mapping[str, Any]) -> Iterator[SeenRun]:
     found = (run for run in runs if run["deployment_id"] == row["id"])
-    return (_seen(row["name"], run, run["expected_start_time"]) for run in found)
+    return (seen for run in found if (seen := _seen(row["name"], run, "expected_start_time")))
 
 
-def _seen(deployment: str, run: Mapping[str, Any], at: str) -> SeenRun:
-    message = (run["state"] or {}).get("message") or ""
+def _seen(deployment: str, run: Mapping[str, Any], moment: str) -> SeenRun | None:
+    """Return the run at that moment, else at its state's, which Prefect knows of runs it set aside; None where it has neither."""
+    state = run["state"] or {}
+    message, at = state.get("message") or "", run[moment] or state.get("timestamp")
+    if at is None:
+        return None
     return SeenRun(
         deployment, run["name"], run["id"], run["state_type"] or "", run["state_name"] or "", _cut(message),
         datetime.fromisoformat(at), run["parameters"],

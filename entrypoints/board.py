@@ -257,10 +257,14 @@ def _away(error: OpsError, *, for_machines: bool) -> Answer:
 
 def _document(path: str) -> Answer:
     """Return a page of docs/ as text; nothing but Markdown below that folder."""
-    file = (_DOCS / path.removeprefix("/docs/")).resolve()
-    if file.suffix != ".md" or not file.is_relative_to(_DOCS) or not file.is_file():
+    try:
+        file = (_DOCS / path.removeprefix("/docs/")).resolve()
+        found = file.read_bytes() if file.suffix == ".md" and file.is_relative_to(_DOCS) else None
+    except (OSError, ValueError):  # not there, or no name that a file can have: too long, or with a NUL in it
+        found = None
+    if found is None:
         return Answer("404 Not Found", b"no page of docs/ has this name\n")
-    return Answer("200 OK", file.read_bytes(), kind=_TEXT)
+    return Answer("200 OK", found, kind=_TEXT)
 
 
 def _as_json(told: Mapping[str, object]) -> bytes:

@@ -1,7 +1,7 @@
 """What every page that a command of ours serves has in common: one thread per connection, a token, TLS, and silence in the log.
 
-Whoever connects and says nothing is cut off. A token is asked for on every address but loopback, and never without a file that
-its owner alone can read.
+Whoever connects and says nothing is cut off. On every address but loopback a token is asked for, and nothing is served without a
+file that holds it. That file is refused where everybody on the machine can read it; its owner's group may.
 """
 
 import base64

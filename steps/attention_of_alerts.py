@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from domain.attention import Attention, Weight
-from domain.names import DAY1_WIRING, KMS_SMOKE, RECONCILE, ROTATE, STEP_ROTATION, VERIFY_DUE
+from domain.names import DAY1_WIRING, KMS_SMOKE, RECONCILE, ROTATE, STEP_ROTATION, VERIFY_DUE, deployment_of
 from domain.run_watch import ALL_KEYS, ENDS_WELL_WITHIN
 from ledger.alerts import Alert
 
@@ -63,8 +63,7 @@ def _no_more(_alert: Alert, _rest: str) -> str:
 
 def _of_run(alert: Alert, rest: str) -> str:
     """A run's id is its flow, the moment and eight digits, joined by dashes."""
-    flow = rest.rsplit("-", 2)[0]
-    return started_again(deployment_named(flow), alert.environment)
+    return started_again(deployment_of(rest.rsplit("-", 2)[0]), alert.environment)
 
 
 def _of_rotation(_alert: Alert, rest: str) -> str:
@@ -73,6 +72,11 @@ def _of_rotation(_alert: Alert, rest: str) -> str:
 
 def _of_credential(alert: Alert, rest: str) -> str:
     return f"opsflows adopt {rest}" if alert.key.startswith("drift:") else f"opsflows rotate {rest} --ticket TICKET"
+
+
+def _of_foreign(_alert: Alert, rest: str) -> str:
+    # What it is only a person finds out; opsflows rotations says which markers are ours.
+    return f"opsflows rotations --credential {rest}"
 
 
 def _of_question(_alert: Alert, rest: str) -> str:
@@ -109,6 +113,7 @@ _BY_KIND: Mapping[str, Callable[[Alert, str], str]] = MappingProxyType(
         "rotation": _of_rotation,
         "age": _of_credential,
         "drift": _of_credential,
+        "foreign": _of_foreign,
         "question": _of_question,
         "kms": _of_kms,
         "reconciliation": _of_month,

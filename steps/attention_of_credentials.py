@@ -55,7 +55,7 @@ def _exposed(one: HeldCredential) -> Attention:
         what=f"{one.credential} is exposed and still in use.",
         means=f"Every value until {one.compromised_at:%Y-%m-%d %H:%M} UTC counts as in foreign hands, and no rotation of it is open.",
         by=one.compromised_at,
-        command=f"opsflows emergency --scope {one.credential} --reason WHY --ticket TICKET",
+        command=f"opsflows emergency --scope {one.credential} --since {one.compromised_at:%Y-%m-%dT%H:%M:%SZ} --reason WHY --ticket TICKET",
         runbook="docs/runbooks/rotation-compromise.md",
     )
 

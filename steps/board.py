@@ -21,12 +21,14 @@ from ledger.newest import (
     parts_seen,
     runs_seen,
 )
+from ledger.open_facts import Looking, looked_into
 from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
 from ledger.verifications import LastVerified, last_verified
 from ledger.waivers import Waiver, waivers
 from ledger.wiring import RehearsalProof, rehearsal_for
 from steps.board_cells import (
+    WAIVED,
     credential_cell,
     finding_cell,
     kms_cell,
@@ -58,6 +60,7 @@ class _Known:
     rotations: Mapping[str, list[RotationRecord]]
     months: Mapping[str, NewestMonth]
     waived: Mapping[str, frozenset[str]]
+    looked_into: Mapping[tuple[str, str, str], Looking]
     kms: Mapping[tuple[str, str], list[PartSeen]]
     runs: dict[str, RunSeen]
     proof: RehearsalProof | None
@@ -125,6 +128,7 @@ def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str]) -> _Kno
         rotations=_by_environment(rotations(ledger, open_only=True, limit=_ANY)),
         months=months,
         waived=_waived(waivers(ledger), now.date()),
+        looked_into=looked_into(ledger),
         kms=_by_kms_target(parts),
         runs=runs_seen(ledger, run_ids),
         proof=proof,
@@ -168,12 +172,10 @@ def _waived(found: Iterable[Waiver], today: date) -> dict[str, frozenset[str]]:
 def _environment(config: Config, known: _Known, name: str, *, is_counted: bool) -> EnvironmentBoard:
     declared = config.environments[name]
     newest = known.months.get(name)
-    waived = frozenset(
-        target for target, _, month in (one.rpartition(" ") for one in known.waived.get(name, ())) if newest and month == str(newest.month)
-    )  # fmt: skip
+    accepted = _accepted(known, name, newest)
     is_recorded = any(row.environment == name for row in config.emitted.values())
     found = [
-        *(_row(known, name, target, waived=waived) for target in declared.targets),
+        *(_row(known, name, target, accepted.get(str(target), "")) for target in declared.targets),
         *(_platform_row(known, name, target) for target in declared.platform_targets),
     ]  # fmt: skip
     kms = [key for key, row in config.kms.items() if row.environment == name]
@@ -184,20 +186,33 @@ def _environment(config: Config, known: _Known, name: str, *, is_counted: bool) 
         rows=tuple(sorted(found, key=lambda row: (_WORST_FIRST.index(row.look), row.target))),
         rotations=tuple(rotation_cell(one, known.now) for one in known.rotations.get(name, ())),
         month=month_cell(
-            newest, known.runs.get(newest.run_id) if newest else None, is_recorded=is_recorded, waived=waived
+            newest, known.runs.get(newest.run_id) if newest else None, is_recorded=is_recorded, accepted=accepted
         ),
         kms=tuple(kms_cell(key, known.kms.get((name, key), []), known.runs, known.now) for key in kms),
         is_counted=is_counted,
     )
 
 
-def _row(known: _Known, name: str, target: Target, *, waived: frozenset[str]) -> Row:
+def _accepted(known: _Known, name: str, newest: NewestMonth | None) -> dict[str, str]:
+    """Return in words how each finding of the newest month was accepted: its investigation is closed, or it is waived today."""
+    if newest is None:
+        return {}
+    closed = {
+        target: f"closed: {one.owner} looked into it"
+        for (environment, month, target), one in known.looked_into.items()
+        if one.is_closed and (environment, month) == (name, str(newest.month))
+    }
+    waived = (one.rpartition(" ") for one in known.waived.get(name, ()))
+    return closed | {target: WAIVED for target, _, month in waived if month == str(newest.month)}
+
+
+def _row(known: _Known, name: str, target: Target, accepted: str) -> Row:
     return Row(
         target=str(target),
         page=f"docs/integrations/{target.integration}.md",
         verified=_verified(known, name, target),
         credentials=_credential_cells(known, name, target),
-        month=finding_cell(str(target), known.months.get(name), is_waived=str(target) in waived),
+        month=finding_cell(str(target), known.months.get(name), accepted),
     )
 
 

@@ -1,13 +1,15 @@
 """Each thing on the wiring board as one cell: how it stands, in words. What is missing has a word of its own, and is never green."""
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 
 from domain.board import Cell, Look, ago
 from domain.cadence import TICK_SLACK, Cadence, cadence_at, verification_due
 from domain.diagnosis import DELIVERED_UNSEEN, FALLBACK, NETWORK, NOT_DELIVERED, SUBSTRATE
 from domain.exchanges import Effect
+from domain.kms_checks import PartKind
 from domain.kms_faults import FAULTS
+from domain.kms_past import NEGATIVE_CHECKS_EVERY
 from domain.kms_standing import COUNTS_FOR, Standing
 from domain.names import Target
 from domain.policies import age_in_words
@@ -39,6 +41,8 @@ _LOOK_OF_NEXT = {
     Next.LEFT_OUT: Look.ASIDE,
     Next.BY_DRILL: Look.ASIDE,
 }
+# How a finding is accepted; the other way is to look into it and close that.
+WAIVED = "waived"
 _STUCK = "docs/runbooks/rotation-stuck.md"
 # What has a page of its own under docs/runbooks; the rest is on the integration's page.
 _WITH_RUNBOOK = frozenset(
@@ -115,8 +119,8 @@ def platform_cell(target: Target) -> Cell:
 
 
 def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
-    """Return how old the credential is and what comes next for it; older than its policy allows is HOLD, whoever rotates it."""
-    look = Look.HOLD if one.is_too_old else _LOOK_OF_NEXT[one.next]
+    """Return how old the credential is and what comes next for it; exposed, or older than its policy allows, is HOLD, whoever rotates it."""
+    look = Look.HOLD if one.is_too_old or one.exposed_until else _LOOK_OF_NEXT[one.next]
     if one.rotation is not None:
         look = worse(look, _LOOK_OF_VERDICT[verdict_of(one.rotation)])
     age = Next.NOT_SEEN.value if one.age is None else f"{one.age.days} days old"
@@ -127,13 +131,15 @@ def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
     }.get(one.next, "" if one.next is Next.NOT_SEEN else one.next.value)
     unproven = "" if one.age is None else "Never proven."
     proven = f"Last seen to work {ago(now - one.proof.at)} ago ({one.proof.how})." if one.proof else unproven
+    exposed = f"exposed until {moment(one.exposed_until)}" if one.exposed_until else ""
+    foreign = "Every value until then counts as in foreign hands: replace it." if one.exposed_until else ""
     too_old = f"Older than its policy allows ({age_in_words(one.policy.max_age)})." if one.is_too_old else ""
     return Cell(
         one.credential.purpose.value,
         look,
-        ", ".join(part for part in (age, comes) if part),
-        " ".join(part for part in (too_old, proven) if part),
-        page="docs/runbooks/rotation-planned.md" if look in {Look.HOLD, Look.WAITING} else "",
+        ", ".join(part for part in (exposed, age, comes) if part),
+        " ".join(part for part in (foreign, too_old, proven) if part),
+        page=_page_of(one, look),
         facts={
             "credential": str(one.credential),
             "age_days": None if one.age is None else one.age.days,
@@ -141,9 +147,16 @@ def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
             "next_at": iso(one.at) if one.rotation is None else None,
             "rotation": one.rotation.id if one.rotation else None,
             "older_than_policy": one.is_too_old,
+            "exposed_until": iso(one.exposed_until),
             "proven_at": iso(one.proof.at) if one.proof else None,
         },
     )
+
+
+def _page_of(one: CredentialStanding, look: Look) -> str:
+    if one.exposed_until:
+        return "docs/runbooks/rotation-compromise.md"
+    return "docs/runbooks/rotation-planned.md" if look in {Look.HOLD, Look.WAITING} else ""
 
 
 def rotation_cell(record: RotationRecord, now: datetime) -> Cell:
@@ -173,8 +186,13 @@ def rotation_cell(record: RotationRecord, now: datetime) -> Cell:
     )
 
 
-def month_cell(newest: NewestMonth | None, run: RunSeen | None, *, is_recorded: bool, waived: Iterable[str]) -> Cell:
-    """Return what the environment's newest month came to; a HOLD whose every finding somebody accepted is quieter, and not green."""
+def month_cell(
+    newest: NewestMonth | None, run: RunSeen | None, *, is_recorded: bool, accepted: Mapping[str, str]
+) -> Cell:
+    """Return what the environment's newest month came to; a HOLD whose every finding somebody accepted is quieter, and not green.
+
+    `accepted` says by integration in words how: waived, or looked into and closed.
+    """
     page = "docs/reconciliation.md"
     if newest is None:
         look, words = (
@@ -182,14 +200,13 @@ def month_cell(newest: NewestMonth | None, run: RunSeen | None, *, is_recorded: 
         )
         return Cell("reconciliation", look, words, page=page, facts={"month": None})
     wrong = sorted(name for name, found in newest.findings.items() if found in NEEDS_SOMEONE)
-    accepted = set(waived)
-    is_accepted = bool(wrong) and accepted.issuperset(wrong)
+    is_accepted = bool(wrong) and accepted.keys() >= set(wrong)
     look = Look.WAITING if is_accepted else _LOOK_OF_VERDICT[newest.verdict]
     if look is Look.GREEN and not newest.is_final:
         look = Look.WAITING
     standing = "final" if newest.is_final else "provisional"
     more = "; ".join(
-        f"{name}: {newest.findings[name].value}{' (waived)' if name in accepted else ''}" for name in wrong
+        f"{name}: {newest.findings[name].value}{f' ({accepted[name]})' if name in accepted else ''}" for name in wrong
     )
     return Cell(
         "reconciliation",
@@ -204,32 +221,37 @@ def month_cell(newest: NewestMonth | None, run: RunSeen | None, *, is_recorded: 
             "final": newest.is_final,
             "revision": newest.number,
             "at": newest.at.isoformat(),
-            "waived": sorted(accepted),
+            "waived": sorted(name for name, how in accepted.items() if how == WAIVED),
+            "closed": sorted(name for name, how in accepted.items() if how != WAIVED),
         },
     )
 
 
-def finding_cell(target: str, newest: NewestMonth | None, *, is_waived: bool) -> Cell:
-    """Return what the newest month says of one integration."""
+def finding_cell(target: str, newest: NewestMonth | None, accepted: str) -> Cell:
+    """Return what the newest month says of one integration; `accepted` says how somebody accepted that, empty where nobody did."""
     found = newest.findings.get(target) if newest else None
     if found is None:
         return Cell("month", Look.ASIDE, "no count of it", facts={"finding": None})
     look = Look.GREEN if found in AGREES else Look.WAITING
-    if found in NEEDS_SOMEONE and not is_waived:
+    if found in NEEDS_SOMEONE and not accepted:
         look = Look.HOLD
-    words = f"{found.value}{', waived' if is_waived and found is not Finding.WAIVED else ''}"
-    return Cell("month", look, words, facts={"finding": found.value, "waived": is_waived})
+    words = f"{found.value}{f', {accepted}' if accepted and found is not Finding.WAIVED else ''}"
+    return Cell("month", look, words, facts={"finding": found.value, "waived": accepted == WAIVED})
 
 
 def kms_cell(target: str, parts: list[PartSeen], runs: dict[str, RunSeen], now: datetime) -> Cell:
-    """Return where a KMS target stands: DOWN is HOLD, one answer against it is waited on, an old answer says nothing of now."""
-    answered = [part.at for part in parts if part.at is not None]
+    """Return where a KMS target stands: DOWN is HOLD, one answer against it is waited on, an old answer says nothing of now.
+
+    It is checked since the oldest answer of its parts; what is asked once a day counts for that long.
+    """
+    answered = {part.part: part.at for part in parts if part.at is not None}
     if not answered:
         return Cell(target, Look.NOT_YET, "not checked yet", page="docs/kms-smoke.md", facts={"checked_at": None})
     down = [part for part in parts if part.standing is Standing.DOWN]
     doubted = [part for part in parts if part.standing is Standing.UP and part.at is not None and not part.passed]
-    last = max(answered)
-    is_old = now - last > COUNTS_FOR
+    unanswered = [part.part for part in parts if part.at is None]
+    old = [name for name, at in answered.items() if now - at > _counts_for(name)]
+    last = min((at for name, at in answered.items() if not _is_daily(name)), default=min(answered.values()))
     facts = {
         "checked_at": last.isoformat(),
         "parts": {part.part: part.standing.value for part in parts},
@@ -245,13 +267,31 @@ def kms_cell(target: str, parts: list[PartSeen], runs: dict[str, RunSeen], now: 
         return Cell(
             target, Look.HOLD, words, more, run.prefect_run_id if run else "", page="docs/kms-alerts.md", facts=facts
         )
-    if is_old:
-        words = f"{checked}; it was UP then"
-        return Cell(target, Look.NOT_KNOWN, words, "Nothing is known of now: checks do not run.", page="docs/runbooks/kms-canary-dead-man.md", facts=facts)  # fmt: skip
+    if old:
+        is_all = len(old) == len(answered)
+        words = f"{checked}; it was UP then" if is_all else f"no answer of late, UP before: {', '.join(old)}; {checked}"
+        more = (
+            "Nothing is known of now: checks do not run."
+            if is_all
+            else "Nothing is known of them now: checks leave them out."
+        )
+        return Cell(target, Look.NOT_KNOWN, words, more, page="docs/runbooks/kms-canary-dead-man.md", facts=facts)  # fmt: skip
     if doubted:
         words = f"UP, but its last answer failed: {', '.join(part.part for part in doubted)}; {checked}"
         return Cell(target, Look.WAITING, words, "One answer is not a state; two more are asked for.", page="docs/kms-smoke.md", facts=facts)  # fmt: skip
+    if unanswered:
+        words = f"UP, but not answered yet: {', '.join(unanswered)}; {checked}"
+        return Cell(target, Look.NOT_YET, words, page="docs/kms-smoke.md", facts=facts)
     return Cell(target, Look.GREEN, f"UP, {len(parts)} parts, {checked}", page="docs/kms-smoke.md", facts=facts)
+
+
+def _is_daily(part: str) -> bool:
+    """Say whether a check asks the part once a day, and else leaves it out (steps/kms_canary.py)."""
+    return part.partition("/")[0] == PartKind.NEGATIVE
+
+
+def _counts_for(part: str) -> timedelta:
+    return COUNTS_FOR + NEGATIVE_CHECKS_EVERY if _is_daily(part) else COUNTS_FOR
 
 
 def worse(one: Look, other: Look) -> Look:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from domain.board import SCHEDULED, Cell, Look, Schedule, ago
 from domain.run_history import DeploymentRuns
-from domain.run_watch import LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT, SeenRun
+from domain.run_watch import ENDS_WELL_WITHIN, LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT, SeenRun
 from steps.board_cells import iso, moment
 
 _DOCS = "docs/architecture.md"
@@ -14,6 +14,7 @@ _LOOK_OF_ENDED = {("COMPLETED", "Waiting"): Look.WAITING, ("COMPLETED", "Planned
 _LOOK_OF_KIND = {"COMPLETED": Look.GREEN, "FAILED": Look.HOLD, "CRASHED": Look.HOLD}
 # Prefect's scheduler looks once a minute for what has no run ahead.
 _SCHEDULED_WITHIN = timedelta(minutes=5)
+_ENDS_WELL_WITHIN = {name.partition("/")[2]: within for name, within in ENDS_WELL_WITHIN.items()}
 _UNSEEN = "not known: Prefect was not seen"
 
 
@@ -78,15 +79,19 @@ def _by_hand(one: DeploymentRuns, now: datetime) -> Schedule:
 
 def _last(one: DeploymentRuns, now: datetime) -> Cell:
     running = f"; runs now ({one.running.state_name}, since {moment(one.running.at)})" if one.running else ""
+    within = _ENDS_WELL_WITHIN.get(one.name)
+    due = f"A good end is due every {ago(within)}." if within else ""
     if one.last is None:
-        return _cell(
-            "last run", Look.NOT_YET, f"has not ended yet{running}" if running else "never ran", deployment=one.id
-        )
+        is_silent = within is not None and one.made_at is not None and now - one.made_at > within
+        words = f"has not ended yet{running}" if running else "never ran"
+        return _cell("last run", Look.HOLD if is_silent else Look.NOT_YET, words, due if is_silent else "", one.id)
     last = one.last
-    look = _LOOK_OF_ENDED.get((last.state, last.state_name), _LOOK_OF_KIND.get(last.state, Look.NOT_KNOWN))
+    is_silent = within is not None and now - last.at > within
+    usual = _LOOK_OF_ENDED.get((last.state, last.state_name), _LOOK_OF_KIND.get(last.state, Look.NOT_KNOWN))
     words = f"{last.state_name} {ago(now - last.at)} ago{running}"
+    more = (due if is_silent else "", "" if usual is Look.GREEN else last.message)
     return Cell(
-        "last run", look, words, "" if look is Look.GREEN else last.message, last.run_id, one.id,
+        "last run", Look.HOLD if is_silent else usual, words, " ".join(part for part in more if part), last.run_id, one.id,
         facts={"run": last.name, "state": last.state_name, "type": last.state, "at": iso(last.at)},
     )  # fmt: skip
 

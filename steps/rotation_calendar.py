@@ -29,6 +29,7 @@ class Standing:
 
     `life` is None where the ledger has not seen the credential yet, `at` where no moment is known for what comes next, `proof`
     where none was recorded. `rotation` is the open one. `ahead` is the life that schedules will renew, None where none will.
+    `exposed_until` is the moment of the compromise that the value in use was there at, None where it is not exposed.
     """
 
     credential: Credential
@@ -42,6 +43,7 @@ class Standing:
     sinks: Mapping[str, SinkVersion]
     proof: LastProof | None
     ahead: Life | None
+    exposed_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ def _standing(config: Config, rows: Rows, known: _Known, credential: Credential)
         sinks=_sinks(sinks_of(config, credential), row, known, credential),
         proof=known.proofs.get(credential),
         ahead=None if left is not None or life is None else _ahead(life, rotation, known.now),
+        exposed_until=held.compromised_at if held is not None and held.is_exposed else None,
     )
 
 

@@ -154,12 +154,20 @@ def test_runbooks_are_shown_and_no_other_file() -> None:
         page = asked(url, "/docs/runbooks/rotation-stuck.md")
         others = [
             asked(url, f"/docs/{path}").status_code
-            for path in ("../opsflows.toml", "%2e%2e/README.md", "..%2fpyproject.toml", "images/board.png", "")
+            for path in (
+                "../opsflows.toml",
+                "%2e%2e/README.md",
+                "..%2fpyproject.toml",
+                "images/board.png",
+                "",
+                "a%00.md",
+                f"{'a' * 300}.md",
+            )
         ]
 
     assert (page.status_code, page.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert page.text.startswith("# rotation.stuck")
-    assert others == [404] * 5
+    assert others == [404] * 7
 
 
 def test_a_hostile_name_is_escaped() -> None:

@@ -40,7 +40,7 @@ FACTS: dict[str, tuple[Arrange, str, Weight, str]] = {
     "frozen, with a rotation behind": (scenes.frozen_with_a_rotation_behind, "freeze", NOW, "opsflows freeze --lift"),
     "too old, and told": (scenes.too_old_and_told, f"age:{DATADOG}", NOW, f"opsflows rotate {DATADOG} --ticket"),
     "due, and not begun": (scenes.old_by(88), f"due:{DATADOG}", NOW, f"opsflows rotate {DATADOG} --ticket"),
-    "exposed": (scenes.exposed, f"exposed:{DATADOG}", NOW, f"opsflows emergency --scope {DATADOG}"),
+    "exposed": (scenes.exposed, f"exposed:{DATADOG}", NOW, f"opsflows emergency --scope {DATADOG} --since 20"),
     "a month disagrees": (scenes.a_month_disagrees, "reconciliation:prod:slack 2026-10", NOW, "opsflows investigate --month 2026-10"),
     "it is looked into": (scenes.it_is_looked_into, "reconciliation:prod:slack 2026-10", SOON, "opsflows investigate --month 2026-10"),
     "a month is not signed": (scenes.a_month_agrees, "sign-off:prod:2026-10", LATER, "opsflows sign-off --month 2026-10"),

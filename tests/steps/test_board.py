@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,14 +13,19 @@ from sqlalchemy import event
 from domain.attention import Weight
 from domain.board import SCHEDULED, Board, Look, alone
 from domain.errors import Unavailable
-from domain.names import KMS_SMOKE, RECONCILE, ROTATE_DUE, SWEEPER, VERIFY_DUE
+from domain.kms_standing import Standing
+from domain.names import KMS_SMOKE, RECONCILE, ROTATE_DUE, SWEEPER, VERIFY_DUE, Credential
 from domain.probes import Outcome
 from domain.reconciliation import Finding
 from domain.rotation import State, Wait
 from domain.verdicts import Verdict
+from ledger.held_credentials import mark_compromised
+from ledger.investigations import close_investigation, open_investigation
+from ledger.newest import NewestMonth, PartSeen
 from ledger.opening import Ledger
 from ledger.waivers import waive
 from ledger.wiring import record_rehearsal
+from steps.board_cells import finding_cell, kms_cell, month_cell
 from steps.board_document import away_document, document
 from steps.board_page import away_page, page
 from steps.board_schedules import PrefectSeen
@@ -201,6 +207,87 @@ def test_a_month_on_hold_is_quieter_once_all_of_it_is_waived_and_never_green(led
     assert after["reconciliation"][0] is Look.WAITING
 
 
+def test_a_finding_whose_investigation_is_closed_is_waited_on_as_a_waived_one(ledger: Ledger) -> None:
+    newest = NewestMonth(
+        scenes.OCTOBER,
+        1,
+        Verdict.HOLD,
+        is_final=True,
+        findings={"slack": Finding.BREACH, "sentry": Finding.BREACH},
+        run_id="r",
+        at=ledger.now(),
+    )
+    closed = {"slack": "closed: ada looked into it"}
+
+    one = month_cell(newest, None, is_recorded=True, accepted=closed)
+    both = month_cell(newest, None, is_recorded=True, accepted=closed | {"sentry": "waived"})
+    slack = finding_cell("slack", newest, closed["slack"])
+
+    assert (one.look, both.look) == (Look.HOLD, Look.WAITING)
+    assert (slack.look, slack.words) == (Look.WAITING, "BREACH, closed: ada looked into it")
+    assert (both.facts["closed"], both.facts["waived"]) == (["slack"], ["sentry"])
+
+
+def test_a_closed_investigation_in_the_ledger_quiets_its_month(ledger: Ledger) -> None:
+    scenes.month(ledger, {"slack": Finding.BREACH}, Verdict.HOLD)
+    day = ledger.now().date() + timedelta(days=3)
+    open_investigation(ledger, "prod", scenes.OCTOBER, "slack", "ada", day)
+    close_investigation(ledger, "prod", scenes.OCTOBER, "slack", who="ada", outcome="counted twice")
+
+    told = cells(scenes.read(ledger, AWAY))
+
+    assert told["slack month"] == (Look.WAITING, "BREACH, closed: ada looked into it")
+    assert told["reconciliation"][0] is Look.WAITING
+
+
+def test_an_exposed_credential_is_on_hold_however_young(ledger: Ledger) -> None:
+    scenes.held(ledger, "slack-default-prod-send")
+    until = ledger.now()
+    mark_compromised(ledger, Credential.parse("slack-default-prod-send"), until)
+
+    found = scenes.read(ledger, AWAY)
+
+    look, said = cells(found)["slack send"]
+    assert (look, said.partition(",")[0]) == (Look.HOLD, f"exposed until {until:%Y-%m-%d %H:%M} UTC")
+    assert "docs/runbooks/rotation-compromise.md" in words(found)
+
+
+def test_a_last_good_end_that_is_too_old_is_on_hold_and_says_how_often_one_is_due(ledger: Ledger) -> None:
+    now = ledger.now()
+    old = replace(scenes.ticking(KMS_SMOKE, now), last=scenes.seen_run(KMS_SMOKE, "COMPLETED", "Completed", now - timedelta(days=9)))  # fmt: skip
+    never = replace(scenes.ticking(VERIFY_DUE, now), last=None, made_at=now - timedelta(days=3))
+
+    found = scenes.read(ledger, PrefectSeen((old, never), now))
+
+    told = ticks(found)
+    assert told["kms-smoke"][:2] == (Look.HOLD, "Completed 9 days ago")
+    assert told["verify-due"][:2] == (Look.HOLD, "never ran")
+    assert "A good end is due every 100 min." in words(found)
+
+
+def test_one_fresh_kms_part_does_not_answer_for_the_others(ledger: Ledger) -> None:
+    now = ledger.now()
+
+    def seen(name: str, ago: timedelta | None) -> PartSeen:
+        return PartSeen(
+            "prod", "pay", name, Standing.UP, now - timedelta(days=9), None if ago is None else now - ago, passed=True
+        )
+
+    fresh, daily = seen("health", timedelta(minutes=2)), seen("negative/main", timedelta(hours=20))
+    old, never = seen("canary/main", timedelta(days=5)), seen("golden/main", None)
+
+    stale = kms_cell("pay", [fresh, daily, old], {}, now)
+    unanswered = kms_cell("pay", [fresh, daily, never], {}, now)
+    well = kms_cell("pay", [fresh, daily], {}, now)
+
+    assert (stale.look, stale.words) == (
+        Look.NOT_KNOWN,
+        "no answer of late, UP before: canary/main; checked 5 days ago",
+    )
+    assert (unanswered.look, "golden/main" in unanswered.words) == (Look.NOT_YET, True)
+    assert (well.look, well.words) == (Look.GREEN, "UP, 2 parts, checked 2 min ago")
+
+
 def test_each_schedule_says_what_keeps_it_from_ticking(ledger: Ledger) -> None:
     now = ledger.now()
     broken = {
@@ -296,7 +383,7 @@ def test_the_ledger_is_asked_equally_often_however_many_integrations_there_are(l
     scenes.read(ledger, AWAY, config=many)
 
     assert for_few == len(asked)
-    assert for_few == 15
+    assert for_few == 16
 
 
 def test_everything_that_must_tick_is_on_the_board(ledger: Ledger) -> None:
