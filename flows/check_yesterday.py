@@ -5,7 +5,7 @@ from datetime import datetime
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from domain.config import Config
 from domain.errors import OpsError
@@ -41,6 +41,7 @@ def check_yesterday() -> State[None]:
         if not names:
             return Completed(message=NOTHING_RECORDED, name="NothingDue")
         states: list[State[None]] = []
+        unstarted: list[str] = []
         with own_ledger() as ledger:
             began: datetime = flow_run.scheduled_start_time or ledger.now()
             for name in names:
@@ -49,12 +50,15 @@ def check_yesterday() -> State[None]:
                     states.append(_checked(ledger, config, name, began))
                 except OpsError as error:
                     states.append(refused(error))
-                _make_up_for(ledger, config, name, began)
+                unstarted.append(_make_up_for(ledger, config, name, began))
     except OpsError as error:
         return refused(error)
     ended = together(dict(zip(names, states, strict=True)))
+    message = " ".join(filter(None, [ended.message, *unstarted]))
     # Yesterday is not settled yet, however well the settled day came out.
-    return Completed(message=ended.message, name="Waiting") if ended.is_completed() else ended
+    return (
+        Completed(message=message, name="Waiting") if ended.is_completed() else Failed(message=message, name=ended.name)
+    )
 
 
 def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) -> State[None]:
@@ -82,9 +86,13 @@ def _checked(ledger: Ledger, config: Config, environment: str, began: datetime) 
         return concluded(run, " ".join(reversed(words)))
 
 
-def _make_up_for(ledger: Ledger, config: Config, environment: str, began: datetime) -> None:
-    """Start the month's reconciliation where it was to be there since yesterday and is not: its own schedule was missed or failed."""
+def _make_up_for(ledger: Ledger, config: Config, environment: str, began: datetime) -> str:
+    """Start the month's reconciliation where it was to be there since yesterday and is not: its own schedule was missed or failed.
+
+    Returns what to do where it could not be started, else nothing.
+    """
     month = overdue_month(began, config.reconciliation.settles_after)
     newest = newest_revision(ledger, environment, month)
     if newest is None or not newest.is_final:
-        schedule_month(ledger, environment, month)
+        return schedule_month(ledger, environment, month)
+    return ""

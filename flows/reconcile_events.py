@@ -22,10 +22,10 @@ from steps.audited_run import AuditedRun
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, planned_lines, question_of
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
-from tasks.reconciliation import NOTHING_RECORDED, Gathered, gather
+from tasks.reconciliation import MADE_UP, NOTHING_RECORDED, Gathered, gather
 from tasks.rehearsing import reading_context
 from tasks.reporting import show_report
-from tasks.run_history import recorded_run
+from tasks.run_history import occasion, recorded_run
 from tasks.telling_of_months import report_links, report_month
 from vendors.registry import COUNTS
 
@@ -79,7 +79,8 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
                 try:
                     with recorded_run(
                         ledger, flow=_NAME, environment=name, mode=mode, actor=operator, reason=reason, ticket=ticket,
-                        parameters={"month": str(chosen)},
+                        parameters={"month": str(chosen)}, why="scheduled" if reason == MADE_UP else "",
+                        name=f"reconcile {chosen} {environment} ({mode}, {'made up' if reason == MADE_UP else occasion()})",
                     ) as run:  # fmt: skip
                         states.append(_reconciled(ledger, run, config, name, chosen, mode))
                 except OpsError as error:

@@ -22,7 +22,7 @@ from steps.kms_review_report import review_document, review_report, to_do
 from tasks.concluding import concluded, refused, together
 from tasks.preparing import own_ledger, read_own_config
 from tasks.reporting import show_report
-from tasks.run_history import recorded_run
+from tasks.run_history import occasion, recorded_run
 
 _NAME = KMS_REVIEW.partition("/")[0]
 LAST = "last"
@@ -75,7 +75,7 @@ def _reviewed(  # noqa: PLR0917 (what one environment's run works with)
     is_rehearsal = config.environment(environment).kind is EnvironmentKind.REHEARSAL
     with recorded_run(
         ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason,
-        parameters={"quarter": str(quarter)},
+        parameters={"quarter": str(quarter)}, name=f"kms review {quarter} {flow_run.parameters.get('environment', EVERY)} ({occasion()})",
     ) as run:  # fmt: skip
         review = reviewed(ledger, config, environment, quarter)
         judgement = verdict_of(review, World.REHEARSAL if is_rehearsal else World.REAL)

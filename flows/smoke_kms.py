@@ -109,7 +109,7 @@ def _checked(  # noqa: PLR0917 (what one environment's run works with)
 ) -> State[None]:
     with recorded_run(
         ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason,
-        parameters={"targets": names},
+        parameters={"targets": names}, why="scheduled" if reason == ASKED_AGAIN else "",
     ) as run:  # fmt: skip
         looked = Looked()
         with (

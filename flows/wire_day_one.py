@@ -22,7 +22,7 @@ from tasks.concluding import concluded, refused
 from tasks.preparing import context_of, own_ledger, read_own_config, store_rehearsal_credentials, walk_of
 from tasks.progress import progress_of
 from tasks.reporting import show_plan, show_report, show_steps
-from tasks.run_history import recorded_run
+from tasks.run_history import occasion, recorded_run
 from tasks.schedules import verify_due_is_active
 from tasks.wiring import walk_step
 from vendors.registry import INTEGRATIONS
@@ -71,7 +71,7 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
         check_environment(chosen, environment)
         with own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=environment, mode=f"{wiring_mode} {mode}", actor=operator, reason=reason,
-            ticket=ticket,
+            ticket=ticket, name=f"day 1 {environment} {wiring_mode} ({mode}, {occasion()})",
             parameters={"may_page": [str(name) for name in may_page], "skip_rehearsal": skip_rehearsal},
         ) as run:  # fmt: skip
             context = context_of(run, config, environment, frozenset(str(name) for name in may_page))

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from http import HTTPStatus
 
 from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from blocks.answering import answering
 from domain.config import Config
@@ -14,7 +15,10 @@ from ledger.opening import Ledger
 from steps.kms_choosing import fitting, not_asked_again
 from tasks.reporting import event
 
-NOT_SCHEDULED = "No check could be scheduled to ask again in a minute: the next scheduled check answers."
+NOT_SCHEDULED = (
+    "No check could be scheduled to ask again in a minute: the next scheduled check answers. Where opsflows.toml changed since the "
+    "last one, run opsflows deploy."
+)
 ASKED_AGAIN = "asked again after a failure"
 _NAMES_SHOWN = 3
 
@@ -46,17 +50,25 @@ def ask_again(ledger: Ledger, config: Config) -> list[str]:
 def _scheduled(ledger: Ledger, environment: str, names: list[str], at: datetime, asked_by: str) -> bool:
     more = len(names) - _NAMES_SHOWN
     shown = ",".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    # No two runs of one question begin with the same name.
+    key = f"kms:{ledger.id}:{environment}:{names[0]}:{len(names)}:{asked_by}"
+
+    def start(targets: list[str]) -> None:
+        run_deployment(
+            KMS_SMOKE, scheduled_time=at, timeout=0, as_subflow=False, tags=["kms", environment],
+            parameters={"targets": targets, "environment": environment, "reason": ASKED_AGAIN},
+            idempotency_key=key, flow_run_name=f"kms smoke {shown} (asked again)",
+        )  # fmt: skip
+
     try:
         with answering(changes=True):
-            run_deployment(
-                KMS_SMOKE, scheduled_time=at, timeout=0, as_subflow=False, tags=["kms", environment],
-                parameters={
-                    "targets": names, "environment": environment, "reason": ASKED_AGAIN
-                },
-                # No two runs of one question begin with the same name.
-                idempotency_key=f"kms:{ledger.id}:{environment}:{names[0]}:{len(names)}:{asked_by}",
-                flow_run_name=f"kms smoke {shown} (asked again)",
-            )  # fmt: skip
+            try:
+                start(names)
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code != HTTPStatus.CONFLICT:
+                    raise
+                # The form is older than a target: every one of the environment is asked, which names none.
+                start([])
     except (OpsError, ObjectNotFound) as error:
         event("kms.not_scheduled", environment=environment, targets=shown, kind=type(error).__name__)
         return False

@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what it imports costs a quarter of a second
 EmittedSection = EventFiles | CounterSnapshots | PrometheusCounters
 # What a scheduled run says where there is nothing to compare.
 NOTHING_RECORDED = "No environment but the rehearsal has an [emitted] section in opsflows.toml."
+MADE_UP = "made up for a missed schedule"
 _WORKERS = 8
 _TAGS = ["opsflows", "reconciliation"]
 _BROKE_OFF = "reading it broke off, by a fault of the program or of this machine; the log of its task says which"
@@ -205,19 +206,26 @@ def collect_from(context: Context, due: Due, done: list[Collected]) -> State[Non
     return Failed(message=one.words, name="Incomplete") if one.problem else Completed(message=one.words)
 
 
-def schedule_month(ledger: Ledger, environment: str, month: Month) -> None:
-    """Start the reconciliation of a month; asked for once more on the same day, it is not started twice."""
+def schedule_month(ledger: Ledger, environment: str, month: Month) -> str:
+    """Start the reconciliation of a month; asked for once more on the same day, it is not started twice.
+
+    Returns what to do where it could not be started, else nothing.
+    """
     today = ledger.now().date()
     try:
         with answering(changes=True):
             run_deployment(
-                RECONCILE, parameters={"month": str(month), "environment": environment, "reason": "made up for a missed schedule"},
+                RECONCILE, parameters={"month": str(month), "environment": environment, "reason": MADE_UP},
                 timeout=0, as_subflow=False, idempotency_key=f"reconcile:{ledger.id}:{environment}:{month}:{today}",
             )  # fmt: skip
     except (OpsError, ObjectNotFound) as error:
         event("reconciliation.not_scheduled", month=month, kind=type(error).__name__)
-        return
+        return (
+            f"{environment}: {month} has no final result yet, and its reconciliation could not be started: tomorrow's check tries "
+            f"again. Where opsflows.toml changed since the last one, run opsflows deploy."
+        )
     event("reconciliation.scheduled", month=month, environment=environment)
+    return ""
 
 
 def place_of(question: Question) -> "Place":

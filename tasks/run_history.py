@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import FlowRunContext
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from blocks.answering import answering
 from domain.errors import OpsError
@@ -14,6 +14,7 @@ from steps.audited_run import AuditedRun, audited_run
 from tasks.reporting import event
 
 SCHEDULE = "schedule"
+BY_HAND = "by hand (Prefect UI)"
 # What Prefect's own scheduler puts on a run.
 _BY_SCHEDULE = "auto-scheduled"
 _MODES = frozenset({"plan", "apply"})
@@ -47,15 +48,20 @@ def recorded_run(
 ) -> Iterator[AuditedRun]:
     """Open an audited run that knows its Prefect run, and tag that one: environment:staging, mode:plan, reason:scheduled.
 
-    `why` is the tag's one word where the actor alone does not say it; `name` is the Prefect run's, where it is known only now.
+    `why` is the tag's one word where there is more to say than by hand or scheduled; `name` is the Prefect run's, where it is known only now.
     """
-    reason_tag = why or ("scheduled" if actor == SCHEDULE else "by-hand")
-    tag_run(environment=environment, mode=mode, reason=reason_tag, name=name)
+    tag_run(environment=environment, mode=mode, reason=why or occasion().replace(" ", "-"), name=name)
     with audited_run(
-        ledger, flow=flow, environment=environment, mode=mode, actor=actor, reason=reason, ticket=ticket,
+        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor), reason=reason, ticket=ticket,
         prefect_run_id=str(flow_run.id or ""), parameters=parameters,
     ) as run:  # fmt: skip
         yield run
+
+
+def recorded_as(actor: str) -> str:
+    """Return the actor; what has no parameters asks nobody for a name, so that a hand is told from the schedule by Prefect."""
+    is_by_hand = bool(deployment.id) and occasion() == "by hand" and not flow_run.parameters
+    return BY_HAND if actor == SCHEDULE and is_by_hand else actor
 
 
 def tag_run(*, environment: str, mode: str, reason: str, name: str = "") -> None:

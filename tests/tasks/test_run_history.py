@@ -4,9 +4,9 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
-from tasks.run_history import named, tag_run, tags_of
+from tasks.run_history import named, recorded_as, tag_run, tags_of
 
 
 @flow(flow_run_name=named("try tags"), persist_result=False)
@@ -44,3 +44,23 @@ def test_a_run_about_two_environments_has_both_tags_and_the_name_that_says_so() 
 
 def test_outside_of_a_run_nothing_is_tagged() -> None:
     tag_run(environment="staging", mode="plan", reason="test")
+
+
+@pytest.mark.parametrize(
+    ("tags", "parameters", "who"),
+    [
+        (["auto-scheduled"], {}, "schedule"),
+        ([], {}, "by hand (Prefect UI)"),
+        # What opsflows itself starts says so by its parameters.
+        ([], {"targets": ["pay"]}, "schedule"),
+    ],
+    ids=["scheduled", "by hand", "asked again"],
+)
+def test_who_is_recorded_where_nobody_is_asked_for_a_name(
+    monkeypatch: pytest.MonkeyPatch, tags: list[str], parameters: dict[str, object], who: str
+) -> None:
+    monkeypatch.setattr(deployment, "id", "d", raising=False)
+    monkeypatch.setattr(flow_run, "tags", tags, raising=False)
+    monkeypatch.setattr(flow_run, "parameters", parameters, raising=False)
+
+    assert [recorded_as("schedule"), recorded_as("ana")] == [who, "ana"]
