@@ -24,7 +24,7 @@ from ledger.kms_checks import last_check, record_check, standings
 from ledger.kms_goldens import goldens
 from ledger.kms_judgements import judge_spell
 from ledger.runs import runs
-from tasks.kms_again import NOT_SCHEDULED, ask_again
+from tasks.kms_again import NOT_SCHEDULED, ask_again, schedule_next
 from tasks.preparing import read_own_config
 from tests.flows.conftest import Desk
 
@@ -194,6 +194,24 @@ def test_the_next_answer_that_a_killed_run_did_not_ask_for_is_asked_for_once_by_
     assert [(one.name, one.parameters["targets"], one.parameters["environment"]) for one in coming] == [
         ("kms smoke pay (asked again)", ["pay"], "staging")
     ]
+
+
+def test_a_target_that_the_deployed_form_does_not_know_yet_is_asked_again_with_its_whole_environment(
+    kms_desk: Desk, tmp_path: Path
+) -> None:
+    configure(kms_desk, tmp_path, LIVE)
+    older = {"type": "object", "properties": {"targets": {"type": "array", "items": {"enum": ["shop"]}}}}
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(
+            client.create_flow(smoke_kms), KMS_SMOKE.partition("/")[2], parameter_openapi_schema=older, enforce_parameter_schema=True
+        )  # fmt: skip
+
+    is_seen_to = schedule_next(kms_desk.ledger, "staging", ["pay"], kms_desk.ledger.now(), "older form")
+
+    with get_client(sync_client=True) as client:
+        coming = client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": [deployment]}))
+    asked = [one.parameters["targets"] for one in coming if one.name == "kms smoke pay (asked again)"]
+    assert (is_seen_to, [] in asked) == (True, True)
 
 
 def test_the_sweeper_tells_of_a_service_that_nobody_checks_any_more(kms_desk: Desk, tmp_path: Path) -> None:
