@@ -124,7 +124,7 @@ def test_the_sweeper_steps_what_is_due_and_repairs_a_block(desk: Desk) -> None:
 
     stepped = step_a_rotation(record.id, return_state=True)
 
-    assert stepped.name == "Hold"
+    assert stepped.name == "AwaitingAdoption"
     assert _value(desk, "datadog", "DD_API_KEY") == current
     assert sweep_what_is_due(return_state=True).is_completed()
     with get_client(sync_client=True) as client:
