@@ -116,13 +116,14 @@ def test_a_wiped_home_comes_back_frozen_and_intact_and_agrees(standing: Standing
     back = new.run("restore", str(file), "--identity", str(identity))
     intact, refused = new.run("audit", "verify"), new.run("freeze", "--lift")
     again = new.run("restore", str(file), "--identity", str(identity))
+    agreed, shown = new.run("restore", "--agree"), new.run("freeze")
 
     assert back.code == 0, back.err
     assert (intact.code, "INTACT" in intact.out) == (0, True)
     assert (refused.code, again.code) == (2, 2)
     assert (new.path / "fingerprint.key").read_text() == (standing.home.path / "fingerprint.key").read_text()
     assert not (new.path / "restore-unfinished.json").exists()
-    agreed, shown = new.run("restore", "--agree"), new.run("freeze")
+    # Which credentials the home knows depends on the tests before; whatever is found, the freeze ends as it is told.
     assert agreed.code in {0, 1}, agreed.err
-    assert (agreed.code == 0) == ("sinks agree" in agreed.out), agreed.out
-    assert (agreed.code == 0) == ("not frozen" in shown.out), agreed.out
+    assert ("The freeze is over" in agreed.out) == ("It is not frozen." in shown.out), agreed.out
+    assert "The freeze is over" in agreed.out or agreed.code == 1
