@@ -15,7 +15,17 @@ from domain.errors import BadInput, Rejected
 from domain.verdicts import Verdict, World
 from ledger.auditing import verify_audit
 from ledger.opening import Ledger
-from ledger.runs import ABANDONED, RUN_LEASE, abandon_dead_runs, beat, find_run, kept_alive, runs, seal_run
+from ledger.runs import (
+    ABANDONED,
+    RUN_LEASE,
+    abandon_dead_runs,
+    beat,
+    find_run,
+    holds_more_than,
+    kept_alive,
+    runs,
+    seal_run,
+)
 from tests.ledger.recording import complete_run, opened
 
 _ROOT = Path(__file__).parents[2]
@@ -72,6 +82,15 @@ def test_runs_are_listed_newest_first(ledger: Ledger) -> None:
     assert [run.run_id for run in runs(ledger)] == ["run-3", "run-2", "run-1"]
     assert [run.run_id for run in runs(ledger, flow="day1-wiring", limit=1)] == ["run-3"]
     assert runs(ledger, environment="prod") == []
+
+
+def test_a_ledger_with_runs_of_another_environment_holds_more(ledger: Ledger) -> None:
+    before = holds_more_than(ledger, "rehearsal")
+
+    run = opened(ledger, "run-1")
+
+    assert (before, run.environment) == (False, "staging")
+    assert (holds_more_than(ledger, "rehearsal"), holds_more_than(ledger, "staging")) == (True, False)
 
 
 def test_a_run_killed_between_open_and_seal_is_sealed_abandoned(

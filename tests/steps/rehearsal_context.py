@@ -39,7 +39,7 @@ from vendors.stand_ins import connect
 # The cut takes seconds; a test that is not about it leaves it and what needs it out.
 CUT_AND_RECOVERY = (25, 26)
 _FINGERPRINTS = FingerprintKey("k000000", b"a key for tests, of no worth to anyone")
-SLACK, SENTRY, PAGERDUTY, OPSGENIE, DATADOG, SPLUNK, STATUSPAGE = (Target(name) for name in INTEGRATIONS)
+SLACK, SENTRY, PAGERDUTY, OPSGENIE, DATADOG, SPLUNK, STATUSPAGE, *_ = (Target(name) for name in INTEGRATIONS)
 QUICK = Pace(
     send=timedelta(seconds=8), confirm=timedelta(seconds=8), clean_up=timedelta(seconds=8), attempts=2,
     first_wait=timedelta(milliseconds=10), first_poll=timedelta(milliseconds=20), longest_wait=timedelta(milliseconds=100),

@@ -149,6 +149,7 @@ INTEGRATION = Integration(
     clicks=(
         "Make a check for verification in the project that you mean, and copy its ping address.",
         "Open the project's settings, API Access, make an API key and copy it.",
+        "Enter both with opsflows connect, which checks them at once.",
     ),
     after_set_up="Check which channels the project's other checks notify.",
 )  # fmt: skip
