@@ -1,10 +1,11 @@
 """What is killed, in the middle of which rotation: the vendor's answer to the first change is held back, so that there is a middle."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from domain.names import KMS_SMOKE, REHEARSAL, Credential
+from domain.names import KMS_SMOKE, REHEARSAL, SWEEPER, Credential
 from tests.program import eventually
 from tests.topology.rotating import requests_to, start_rotation
 from tests.topology.standing import Topology
@@ -37,6 +38,8 @@ CASES = (
     _case("services", "awskey"),
     _case("proxy", "oidc", "PUT"),
 )
+# Whose overlap ends on a worker that is killed in the middle of that.
+ENDS_ON_A_WORKER = CASES[0]
 OF_THE_FLOW = _case("rotation-worker", "awssecret")
 OF_THE_WORKER = _case("rotation-worker", "sentry")
 CREDENTIALS = [case.credential for case in (*CASES, OF_THE_FLOW, OF_THE_WORKER)]
@@ -45,21 +48,25 @@ CREDENTIALS = [case.credential for case in (*CASES, OF_THE_FLOW, OF_THE_WORKER)]
 def run_in_the_middle(topology: Topology, case: Case) -> UUID:
     """Start a rotation, and return its run once the vendor was asked for a change that it has not answered."""
     vendor = case.credential.target.integration
-    before = len(requests_to(topology, vendor, case.method))
-    topology.control("POST", f"/{vendor}/faults", {"method": case.method, "path": "", "delay_s": _HELD_S})
+    asked = held_back(topology, vendor, case.method)
     run = start_rotation(topology, case.credential)
-    eventually(lambda: len(requests_to(topology, vendor, case.method)) > before, within_s=120)
+    eventually(asked, within_s=120)
     return run
 
 
 def check_in_the_middle(topology: Topology) -> UUID:
     """Start a check of the sample service, and return its run while the service keeps it waiting."""
-    before = len(requests_to(topology, "backend", "GET"))
-    for _ in range(2):
-        topology.control("POST", "/backend/faults", {"method": "GET", "path": "", "delay_s": _HELD_S})
+    asked = held_back(topology, "backend", "GET", times=2)
     run = topology.start(KMS_SMOKE, {"environment": REHEARSAL})
-    eventually(lambda: len(requests_to(topology, "backend", "GET")) > before, within_s=120)
+    eventually(asked, within_s=120)
     return run
+
+
+def held_back(topology: Topology, vendor: str, method: str, times: int = 1) -> Callable[[], bool]:
+    """Let the vendor keep its next answers to the method to itself for a while; return what says whether it was asked."""
+    before = len(requests_to(topology, vendor, method))
+    topology.control("POST", f"/{vendor}/faults", {"method": method, "path": "", "delay_s": _HELD_S, "times": times})
+    return lambda: len(requests_to(topology, vendor, method)) > before
 
 
 def ended(topology: Topology, run: UUID, within_s: float = 180) -> tuple[str, str, str]:
@@ -70,6 +77,16 @@ def ended(topology: Topology, run: UUID, within_s: float = 180) -> tuple[str, st
         return (state["type"], state["name"], state["message"] or "") if state["type"] in FINAL else None
 
     return eventually(over, within_s=within_s, every_s=0.5)
+
+
+def swept(topology: Topology) -> tuple[str, str, str]:
+    """Let a worker sweep and return how that ended; a schedule's sweep that is on its way would make it a cancelled one."""
+
+    def ran() -> tuple[str, str, str] | None:
+        how = ended(topology, topology.start(SWEEPER, {}))
+        return None if how[0] == "CANCELLED" else how
+
+    return eventually(ran, within_s=180, every_s=1)
 
 
 def process_of(run: UUID) -> int:

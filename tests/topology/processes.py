@@ -52,7 +52,7 @@ class Supervised:
         """End it and everything it started by SIGKILL, as a container that is killed."""
         with self._lock:
             assert self.process is not None
-            for pid in self._all():
+            for pid in self.processes():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
@@ -80,15 +80,16 @@ class Supervised:
 
     def resident_mb(self) -> int:
         """Return the memory of the service with all that it started, in MB; what processes share counts in each."""
-        pages = sum(int(_read(pid, "statm").split()[1]) for pid in self._all())
+        pages = sum(int(_read(pid, "statm").split()[1]) for pid in self.processes())
         return pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000
 
     def cpu_seconds(self) -> float:
         """Return what the service's running processes have used of the processors since each was started."""
-        rows = [_read(pid, "stat").rpartition(")")[2].split() for pid in self._all()]
+        rows = [_read(pid, "stat").rpartition(")")[2].split() for pid in self.processes()]
         return sum(int(row[11]) + int(row[12]) for row in rows) / os.sysconf("SC_CLK_TCK")
 
-    def _all(self) -> list[int]:
+    def processes(self) -> list[int]:
+        """Return the service's process and every one below it."""
         assert self.process is not None
         return [self.process.pid, *descendants(self.process.pid)]
 

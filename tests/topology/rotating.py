@@ -9,14 +9,17 @@ from uuid import UUID
 
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from sqlalchemy import Interval, literal, update
 
 from blocks.store import save_values
 from domain.names import MARKER_PREFIX, ROTATE, Credential, Target
 from domain.rotation import RotationRecord, State
 from ledger.held_credentials import find_credential
+from ledger.moments import Moment
 from ledger.opening import Ledger, open_ledger
 from ledger.rotation_journal import entries
 from ledger.rotation_rows import find_rotation, rotations
+from ledger.rotation_schema import ROTATIONS
 from steps.adoption_order import AdoptionOrder, adopt
 from steps.orphans import sweep_orphans
 from tests.flows.later import desk_at, finished, move_clock, stepped_at
@@ -94,12 +97,25 @@ def ended_in_time(topology: Topology, record: RotationRecord) -> tuple[RotationR
     return before, after
 
 
-def scheduled_for(topology: Topology, record: RotationRecord) -> list[datetime]:
-    """Return for which moments Prefect holds a run that steps the rotation."""
+def scheduled_for(topology: Topology, record: RotationRecord) -> dict[UUID, datetime]:
+    """Return the runs that Prefect holds to step the rotation, and for which moments."""
     asked = {"flow_runs": {"tags": {"all_": ["rotation", record.id]}, "state": {"type": {"any_": ["SCHEDULED"]}}}}
-    return [
-        datetime.fromisoformat(run["expected_start_time"]) for run in topology.ask("POST", "/flow_runs/filter", asked)
-    ]
+    found = topology.ask("POST", "/flow_runs/filter", asked)
+    return {UUID(run["id"]): datetime.fromisoformat(run["expected_start_time"]) for run in found}
+
+
+def a_day_passes(rotation: str) -> None:
+    """Let everything of the rotation have been a day and an hour ago, in its row: no clock of a worker can be moved."""
+    moments = [column for column in ROTATIONS.c if isinstance(column.type, Moment) and column.name != "closed_at"]
+    earlier = {column: column - literal(timedelta(hours=25), Interval) for column in moments}
+    with ledger_at() as ledger, ledger.writing() as connection:
+        connection.execute(update(ROTATIONS).where(ROTATIONS.c.id == rotation).values(earlier))
+
+
+def begin_now(topology: Topology, run: UUID) -> None:
+    """Let a run that Prefect holds for later begin now."""
+    now = {"type": "SCHEDULED", "name": "Scheduled", "state_details": {"scheduled_time": datetime.now(UTC).isoformat()}}
+    topology.ask("POST", f"/flow_runs/{run}/set_state", {"state": now, "force": True})
 
 
 def retirements(record: RotationRecord) -> list[str]:

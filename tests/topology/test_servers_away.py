@@ -1,4 +1,4 @@
-"""Servers that are all killed at once lose no schedule; a database that is away for a minute costs one run at most."""
+"""Servers that are all killed at once lose no schedule; a database that is away for a minute costs one run at most; a worker has another."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from deployments.catalog import CATALOG
+from domain.names import CREDENTIAL_AGES
 from steps.sweeping import seal_dead_runs
 from tests.program import eventually, needs_proc
-from tests.topology.killing import check_in_the_middle, ended
+from tests.topology.killing import check_in_the_middle, ended, process_of
 from tests.topology.rotating import ledger_at
 from tests.topology.standing import Topology
 
@@ -53,6 +54,23 @@ def test_a_database_that_is_away_for_a_minute_costs_one_run_at_most(topology: To
     assert len(dead) <= 1
     assert coming(topology) >= before
     assert "INTACT" in audited.stdout, audited.stdout + audited.stderr
+
+
+def test_a_worker_that_is_killed_alone_leaves_the_work_of_its_pool_to_the_other_one(topology: Topology) -> None:
+    # Last here: the check that dies keeps the place of its deployment for a while.
+    in_the_middle = check_in_the_middle(topology)
+    of_the_run = process_of(in_the_middle)
+    killed = next(name for name in ("worker-1", "worker-2") if of_the_run in topology.services[name].processes())
+    topology.services[killed].keep_down()
+
+    run = topology.start(CREDENTIAL_AGES, {})
+
+    kind, _, message = ended(topology, run)
+    topology.services[killed].start()
+    assert topology.state(in_the_middle)["type"] in {"RUNNING", "CRASHED"}
+    assert process_of(in_the_middle) == 0
+    # What it holds for is what the stand-ins say: their first credentials are old.
+    assert kind in {"COMPLETED", "FAILED"}, message
 
 
 def coming(topology: Topology) -> set[tuple[str, str]]:
