@@ -9,7 +9,7 @@ import pytest
 from domain.rotation import RotationRecord, State, Wait
 from ledger.rotation_rows import find_rotation
 from tests.program import eventually, needs_proc
-from tests.topology.killing import CASES, ENDS_ON_A_WORKER, ended, held_back, swept
+from tests.topology.killing import CASES, ENDS_ON_A_WORKER, brought_to_overlap, held_back, swept
 from tests.topology.rotating import (
     a_day_passes,
     all_open,
@@ -19,7 +19,6 @@ from tests.topology.rotating import (
     left_at_vendor,
     retirements,
     scheduled_for,
-    start_rotation,
 )
 from tests.topology.standing import Topology
 
@@ -32,9 +31,7 @@ _SWEEPS = 4
 
 def test_an_overlap_ends_on_a_worker_although_one_is_killed_in_the_middle_of_that(topology: Topology) -> None:
     credential = ENDS_ON_A_WORKER.credential
-    if credential not in all_open():
-        ended(topology, start_rotation(topology, credential))
-    record = all_open()[credential]
+    record = brought_to_overlap(topology, credential)
     [run] = scheduled_for(topology, record)
     a_day_passes(record.id)
     asked = held_back(topology, credential.target.integration, "DELETE")
@@ -53,8 +50,7 @@ def test_an_overlap_ends_on_a_worker_although_one_is_killed_in_the_middle_of_tha
 def test_every_overlap_ends_once_and_on_time_after_all_of_it(topology: Topology) -> None:
     wanted = [case.credential for case in CASES if case is not ENDS_ON_A_WORKER]
     for credential in wanted:
-        if credential not in all_open():
-            ended(topology, start_rotation(topology, credential))
+        brought_to_overlap(topology, credential)
     waiting = {credential: one for credential, one in all_open().items() if one.wait is Wait.OVERLAP}
     scheduled = {credential: [*scheduled_for(topology, one).values()] for credential, one in waiting.items()}
 
