@@ -6,13 +6,11 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.names import KMS_SMOKE, REHEARSAL, SWEEPER, Credential
-from domain.rotation import RotationRecord, Wait
 from tests.program import eventually
-from tests.topology.rotating import a_day_passes, all_open, requests_to, start_rotation
+from tests.topology.rotating import requests_to, start_rotation
 from tests.topology.standing import Topology
 
 _HELD_S = 4
-_STEPS = 4
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -79,18 +77,6 @@ def ended(topology: Topology, run: UUID, within_s: float = 180) -> tuple[str, st
         return (state["type"], state["name"], state["message"] or "") if state["type"] in FINAL else None
 
     return eventually(over, within_s=within_s, every_s=0.5)
-
-
-def brought_to_overlap(topology: Topology, credential: Credential) -> RotationRecord:
-    """Return the credential's open rotation in its overlap; where a kill left it on its way, its lease is let end and it is stepped."""
-    for _ in range(_STEPS):
-        record = all_open().get(credential)
-        if record is not None and record.wait is Wait.OVERLAP:
-            return record
-        if record is not None:
-            a_day_passes(record.id)
-        ended(topology, start_rotation(topology, credential))
-    return all_open()[credential]
 
 
 def swept(topology: Topology) -> tuple[str, str, str]:

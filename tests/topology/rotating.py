@@ -22,7 +22,7 @@ from ledger.rotation_rows import find_rotation, rotations
 from ledger.rotation_schema import ROTATIONS
 from steps.adoption_order import AdoptionOrder, adopt
 from steps.orphans import sweep_orphans
-from tests.flows.later import desk_at, finished, move_clock, stepped_at
+from tests.flows.later import desk_at
 from tests.topology.standing import Topology
 from vendors.registry import EVERY
 
@@ -86,15 +86,6 @@ def all_open() -> dict[Credential, RotationRecord]:
     """Return the open rotation of every credential that has one."""
     with ledger_at() as ledger:
         return {one.credential: one for one in rotations(ledger, open_only=True, limit=1000)}
-
-
-def ended_in_time(topology: Topology, record: RotationRecord) -> tuple[RotationRecord, RotationRecord]:
-    """Live through the end of the overlap, and return the rotation a minute before its moment and once all is over."""
-    until = record.not_before - datetime.now(UTC)
-    before = stepped_at(until - timedelta(minutes=1), record.id, topology.stand_ins)
-    after = finished(record.id, topology.stand_ins, begins=until + timedelta(seconds=1))
-    move_clock(topology.stand_ins, NO_TIME)
-    return before, after
 
 
 def scheduled_for(topology: Topology, record: RotationRecord) -> dict[UUID, datetime]:

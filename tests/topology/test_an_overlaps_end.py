@@ -1,24 +1,20 @@
-"""After all that was killed, and last of these files: every overlap ends once, on time, and leaves nothing behind.
-
-One ends on the workers of the topology, in the runs that Prefect holds for it. The others are stepped by the test's own process,
-which can be given a later time; a worker cannot.
-"""
+"""An overlap ends on the workers of the topology, in the run that Prefect holds for it, although one of them is killed meanwhile."""
 
 import pytest
 
 from domain.rotation import RotationRecord, State, Wait
 from ledger.rotation_rows import find_rotation
 from tests.program import eventually, needs_proc
-from tests.topology.killing import CASES, ENDS_ON_A_WORKER, brought_to_overlap, held_back, swept
+from tests.topology.killing import ENDS_ON_A_WORKER, ended, held_back, swept
 from tests.topology.rotating import (
     a_day_passes,
     all_open,
     begin_now,
-    ended_in_time,
     ledger_at,
     left_at_vendor,
     retirements,
     scheduled_for,
+    start_rotation,
 )
 from tests.topology.standing import Topology
 
@@ -31,7 +27,9 @@ _SWEEPS = 4
 
 def test_an_overlap_ends_on_a_worker_although_one_is_killed_in_the_middle_of_that(topology: Topology) -> None:
     credential = ENDS_ON_A_WORKER.credential
-    record = brought_to_overlap(topology, credential)
+    if credential not in all_open():
+        ended(topology, start_rotation(topology, credential))
+    record = all_open()[credential]
     [run] = scheduled_for(topology, record)
     a_day_passes(record.id)
     asked = held_back(topology, credential.target.integration, "DELETE")
@@ -45,25 +43,6 @@ def test_an_overlap_ends_on_a_worker_although_one_is_killed_in_the_middle_of_tha
     assert after.state is State.DONE, after.words
     assert len(retirements(after)) == len(set(retirements(after)))
     assert left_at_vendor(after) == ([after.new_vendor_id], [after.new_version], True)
-
-
-def test_every_overlap_ends_once_and_on_time_after_all_of_it(topology: Topology) -> None:
-    wanted = [case.credential for case in CASES if case is not ENDS_ON_A_WORKER]
-    for credential in wanted:
-        brought_to_overlap(topology, credential)
-    waiting = {credential: one for credential, one in all_open().items() if one.wait is Wait.OVERLAP}
-    scheduled = {credential: [*scheduled_for(topology, one).values()] for credential, one in waiting.items()}
-
-    ends = {credential: ended_in_time(topology, one) for credential, one in waiting.items()}
-
-    assert set(waiting) >= {*wanted}
-    for credential, (before, after) in ends.items():
-        assert len(scheduled[credential]) == 1, credential
-        assert abs(scheduled[credential][0] - waiting[credential].not_before).total_seconds() < 1, credential
-        assert before.state is State.PUBLISHED, credential
-        assert after.state is State.DONE, credential
-        assert len(retirements(after)) == len(set(retirements(after))), credential
-        assert left_at_vendor(after) == ([after.new_vendor_id], [after.new_version], True), credential
 
 
 def swept_until_over(topology: Topology, rotation: str) -> RotationRecord:
