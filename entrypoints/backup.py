@@ -21,7 +21,7 @@ from ledger.backup_file import Written, age_keys, check_place
 from ledger.backup_rows import take_snapshot
 from ledger.config_file import config_path
 from ledger.fingerprints import KEY_FILE
-from ledger.opening import open_existing
+from ledger.opening import Ledger, open_existing
 from ledger.places import ledger_url
 from ledger.runs import holds_more_than
 from steps.audited_run import audited_run
@@ -58,9 +58,7 @@ def backup(to: Path, recipients: tuple[str, ...], recipient_file: Path | None, t
                 parameters={"to": str(file), "recipients": keys},
             ) as run:  # fmt: skip
                 words = _words(source, source.write_to(file, keys))
-                judgement = Judgement(
-                    Verdict.GREEN, World.REAL if holds_more_than(ledger, REHEARSAL) else World.REHEARSAL
-                )
+                judgement = Judgement(Verdict.GREEN, world_of(ledger))
                 run.conclude(judgement, f"# {judgement}: backup\n\n{words}\n")
         finally:
             snapshot.close()
@@ -79,6 +77,11 @@ def server_at_hand() -> Iterator[None]:
     project.set_up()
     with own_server():
         yield
+
+
+def world_of(ledger: Ledger) -> World:
+    """Return the rehearsal for a ledger in which no run was of another environment."""
+    return World.REAL if holds_more_than(ledger, REHEARSAL) else World.REHEARSAL
 
 
 def fingerprint_key_file() -> Path:

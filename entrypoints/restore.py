@@ -17,7 +17,7 @@ from domain.names import REHEARSAL
 from domain.restored import WAIVED_KIND, Sides, accepted_as
 from domain.verdicts import EXIT_CODE, Judgement, Verdict, World
 from entrypoints import configuration, project
-from entrypoints.backup import fingerprint_key_file, server_at_hand
+from entrypoints.backup import fingerprint_key_file, server_at_hand, world_of
 from entrypoints.day_one import quiet_prefect
 from entrypoints.person import logged_in_user
 from ledger.backup_file import sha256_of
@@ -94,7 +94,8 @@ def _restore(file: Path, identity: Path, manifest: Manifest, by: str) -> None:
                 ledger, flow="restore", environment="-", mode="apply", actor=by, reason="restore", ticket="none",
                 parameters={"sha256": sha256_of(file), "ledger_at": manifest.about.ledger_at},
             ) as run:  # fmt: skip
-                run.conclude(Judgement(Verdict.GREEN, World.REAL), f"# GREEN: restore\n\n{told}\n")
+                judgement = Judgement(Verdict.GREEN, world_of(ledger))
+                run.conclude(judgement, f"# {judgement}: restore\n\n{told}\n")
         finally:
             ledger.close()
     for line in said:
