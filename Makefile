@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check prove lock deploy clean
+.PHONY: help setup demo up test check prove topology lock deploy clean
 
 BIN := .venv/bin
 # uv lives beside the project's own environment, because the lock file rules over that one alone.
@@ -32,8 +32,8 @@ up: setup ## Prefect server and UI, stand-ins, worker and deployments, until Ctr
 	@$(BIN)/opsflows up
 
 test: setup ## the test suite, without the sweeps of make prove
-	@$(BIN)/python -m pytest -m "not prove" -n 3 --dist loadscope
-	@echo "make test: the suite passed; the sweeps are make prove."
+	@$(BIN)/python -m pytest -m "not prove and not topology" -n 3 --dist loadscope
+	@echo "make test: the suite passed; the sweeps are make prove and make topology."
 
 check: $(STAMP) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -44,6 +44,9 @@ check: $(STAMP) ## format, lint, types, import contracts
 
 prove: setup ## the exhaustive sweeps (tests marked prove)
 	@$(BIN)/python -m pytest -m prove -n 2 --dist loadfile || { code=$$?; test $$code -eq 5 && echo "make prove: no test is marked prove."; }
+
+topology: setup ## the production shape as processes, each service killed in turn (about ten minutes)
+	@$(BIN)/python -m pytest tests/topology -m topology
 
 lock: $(UV) ## requirements.lock from pyproject.toml, with hashes and no addresses
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q \

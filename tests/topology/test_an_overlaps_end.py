@@ -18,7 +18,7 @@ from tests.topology.rotating import (
 )
 from tests.topology.standing import Topology
 
-pytestmark = [pytest.mark.prove, needs_proc]
+pytestmark = [pytest.mark.topology, needs_proc]
 
 
 # The retirement, its soak and its refusal take a sweep each, and one may find the killed worker's lease.

@@ -13,7 +13,7 @@ from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, 
 from tests.topology.rotating import all_open, newest_rotation
 from tests.topology.standing import Topology
 
-pytestmark = [pytest.mark.prove, needs_proc]
+pytestmark = [pytest.mark.topology, needs_proc]
 
 # As the rotation says when something it needs is away: it is stepped again by itself. Nothing is said where the ledger is away: then it is
 # due as it was, and the sweeper takes it up once the lease of who had it is over.

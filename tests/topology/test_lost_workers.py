@@ -16,7 +16,7 @@ from tests.topology.killing import OF_THE_WORKER, ended, run_in_the_middle
 from tests.topology.rotating import ledger_at, newest_rotation
 from tests.topology.standing import Topology
 
-pytestmark = [pytest.mark.prove, needs_proc]
+pytestmark = [pytest.mark.topology, needs_proc]
 
 # The same automations, less patient: signs of life come every half minute here (tests/topology/shape.py).
 _IMPATIENT = Windows(pending=timedelta(seconds=45), silent=timedelta(seconds=95))

@@ -13,7 +13,7 @@ from tests.topology.killing import check_in_the_middle, ended, process_of
 from tests.topology.rotating import ledger_at
 from tests.topology.standing import Topology
 
-pytestmark = [pytest.mark.prove, needs_proc]
+pytestmark = [pytest.mark.topology, needs_proc]
 
 # What begins sooner may begin while this test looks.
 _SOON = timedelta(minutes=20)
