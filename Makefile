@@ -20,7 +20,7 @@ find_python = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 p
 	fi
 
 help: ## these lines
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | while IFS=: read -r name what; do printf '  make %-7s%s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | while IFS=: read -r name what; do printf '  make %-9s%s\n' "$$name" "$$what"; done
 
 setup: $(STAMP) ## the virtual environment, and .opsflows with keys, settings and free ports
 	@$(BIN)/opsflows setup
