@@ -78,7 +78,7 @@ def test_a_rotation_goes_as_far_as_published_and_waits_for_its_adoption(desk: De
     state = _rotate("datadog send")
 
     [record] = rotations(desk.ledger)
-    assert (state.is_failed(), state.name) == (True, "Hold")
+    assert (state.is_failed(), state.name) == (True, "AwaitingAdoption")
     assert (record.state, record.wait) == (At.PUBLISHED, Wait.AWAITING_ADOPTION)
     assert f"opsflows adopt {DATADOG_SEND}" in (state.message or "")
     assert _value(desk, "datadog", "DD_API_KEY") != old
@@ -115,7 +115,8 @@ def test_nothing_is_due_right_after_installation_and_everything_is_known(desk: D
 
 
 def test_the_sweeper_steps_what_is_due_and_repairs_a_block(desk: Desk) -> None:
-    desk.store("datadog")
+    # Slack is where tickets go: a sweep that can tell nobody would hold.
+    desk.store("datadog", "slack")
     old = _value(desk, "datadog", "DD_API_KEY")
     _rotate("datadog send")
     current = _value(desk, "datadog", "DD_API_KEY")

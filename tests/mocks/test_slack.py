@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from tests.conftest import StandIns
-from tests.mocks.polling import eventually
 
 Credentials = dict[str, str]
 
@@ -37,12 +36,13 @@ def posted(held: Credentials, *texts: str) -> None:
 
 
 def test_a_message_shows_in_the_history_after_a_while(stand_ins: StandIns, held: Credentials) -> None:
-    stand_ins.control("POST", "/slack/actions/set_indexing_delay", {"seconds": 0.2})
+    stand_ins.control("POST", "/slack/actions/set_indexing_delay", {"seconds": 60})
 
     posted(held, "hello")
 
     assert history(stand_ins, held)["messages"] == []
-    (message,) = eventually(lambda: history(stand_ins, held)["messages"])
+    stand_ins.control("POST", "/clock", {"offset_s": 61})
+    (message,) = history(stand_ins, held)["messages"]
     assert (message["text"], message["subtype"]) == ("hello", "bot_message")
 
 
