@@ -17,6 +17,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.schedules import Schedule
 from prefect.types.entrypoint import EntrypointType
+from prefect.workers.process import ProcessWorker
 
 from deployments.automations import Windows, wanted
 from deployments.catalog import CATALOG, MARKER, POOLS, Entry, Tier
@@ -270,6 +271,14 @@ def _schema(parameters: Mapping[str, object] | None) -> dict[str, object]:
 
 def _create_pool(client: SyncPrefectClient, name: str) -> None:
     try:
-        client.create_work_pool(WorkPoolCreate(name=name, type="process", description=POOLS[name]))
+        client.create_work_pool(
+            WorkPoolCreate(
+                name=name,
+                type="process",
+                description=POOLS[name],
+                # Otherwise each worker writes it when it comes, and on SQLite two that come together wait for each other's lock.
+                base_job_template=ProcessWorker.get_default_base_job_template(),
+            )
+        )
     except ObjectAlreadyExists:
         return

@@ -72,7 +72,7 @@ def _start(house: Household, *, with_stand_ins: bool) -> None:
     changed = converge()
     workers = [worker_child(pool) for pool in _POOLS]
     board, board_url = board_child()
-    house.start(board, *workers)
+    house.start(board)
     registered = register_block_types()
     click.echo(
         f"Put on the server: {_counted(len(changed), 'deployment, pool or automation')}, {_counted(len(registered), 'block type')}."
@@ -81,6 +81,8 @@ def _start(house: Household, *, with_stand_ins: bool) -> None:
     if with_stand_ins:
         house.wait_until_ready(stand_ins)
         first_run = _rehearse()
+    # Not beside what writes the blocks: on SQLite they would wait for each other's lock, up to a minute.
+    house.start(*workers)
     house.wait_until_ready(*workers, board)
     click.echo(_words(api, board_url, stand_ins_url if with_stand_ins else "", first_run))
 
