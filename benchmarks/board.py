@@ -16,7 +16,7 @@ from domain.config import Config, parse_config
 from domain.names import Target
 from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.run_history import DeploymentRuns
-from domain.run_watch import SeenRun
+from domain.seen_runs import SeenRun
 from domain.verdicts import World
 from ledger.held_credentials import see_credential
 from ledger.newest import go_live_days, newest_months, parts_seen, runs_seen

@@ -16,7 +16,7 @@ from prefect.events.schemas.events import ResourceSpecification
 
 from deployments.catalog import CATALOG, Entry, Tier
 from domain.names import KMS_SMOKE, SWEEPER, WATCH_RUNS
-from domain.run_watch import ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN
 
 OUR_MARK = "Made by opsflows deploy."
 PREFIX = "opsflows: "

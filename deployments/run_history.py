@@ -9,7 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from blocks.answering import answering
 from domain.run_history import DeploymentRuns
-from domain.run_watch import SeenRun
+from domain.seen_runs import SeenRun
 
 _Path = Literal["/deployments/filter", "/flow_runs/filter"]
 

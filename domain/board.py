@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from domain.attention import Attention, Weight
-from domain.run_watch import ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN
 
 # What has to tick. That each of them has a run ahead is looked at, whatever Prefect has of it.
 SCHEDULED = tuple(ENDS_WELL_WITHIN)

@@ -1,4 +1,4 @@
-"""How long a run of each deployment may take before somebody looks whether it hangs: several times what it takes with everything slow."""
+"""How long a run of each deployment may take, and how old its last good end may become, before somebody looks."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -44,4 +44,22 @@ TAKES_AT_MOST: Mapping[str, timedelta] = {
     COLLECT_COUNTS: 6 * _HOUR,
     CHECK_YESTERDAY: 6 * _HOUR,
     RECONCILE: 6 * _HOUR,
+}
+
+_DAY = timedelta(days=1)
+# A day, the run itself, and a worker that was away over lunch.
+_DAILY = timedelta(hours=26)
+
+# How old a scheduled deployment's last good end may become. A test holds it against the schedules.
+ENDS_WELL_WITHIN: Mapping[str, timedelta] = {
+    SWEEPER: timedelta(minutes=65),
+    KMS_SMOKE: timedelta(minutes=100),
+    VERIFY_DUE: _DAILY,
+    ROTATE_DUE: _DAILY,
+    CREDENTIAL_AGES: _DAILY,
+    ROTATION_DRILL: _DAILY,
+    COLLECT_COUNTS: _DAILY,
+    CHECK_YESTERDAY: _DAILY,
+    RECONCILE: 32 * _DAY,
+    KMS_REVIEW: 93 * _DAY,
 }

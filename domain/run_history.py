@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.run_watch import SeenRun
+from domain.seen_runs import SeenRun
 
 
 @dataclass(frozen=True, slots=True)

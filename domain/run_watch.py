@@ -6,62 +6,35 @@ deployment's own limit, decided that it was not needed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 
 from domain.names import (
     CHECK_YESTERDAY,
-    COLLECT_COUNTS,
     CONFIRM_STEP,
     CREDENTIAL_AGES,
     DAY1_WIRING,
     DECIDE,
-    KMS_REVIEW,
     KMS_SMOKE,
     RECONCILE,
-    REHEARSAL,
     RESPOND,
     ROTATE,
     ROTATE_DUE,
-    ROTATION_DRILL,
     STEP_ROTATION,
     SWEEPER,
     VERIFY_DUE,
     WATCH_RUNS,
 )
-from domain.run_bounds import TAKES_AT_MOST
+from domain.run_bounds import ENDS_WELL_WITHIN, TAKES_AT_MOST
+from domain.seen_runs import PLAN, Ended, SeenDeployment, SeenRun
 
-_DAY = timedelta(days=1)
-# A day, the run itself, and a worker that was away over lunch.
-_DAILY = timedelta(hours=26)
-
-# How old a scheduled deployment's last good end may become. A test holds it against the schedules.
-ENDS_WELL_WITHIN: Mapping[str, timedelta] = {
-    SWEEPER: timedelta(minutes=65),
-    KMS_SMOKE: timedelta(minutes=100),
-    VERIFY_DUE: _DAILY,
-    ROTATE_DUE: _DAILY,
-    CREDENTIAL_AGES: _DAILY,
-    ROTATION_DRILL: _DAILY,
-    COLLECT_COUNTS: _DAILY,
-    CHECK_YESTERDAY: _DAILY,
-    RECONCILE: 32 * _DAY,
-    KMS_REVIEW: 93 * _DAY,
-}
 # A run starts within half a minute where a worker is there and has nothing else to do.
 LATE_AFTER = timedelta(minutes=15)
 # One that waits for another run of its deployment: longer than any run of ours takes.
 WAITS_AFTER = timedelta(hours=2)
 WAITS_FOR_A_SLOT = "AwaitingConcurrencySlot"
 
-_EVERY = "all"
-_PLAN = "plan"
-# What their forms do where nothing else was chosen.
-_PLANS_UNLESS_ASKED = frozenset({DAY1_WIRING, ROTATE, RESPOND})
-# Keys go to vendors that take 255 characters.
-_LONGEST_SUBJECT = 120
 # What looks at the same things again: its good end says as much as one of their own.
 _DONE_TOO_BY: Mapping[str, str] = {WATCH_RUNS: SWEEPER}
 # Started from a form by somebody who reads at once what was wrong with it; nothing was done.
@@ -82,14 +55,6 @@ _BAD_INPUT = "BadInput"
 ALL_KEYS = "deployment:"
 
 
-class Ended(StrEnum):
-    """How a run ended, by the type of Prefect's state."""
-
-    WELL = "COMPLETED"
-    FAILED = "FAILED"
-    CRASHED = "CRASHED"
-
-
 class Kind(StrEnum):
     """What may be wrong with a deployment's runs."""
 
@@ -97,84 +62,6 @@ class Kind(StrEnum):
     LATE = "late"
     SILENT = "silent"
     LONG = "long"
-
-
-@dataclass(frozen=True, slots=True)
-class SeenRun:
-    """One run of ours as Prefect tells it. `at` is when it ended; of one that goes on when it began, of one that waits when it was to."""
-
-    deployment: str
-    name: str
-    run_id: str
-    state: str
-    state_name: str
-    message: str
-    at: datetime
-    parameters: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def parts(self) -> frozenset[str]:
-        """Return the things that the run is about: its rotation, its scope, its credentials or its environment; "" for none of them."""
-        scope = self._several("scope")
-        where = " ".join(one for one in (self._one("environment"), self._one("instance")) if one)
-        about = (
-            scope
-            or [f"{where} {one}".strip() for one in self._several("credentials")]
-            or [self._one("rotation") or where]
-        )
-        return frozenset(about)
-
-    @property
-    def subject(self) -> str:
-        """Return what the run is about in words, the same for the same parameters; empty where they do not say."""
-        whole = ", ".join(sorted(self.parts))
-        if len(whole) <= _LONGEST_SUBJECT:
-            return whole
-        return f"{whole[:_LONGEST_SUBJECT]}... {sha256(whole.encode()).hexdigest()[:8]}"
-
-    @property
-    def is_plan(self) -> bool:
-        """Say whether it only said what would be done."""
-        unless_asked = _PLAN if self.deployment in _PLANS_UNLESS_ASKED else ""
-        return str(self.parameters.get("mode") or unless_asked) == _PLAN
-
-    @property
-    def environment(self) -> str:
-        """Return the environment that the run names, empty where it names none or every one."""
-        named = str(self.parameters.get("environment") or "")
-        return "" if named == _EVERY else named
-
-    @property
-    def is_rehearsal(self) -> bool:
-        """Say whether it ran at the stand-ins, which are broken on purpose. An emergency names its environments in its scope."""
-        scope = self.parameters.get("scope")
-        named = [str(one) for one in scope] if isinstance(scope, list) else [self.environment]
-        return bool(named) and all(REHEARSAL in one.replace("/", "-").split("-") for one in named)
-
-    def _one(self, name: str) -> str:
-        value = str(self.parameters.get(name) or "")
-        return "" if value == _EVERY else value
-
-    def _several(self, name: str) -> list[str]:
-        values = self.parameters.get(name)
-        return [str(one) for one in values] if isinstance(values, list) else []
-
-
-@dataclass(frozen=True, slots=True)
-class SeenDeployment:
-    """One deployment of ours, since when it is there, whether its failure pages, and which of its runs were seen."""
-
-    name: str
-    made_at: datetime
-    is_paged: bool
-    is_off: bool
-    ended: tuple[SeenRun, ...]
-    waiting: tuple[SeenRun, ...]
-    going_on: tuple[SeenRun, ...] = ()
-
-    @property
-    def ended_well_at(self) -> datetime | None:
-        return max((run.at for run in self.ended if run.state == Ended.WELL), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +164,7 @@ def _counted(ended: Iterable[SeenRun]) -> list[SeenRun]:
 
 
 def _key_of_end(run: SeenRun) -> str:
-    return key_of(Kind.ENDED, run.deployment, f"{run.subject} ({_PLAN})".strip() if run.is_plan else run.subject)
+    return key_of(Kind.ENDED, run.deployment, f"{run.subject} ({PLAN})".strip() if run.is_plan else run.subject)
 
 
 def _is_long(run: SeenRun, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from entrypoints import configuration, project
 from entrypoints.backup import fingerprint_key_file, server_at_hand, world_of
 from entrypoints.day_one import quiet_prefect
 from entrypoints.person import logged_in_user
-from ledger.backup_file import sha256_of
+from ledger.backup_reading import sha256_of
 from ledger.config_file import config_path
 from ledger.freezing import frozen
 from ledger.held_credentials import held_credentials

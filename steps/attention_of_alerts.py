@@ -5,7 +5,8 @@ from types import MappingProxyType
 
 from domain.attention import Attention, Weight
 from domain.names import DAY1_WIRING, KMS_SMOKE, RECONCILE, ROTATE, STEP_ROTATION, VERIFY_DUE, deployment_of
-from domain.run_watch import ALL_KEYS, ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN
+from domain.run_watch import ALL_KEYS
 from ledger.alerts import Alert
 
 DOCTOR = "opsflows doctor"

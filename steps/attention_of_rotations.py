@@ -9,7 +9,7 @@ from domain.config import Config
 from domain.names import SWEEPER, Credential
 from domain.rotation import IN_WORDS, RotationRecord, Wait, is_patient, needs_someone
 from domain.rotation_config import policy_of
-from domain.run_watch import ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN
 from ledger.freezing import Freeze
 from ledger.held_credentials import HeldCredential
 from ledger.questions import Question

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from domain.attention import Attention, Weight
 from domain.names import SWEEPER, deployment_of
-from domain.run_watch import ALL_KEYS, ENDS_WELL_WITHIN, Kind, key_of
+from domain.run_bounds import ENDS_WELL_WITHIN
+from domain.run_watch import ALL_KEYS, Kind, key_of
 from ledger.deployment_ends import DeploymentEnd
 from ledger.open_facts import SilentRun
 from steps.attention_of_alerts import DOCTOR, environment_of, started_again

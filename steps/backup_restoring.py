@@ -16,7 +16,7 @@ from pathlib import Path
 from domain import backups
 from domain.backups import About, Manifest, check_schema
 from domain.errors import BadInput
-from ledger.backup_file import members_of, sha256_of, verify_backup
+from ledger.backup_reading import members_of, sha256_of, verify_backup
 from ledger.backup_rows import holds_nothing, put_rows_back, stands_at
 from ledger.bundles import AUDIT
 from ledger.opening import open_existing

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.board import SCHEDULED, Cell, Look, Schedule, ago
+from domain.run_bounds import ENDS_WELL_WITHIN
 from domain.run_history import DeploymentRuns
-from domain.run_watch import ENDS_WELL_WITHIN, LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT, SeenRun
+from domain.run_watch import LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT
+from domain.seen_runs import SeenRun
 from steps.board_cells import iso, moment
 
 _DOCS = "docs/architecture.md"

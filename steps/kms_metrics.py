@@ -5,9 +5,9 @@ said to be down; it never holds up the others.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -19,6 +19,7 @@ from ledger.opening import Ledger
 from steps.kept_looks import KeptLooks
 from steps.kms_families import LEDGER_READABLE, LEDGER_UP, Sample, families
 from steps.kms_ledger_samples import ledger_samples
+from steps.ledger_look import LedgerLook, LedgerPart
 from vendors.healthz import Reading, read_health
 
 SCRAPE_LIMIT_SECONDS = 3.0
@@ -26,58 +27,7 @@ KEPT_SECONDS = 10.0
 # A page that is given up at the limit is a finding, and its thread has yet to say so.
 _GRACE_SECONDS = 0.25
 _PREFIX = "health."
-# What a row of another version, or a damaged one, brings about.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 HEALTH_STATES = ("ok", *(row.removeprefix(_PREFIX) for row in FAULTS if row.startswith(_PREFIX)))
-
-
-@dataclass(slots=True)
-class LedgerLook:
-    """How the ledger is asked: opened once, anew after something went wrong. `tell` hears what, once until it is over."""
-
-    targets: Mapping[str, KmsTarget]
-    open_ledger: Callable[[], Ledger]
-    tell: Callable[[str], None]
-    _ledger: Ledger | None = None
-    _told: frozenset[str] = frozenset()
-
-    def __call__(self) -> tuple[Sample, ...] | None:
-        """Return every sample of the ledger, None where it does not answer. What cannot be read of one target hides no other."""
-        wrong: list[str] = []
-        try:
-            ledger = self._ledger = self._ledger or self.open_ledger()
-            samples = tuple(
-                one for name, row in self.targets.items() for one in self._of_target(ledger, name, row, wrong)
-            )
-        except OpsError as error:
-            self._closed([str(error)])
-            return None
-        self._closed(wrong)
-        return samples
-
-    def _of_target(self, ledger: Ledger, name: str, row: KmsTarget, wrong: list[str]) -> Iterator[Sample]:
-        whose = (row.environment, name)
-        try:
-            samples = (*ledger_samples(ledger, name, row), Sample(LEDGER_READABLE, whose, 1))
-        except UNREADABLE as error:
-            # The error's own words could hold the row's.
-            wrong.append(
-                f"What the ledger holds of {name} ({row.environment}) cannot be read ({type(error).__name__}). "
-                "Its metrics are absent, the other targets' are served. "
-                "Compare this opsflows' version with the worker's; if they are the same, look at its rows."
-            )
-            samples = (Sample(LEDGER_READABLE, whose, 0),)
-        yield from samples
-
-    def _closed(self, wrong: Iterable[str]) -> None:
-        """Close the ledger where something is wrong, so that the next look opens it anew, and tell what was not told yet."""
-        found = frozenset(wrong)
-        if found and self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
-        for why in sorted(found - self._told):
-            self.tell(why)
-        self._told = found
 
 
 class KmsMetrics(Collector):
@@ -99,7 +49,7 @@ class KmsMetrics(Collector):
             name: KeptLooks(_reader(row, address_of, limit_seconds), KEPT_SECONDS, monotonic)
             for name, row in self._targets.items()
         }
-        self._ledger = KeptLooks(LedgerLook(targets, open_ledger, tell), KEPT_SECONDS, monotonic)
+        self._ledger = KeptLooks(LedgerLook(_parts(targets), open_ledger, tell), KEPT_SECONDS, monotonic)
         self._last_well: dict[str, float] = {}
 
     def collect(self) -> Iterator[Metric]:
@@ -135,6 +85,16 @@ def page_samples(whose: tuple[str, str], reading: Reading) -> Iterator[Sample]:
     if reading.ready is not None:
         yield Sample("kms_crypto_ready", whose, reading.ready)
     yield Sample("kms_health_read_seconds", whose, reading.milliseconds / 1000)
+
+
+def _parts(targets: Mapping[str, KmsTarget]) -> list[LedgerPart]:
+    return [
+        LedgerPart(
+            f"{name} ({row.environment})", LEDGER_READABLE, (row.environment, name),
+            partial(ledger_samples, name=name, target=row),
+        )
+        for name, row in targets.items()
+    ]  # fmt: skip
 
 
 def _not_in_time(limit_seconds: float) -> Reading:

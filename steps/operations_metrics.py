@@ -5,17 +5,16 @@ What is not known is absent, never 0. Names, types and labels are those of docs/
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from domain.config import Config
-from domain.errors import OpsError
 from domain.names import REHEARSAL
 from domain.rotation import Wait
-from domain.run_watch import ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN
 from ledger.alerts import open_alerts
 from ledger.deployment_ends import deployment_ends
 from ledger.opening import Ledger
@@ -23,7 +22,8 @@ from ledger.questions import open_questions
 from ledger.rotation_rows import rotations
 from steps.kept_looks import KeptLooks
 from steps.kms_families import Family, Sample, families
-from steps.kms_metrics import KEPT_SECONDS, SCRAPE_LIMIT_SECONDS, UNREADABLE
+from steps.kms_metrics import KEPT_SECONDS, SCRAPE_LIMIT_SECONDS
+from steps.ledger_look import LedgerLook, LedgerPart
 from steps.rotation_calendar import listed_credentials, standings
 from steps.rotation_inventory import Rows
 from vendors.capabilities import Urgency
@@ -75,48 +75,6 @@ class Watched:
         return environment in {*self.environments, _NO_ENVIRONMENT}
 
 
-@dataclass(slots=True)
-class OperationsLook:
-    """How the ledger is asked: opened once, anew after something went wrong. `tell` hears what, once until it is over."""
-
-    watched: Watched
-    open_ledger: Callable[[], Ledger]
-    tell: Callable[[str], None]
-    _ledger: Ledger | None = None
-    _told: frozenset[str] = frozenset()
-
-    def __call__(self) -> tuple[Sample, ...] | None:
-        """Return every sample of the ledger, None where it does not answer. A part that cannot be read hides no other."""
-        wrong: list[str] = []
-        try:
-            ledger = self._ledger = self._ledger or self.open_ledger()
-            samples = tuple(one for part in _PARTS for one in self._of_part(ledger, part, wrong))
-        except OpsError as error:
-            self._closed([str(error)])
-            return None
-        self._closed(wrong)
-        return samples
-
-    def _of_part(self, ledger: Ledger, part: str, wrong: list[str]) -> tuple[Sample, ...]:
-        try:
-            return (*_PARTS[part](ledger, self.watched), Sample(LEDGER_READABLE, (part,), 1))
-        except UNREADABLE as error:
-            wrong.append(
-                f"What the ledger holds of {part} cannot be read ({type(error).__name__}). Its metrics are absent, the others are served. "
-                "Compare this opsflows' version with the worker's; if they are the same, look at its rows."
-            )
-            return (Sample(LEDGER_READABLE, (part,), 0),)
-
-    def _closed(self, wrong: Iterable[str]) -> None:
-        found = frozenset(wrong)
-        if found and self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
-        for why in sorted(found - self._told):
-            self.tell(why)
-        self._told = found
-
-
 class OperationsMetrics(Collector):
     """What a scrape gets; it waits for the ledger no longer than a scrape may take."""
 
@@ -130,7 +88,9 @@ class OperationsMetrics(Collector):
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit_seconds = limit_seconds
-        self._look = KeptLooks(OperationsLook(watched, open_ledger, tell), KEPT_SECONDS, monotonic)
+        self._look = KeptLooks(
+            LedgerLook([_part(name, watched) for name in _PARTS], open_ledger, tell), KEPT_SECONDS, monotonic
+        )
 
     def collect(self) -> Iterator[Metric]:
         return families(self._samples(), FAMILIES)
@@ -206,6 +166,10 @@ _PARTS: Mapping[str, Callable[[Ledger, Watched], Iterator[Sample]]] = {
     "credentials": _of_credentials,
     "overlaps": _of_overlaps,
 }
+
+
+def _part(name: str, watched: Watched) -> LedgerPart:
+    return LedgerPart(name, LEDGER_READABLE, (name,), lambda ledger: _PARTS[name](ledger, watched))
 
 
 def _short(deployment: str) -> str:

@@ -6,15 +6,8 @@ The first of two channels: it needs a worker and the ledger. What needs neither 
 from collections.abc import Mapping, Sequence
 
 from domain.names import REHEARSAL
-from domain.run_watch import (
-    ALL_KEYS,
-    Kind,
-    SeenDeployment,
-    Trouble,
-    seen_to_be_over,
-    told_by_itself,
-    troubles,
-)
+from domain.run_watch import ALL_KEYS, Kind, Trouble, seen_to_be_over, told_by_itself, troubles
+from domain.seen_runs import SeenDeployment
 from domain.verdicts import Verdict
 from ledger.alerts import alerts_since, clear_alert, open_alerts, raise_alert
 from ledger.deployment_ends import deployment_ends, record_ends

@@ -10,7 +10,7 @@ from prefect.client.orchestration.routes import ServerRoutes
 from blocks.answering import answering
 from blocks.connection import prefect_client
 from blocks.paging import every
-from domain.run_watch import Ended, SeenDeployment, SeenRun
+from domain.seen_runs import Ended, SeenDeployment, SeenRun
 from ledger.opening import Ledger
 from steps.alerting import Told
 from steps.context import Context

@@ -17,8 +17,7 @@ from deployments.catalog import CATALOG, Tier
 from domain.errors import BadInput
 from domain.names import COLLECT_COUNTS, CREDENTIAL_AGES, RECONCILE, SWEEPER, VERIFY_DUE, deployment_of
 from domain.operations_sections import Automations
-from domain.run_bounds import TAKES_AT_MOST
-from domain.run_watch import ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN, TAKES_AT_MOST
 from ledger.alerts import open_alerts
 from ledger.opening import open_existing
 from tests.program import Standing, eventually

@@ -9,7 +9,7 @@ from deployments.examining import runs_ahead
 from deployments.run_history import told
 from domain.doctor import Health
 from domain.run_history import DeploymentRuns
-from domain.run_watch import SeenRun
+from domain.seen_runs import SeenRun
 
 AT = "2026-11-26T03:00:00Z"
 ROW = {"id": "d", "name": "verify-due", "paused": False, "schedules": [], "created": AT}

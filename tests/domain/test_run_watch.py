@@ -16,16 +16,8 @@ from domain.names import (
     VERIFY_DUE,
     WATCH_RUNS,
 )
-from domain.run_watch import (
-    Kind,
-    SeenDeployment,
-    SeenRun,
-    Trouble,
-    key_of,
-    seen_to_be_over,
-    told_by_itself,
-    troubles,
-)
+from domain.run_watch import Kind, Trouble, key_of, seen_to_be_over, told_by_itself, troubles
+from domain.seen_runs import SeenDeployment, SeenRun
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,8 @@ import pytest
 
 from domain.backups import ABOUT, FORMAT, About, Manifest, Sealed, read_manifest, recipients_in
 from domain.errors import BadInput, OpsError, Unavailable
-from ledger.backup_file import Member, Written, check_place, members_of, verify_backup, write_backup
+from ledger.backup_file import Member, Written, check_place, write_backup
+from ledger.backup_reading import members_of, verify_backup
 from tests.program import program
 
 ABOUT_IT = About(FORMAT, "l1", "0004", "0.1.0", "sqlite", "/srv/opsflows", "b", "2026-11-26T12:00:00+00:00", 3, "h")

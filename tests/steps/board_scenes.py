@@ -13,7 +13,7 @@ from domain.probes import CleanUp, Outcome, ProbeResult
 from domain.reconciliation import Finding, PastMonth
 from domain.rotation import Kind, State, Wait, rotation_id
 from domain.run_history import DeploymentRuns
-from domain.run_watch import SeenRun
+from domain.seen_runs import SeenRun
 from domain.verdicts import Verdict, World
 from domain.windows import Month
 from ledger.held_credentials import see_credential

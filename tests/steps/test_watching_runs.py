@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from domain.names import KMS_SMOKE, ROTATE, STEP_ROTATION, SWEEPER, Credential
 from domain.rotation import Kind as Why
-from domain.run_watch import SeenDeployment, SeenRun
+from domain.seen_runs import SeenDeployment, SeenRun
 from domain.verdicts import Verdict, World
 from ledger.alerts import clear_alert, open_alerts, raise_alert
 from ledger.deployment_ends import deployment_ends
