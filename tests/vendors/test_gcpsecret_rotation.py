@@ -16,6 +16,7 @@ from tests.conftest import StandIns
 from tests.vendors.google_cloud import CODES, GRPC, REST, GoogleCloud, after_a_cut, cloud_of
 from vendors.gcpsecret import INTEGRATION, SIGNATURES
 from vendors.gcpsecret_rotation import LIMITS, ROTATIONS, AliasPointer, SecretValues, connect_pointer, new_value
+from vendors.gcpsecret_versions import PAGE_VERSIONS
 from vendors.rotation import Rotator
 
 SEND, _ = ROTATIONS
@@ -245,18 +246,17 @@ def test_limits_speak_of_verbs_that_are_sent(cloud: GoogleCloud, rotator: Rotato
     assert set(cloud.verbs) <= limited
 
 
-def test_a_long_history_is_read_page_by_page(
-    cloud: GoogleCloud, rotator: Rotator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vendors.gcpsecret_versions.PAGE_VERSIONS", 2)
-    for _ in range(4):
+def test_a_long_history_is_read_page_by_page(cloud: GoogleCloud, rotator: Rotator) -> None:
+    for _ in range(PAGE_VERSIONS + 1):
         rotator.create(MARKER, new_value())
 
     first = rotator.list_credentials("")
     last = rotator.list_credentials(first.next_cursor)
     versions = cast("SecretValues", rotator).versions
 
-    assert [[one.vendor_id for one in page.credentials] for page in (first, last)] == [["5", "4"], ["3", "2"]]
+    newest = PAGE_VERSIONS + 2
+    assert [one.vendor_id for one in first.credentials] == [str(newest - place) for place in range(PAGE_VERSIONS)]
+    assert [one.vendor_id for one in last.credentials] == ["2", "1"]
     assert versions.holding(cloud.values["value"]) == 1
     created = first.credentials[0].created_at
     assert created is not None
