@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 
 from blocks.answering import answering
+from blocks.paging import every
+from blocks.run_rows import list_runs, seen_run
 from domain.run_history import DeploymentRuns
 from domain.seen_runs import SeenRun
-
-_Path = Literal["/deployments/filter", "/flow_runs/filter"]
 
 _OURS = "opsflows"
 _ENDED = ("COMPLETED", "FAILED", "CRASHED")
@@ -30,13 +30,17 @@ def run_history(client: SyncPrefectClient) -> list[DeploymentRuns]:
         Unavailable: the server does not answer, or refuses the login.
     """
     with answering(changes=False):
-        held = _asked(client, "/deployments/filter", {"deployments": {"tags": {"all_": [_OURS]}}, "limit": _MOST})
+        held = every(client, "/deployments/filter", {"deployments": {"tags": {"all_": [_OURS]}}})
         ids = [row["id"] for row in held]
-        coming = _runs(client, ids, ("SCHEDULED",), "EXPECTED_START_TIME_ASC", _MOST)
-        running = _runs(client, ids, ("RUNNING", "PENDING"), "EXPECTED_START_TIME_ASC", _MOST)
+        coming = list_runs(client, ids, ("SCHEDULED",), "EXPECTED_START_TIME_ASC", _MOST)
+        running = list_runs(client, ids, ("RUNNING", "PENDING"), "EXPECTED_START_TIME_ASC", _MOST)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             last = dict(
-                zip(ids, pool.map(lambda one: _runs(client, [one], _ENDED, "END_TIME_DESC", _NEWEST), ids), strict=True)
+                zip(
+                    ids,
+                    pool.map(lambda one: list_runs(client, [one], _ENDED, "END_TIME_DESC", _NEWEST), ids),
+                    strict=True,
+                )
             )
     # A full answer may have left out the next run of a deployment.
     is_all = len(coming) < _MOST
@@ -54,7 +58,7 @@ def told(
         id=row["id"],
         is_paused=bool(row["paused"]),
         has_schedule=any(one["active"] for one in row["schedules"]),
-        last=_last([seen for run in last if (seen := _seen(row["name"], run, "end_time"))]),
+        last=_last([seen for run in last if (seen := seen_run(row["name"], run, "end_time", _LONGEST_MESSAGE))]),
         running=next(_of(running, row), None),
         next=next(_of(coming, row), None),
         made_at=datetime.fromisoformat(row["created"]),
@@ -69,36 +73,4 @@ def _last(newest: list[SeenRun]) -> SeenRun | None:
 
 def _of(runs: list[Any], row: Mapping[str, Any]) -> Iterator[SeenRun]:
     found = (run for run in runs if run["deployment_id"] == row["id"])
-    return (seen for run in found if (seen := _seen(row["name"], run, "expected_start_time")))
-
-
-def _seen(deployment: str, run: Mapping[str, Any], moment: str) -> SeenRun | None:
-    """Return the run at that moment, else at its state's, which Prefect knows of runs it set aside; None where it has neither."""
-    state = run["state"] or {}
-    message, at = state.get("message") or "", run[moment] or state.get("timestamp")
-    if at is None:
-        return None
-    return SeenRun(
-        deployment, run["name"], run["id"], run["state_type"] or "", run["state_name"] or "", _cut(message),
-        datetime.fromisoformat(at), run["parameters"],
-    )  # fmt: skip
-
-
-def _cut(message: str) -> str:
-    """Return the message, so long that a row stays one; it is whole in Prefect."""
-    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE].rsplit(maxsplit=1)[0]} ..."
-
-
-def _runs(client: SyncPrefectClient, ids: list[str], kinds: tuple[str, ...], order: str, most: int) -> list[Any]:
-    if not ids:
-        return []
-    chosen = {
-        "deployments": {"id": {"any_": ids}}, "flow_runs": {"state": {"type": {"any_": list(kinds)}}},
-        "sort": order, "limit": most,
-    }  # fmt: skip
-    return _asked(client, "/flow_runs/filter", chosen)
-
-
-def _asked(client: SyncPrefectClient, path: _Path, wanted: Mapping[str, object]) -> list[Any]:
-    found: list[Any] = client.request("POST", path, json=dict(wanted)).json()
-    return found
+    return (seen for run in found if (seen := seen_run(row["name"], run, "expected_start_time", _LONGEST_MESSAGE)))
