@@ -37,6 +37,8 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Callable[[datetime], bool]
+    # Ends what it started outside of its own group, once it is stopped itself.
+    stop_what_it_left: Callable[[], None] = lambda: None
     _lock: TextIO | None = field(default=None)
     _process: "subprocess.Popen[bytes] | None" = field(default=None)
     _since: datetime = field(default=datetime.min.replace(tzinfo=UTC))
@@ -113,6 +115,7 @@ class Child:
                 self._process.kill()
                 self._process.wait()
             self.kill()
+            self.stop_what_it_left()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
