@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from uuid import UUID
 
@@ -21,37 +19,12 @@ from domain.run_bounds import ENDS_WELL_WITHIN, TAKES_AT_MOST
 from ledger.alerts import open_alerts
 from ledger.opening import open_existing
 from tests.program import Standing, eventually
+from tests.receiver import receiver
 
 PAGE, TICKET = "second-page", "second-ticket"
 TWO_CHANNELS = Automations(page_block=f"custom-webhook/{PAGE}", ticket_block=f"custom-webhook/{TICKET}")
 SHORT = Windows(not_started=timedelta(seconds=10), looked_again=timedelta(0))
 PLAIN = Automations()
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[str]]]:
-    """Give an address outside Prefect and what arrives there."""
-    arrived: list[str] = []
-
-    class Receiving(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            arrived.append(self.path + self.rfile.read(int(self.headers["content-length"])).decode())
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiving)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", arrived
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
