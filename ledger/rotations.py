@@ -435,8 +435,9 @@ def _json(facts: Mapping[str, object]) -> str:
 
 def _another_is_open(connection: Connection, credential: Credential) -> Rejected:
     there = connection.execute(open_of(credential)).first()
+    which = f", {there.id}: {there.operator} opened it at {there.opened_at:%Y-%m-%d %H:%M} UTC" if there else ""
     return Rejected(
-        f"{credential} has an open rotation{f', {there.id}' if there else ''}.",
+        f"{credential} has an open rotation{which}.",
         "Two rotations of one credential would fight over it; nothing was opened.",
         "opsflows rotations shows where it stands and what it waits for.",
         "rotation.another_open",

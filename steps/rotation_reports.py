@@ -12,6 +12,8 @@ from ledger.rotation_journal import Entry
 from steps.rotation_plan import PlanRow
 
 _FAILED = "FAILED"
+# What the run waits for that finds the rotation in another's hands; the rotation itself waits for nothing.
+IN_OTHER_HANDS = "IN_OTHER_HANDS"
 _HIDDEN = frozenset({"state"})
 
 
@@ -34,6 +36,19 @@ def row_of(record: RotationRecord) -> Row:
     words = record.words or _in_words(record)
     return Row(
         str(record.credential), record.id, record.state.value, record.wait.value, until, words, record.next_step, verdict_of(record)
+    )  # fmt: skip
+
+
+def row_of_stepped(record: RotationRecord) -> Row:
+    """Return the row of a rotation that was just stepped. Whoever steps it gives it back; what is in hands now is in another run's."""
+    if not record.is_open or record.lease_until is None:
+        return row_of(record)
+    until = f"{record.lease_until:%Y-%m-%d %H:%M} UTC"
+    return Row(
+        str(record.credential), record.id, record.state.value, IN_OTHER_HANDS, until,
+        f"Run {record.worker} has it in its hands, and this one left it alone.",
+        f"Nothing: that run says what comes of it. Where it has died, the sweeper takes it up after {until}.",
+        Verdict.WAITING,
     )  # fmt: skip
 
 
@@ -67,11 +82,12 @@ def counted(rows: Iterable[Row]) -> str:
 
 
 def headline(rows: Sequence[Row]) -> str:
-    """Return what an on-call reads first: what holds one credential and what to do about it, then how many stand where."""
+    """Return what an on-call reads first: what holds one credential and what to do, or who has it; then how many stand where."""
     held = [row for row in rows if row.verdict is Verdict.HOLD]
-    if not held:
+    told = held or [row for row in rows if row.wait == IN_OTHER_HANDS]
+    if not told:
         return f"{counted(rows)}."
-    first = held[0]
+    first = told[0]
     more = f" {len(held) - 1} more hold:" if len(held) > 1 else ""
     said = " ".join(f"{part.rstrip('. ')}." for part in (first.words, first.next_step) if part)
     return f"{first.credential}: {said}{more} {counted(rows)}."

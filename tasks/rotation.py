@@ -11,7 +11,7 @@ from prefect.states import Completed, Failed
 
 from domain.errors import OpsError
 from domain.names import Credential, Target
-from domain.rotation import Kind, RotationRecord, rotation_id, verdict_of
+from domain.rotation import Kind, RotationRecord, rotation_id
 from domain.verdicts import Judgement, Verdict, World
 from ledger.alerts import clear_alert, raise_alert
 from ledger.opening import Ledger
@@ -21,7 +21,7 @@ from steps.audited_run import AuditedRun
 from steps.orphans import SweptOrphans, is_marked, sweep_orphans
 from steps.rotating import advance
 from steps.rotation_plan import Occasion, PlanRow, plan_rotation
-from steps.rotation_reports import Row, journal_lines, row_of, row_of_failure
+from steps.rotation_reports import Row, journal_lines, row_of_failure, row_of_stepped
 from steps.side_by_side import side_by_side
 from tasks.concluding import state_name
 from tasks.preparing_rotation import RotationDesk
@@ -180,20 +180,20 @@ def _shown(credential: Credential, step: Callable[[], RotationRecord], done: lis
         done.append(row_of_failure(credential, error))
         event("rotation.failed", credential=credential, kind=type(error).__name__, symptom=error.symptom)
         return Failed(message=str(error), name="Hold")
-    row, verdict = row_of(record), verdict_of(record)
+    row = row_of_stepped(record)
     done.append(row)
     event(
         "rotation.stepped",
         rotation=record.id,
         credential=credential,
-        state=record.state.value,
-        wait=record.wait.value or "-",
+        state=row.state,
+        wait=row.wait or "-",
         until=row.until,
     )
     message = f"{record.id}: {row.state}. {row.words} {row.next_step}".strip()
-    if verdict in _COMPLETED:
-        return Completed(message=message, name=_COMPLETED[verdict])
-    return Failed(message=message, name=state_name(record.wait.value))
+    if row.verdict in _COMPLETED:
+        return Completed(message=message, name=_COMPLETED[row.verdict])
+    return Failed(message=message, name=state_name(row.wait))
 
 
 def sweep_all_orphans(desk: RotationDesk, credentials: Iterable[Credential]) -> "Swept":

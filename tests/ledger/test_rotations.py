@@ -41,12 +41,13 @@ def test_every_trigger_of_one_window_finds_the_same_rotation(ledger: Ledger) -> 
 
 
 def test_a_credential_has_one_open_rotation_at_most(ledger: Ledger) -> None:
-    opened(ledger)
+    first = opened(ledger)
 
-    with pytest.raises(Rejected, match="has an open rotation"):
+    with pytest.raises(Rejected) as refused:
         opened(ledger, window="2026-Q2")
 
     assert opened(ledger, SPLUNK).is_open
+    assert refused.value.happened.startswith(f"{DATADOG} has an open rotation, {first.id}: ada opened it at ")
 
 
 def test_a_late_trigger_of_a_window_that_is_over_opens_nothing(ledger: Ledger) -> None:
