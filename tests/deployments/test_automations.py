@@ -1,13 +1,12 @@
 """What a real server does by itself when runs end badly, hang, or do not come; and that its automations are ours to converge."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.schemas.automations import EventTrigger
 
 from deployments.apply import automation_differences, converge_automations
 from deployments.automations import OUR_MARK, PREFIX, Server, Windows, wanted
@@ -16,100 +15,32 @@ from domain.errors import BadInput
 from domain.names import COLLECT_COUNTS, CREDENTIAL_AGES, RECONCILE, SWEEPER, VERIFY_DUE, deployment_of
 from domain.operations_sections import Automations
 from domain.run_bounds import ENDS_WELL_WITHIN, TAKES_AT_MOST
-from ledger.alerts import open_alerts
-from ledger.opening import open_existing
+from tests.deployments.made_runs import crashed, runs, told_of
+from tests.deployments.second_channel import PAGE, TICKET, TWO_CHANNELS, named, second_channel
 from tests.program import Standing, eventually
-from tests.receiver import receiver
 
-PAGE, TICKET = "second-page", "second-ticket"
-TWO_CHANNELS = Automations(page_block=f"custom-webhook/{PAGE}", ticket_block=f"custom-webhook/{TICKET}")
 SHORT = Windows(not_started=timedelta(seconds=10), looked_again=timedelta(0))
-PLAIN = Automations()
-
-
-@pytest.fixture(scope="module")
-def client(standing: Standing) -> Iterator[SyncPrefectClient]:
-    with SyncPrefectClient(standing.api) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
 def notices(standing: Standing, client: SyncPrefectClient) -> Iterator[list[str]]:
     """What arrives through the second channel while the automations have short windows; afterwards they are as deployed."""
-    with receiver() as (address, arrived):
-        blocks = [_webhook(standing, name, f"{address}/{name}") for name in (PAGE, TICKET)]
-        converge_automations(client, TWO_CHANNELS, SHORT)
+    with second_channel(standing, client, SHORT) as arrived:
         yield arrived
-        for name in [
-            one["name"] for one in held(standing) if "tell, " in one["name"] or "did not start" in one["name"]
-        ]:
-            _delete(standing, name)
-        converge_automations(client, PLAIN)
-        for block in blocks:
-            standing.ask("DELETE", f"/block_documents/{block}")
-
-
-def _webhook(standing: Standing, name: str, url: str) -> str:
-    kind = standing.ask("GET", "/block_types/slug/custom-webhook")["id"]
-    [schema, *_] = standing.ask("POST", "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}})
-    data = {"name": name, "url": url, "json_data": {"text": "{{subject}} {{body}}"}}
-    made = {"name": name, "data": data, "block_type_id": kind, "block_schema_id": schema["id"]}
-    return str(standing.ask("POST", "/block_documents/", made)["id"])
-
-
-def held(standing: Standing) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = standing.ask("POST", "/automations/filter", {})
-    return [one for one in found if one["name"].startswith(PREFIX)]
-
-
-def named(standing: Standing, name: str) -> dict[str, Any]:
-    return next(one for one in held(standing) if one["name"] == f"{PREFIX}{name}")
-
-
-def _delete(standing: Standing, name: str) -> None:
-    for one in held(standing):
-        if one["name"] == name:
-            standing.ask("DELETE", f"/automations/{one['id']}")
-
-
-@contextmanager
-def runs(standing: Standing) -> Iterator[Callable[..., str]]:
-    """Make runs that no worker takes, and end them; afterwards they are gone."""
-    made: list[str] = []
-
-    def make(deployment: str, kind: str, name: str, message: str = "The reason.") -> str:
-        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        later = {"type": "SCHEDULED", "state_details": {"scheduled_time": tomorrow}}
-        path = f"/deployments/{standing.deployment(deployment)['id']}/create_flow_run"
-        made.append(standing.ask("POST", path, {"state": later})["id"])
-        details = later["state_details"] if kind == "SCHEDULED" else {}
-        state = {"state": {"type": kind, "name": name, "message": message, "state_details": details}, "force": True}
-        standing.ask("POST", f"/flow_runs/{made[-1]}/set_state", state)
-        return made[-1]
-
-    yield make
-    for run in made:
-        standing.ask("DELETE", f"/flow_runs/{run}")
-
-
-def alerts_of(standing: Standing) -> list[str]:
-    ledger = open_existing(f"sqlite:///{standing.home.path / 'ledger.db'}")
-    try:
-        return [alert.key for alert in open_alerts(ledger)]
-    finally:
-        ledger.close()
-
-
-def told_of(standing: Standing, *deployments: str) -> list[str]:
-    """Return the open alerts once watch-runs has raised one for each of these, until then nothing."""
-    found = alerts_of(standing)
-    return found if {f"deployment:{one}:ended" for one in deployments} <= set(found) else []
 
 
 def test_every_schedule_has_its_limit_and_every_flow_its_deployment() -> None:
     assert set(ENDS_WELL_WITHIN) == {entry.full_name for entry in CATALOG if entry.schedules}
     assert set(TAKES_AT_MOST) == {entry.full_name for entry in CATALOG}
     assert {deployment_of(entry.flow.name) for entry in CATALOG} == {entry.full_name for entry in CATALOG}
+
+
+def test_the_second_channel_tells_a_deployment_once_in_a_day_at_most() -> None:
+    both = wanted(Server({}, {tier: UUID(int=1) for tier in Tier}), Windows())
+
+    days = [one.trigger.within for one in both if "tell, " in one.name and isinstance(one.trigger, EventTrigger)]
+
+    assert days == [timedelta(days=1)] * len(Tier)
 
 
 @pytest.mark.prove
@@ -144,7 +75,7 @@ def test_a_run_that_was_taken_and_never_began_is_crashed(standing: Standing, cli
 
     with runs(standing) as make:
         run = make(COLLECT_COUNTS, "PENDING", "Pending")
-        ended = eventually(lambda: _crashed(standing, run), within_s=90)
+        ended = eventually(lambda: crashed(standing, run), within_s=90)
     client.delete_automation(made)
 
     assert ended["state"]["message"].startswith("Taken by a worker 10 seconds ago and never begun")
@@ -258,9 +189,3 @@ def test_a_block_that_is_not_there_is_for_a_person_and_stops_nothing(client: Syn
 
 def test_both_tiers_are_used() -> None:
     assert {entry.tier for entry in CATALOG} == set(Tier)
-
-
-def _crashed(standing: Standing, run: str) -> dict[str, Any]:
-    """Return the run once it counts as crashed, until then nothing."""
-    found: dict[str, Any] = standing.ask("GET", f"/flow_runs/{run}")
-    return found if found["state"]["type"] == "CRASHED" else {}
