@@ -1,16 +1,20 @@
 """What is killed, in the middle of which rotation: the vendor's answer to the first change is held back, so that there is a middle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from domain.names import KMS_SMOKE, REHEARSAL, SWEEPER, Credential
+from domain.rotation import RotationRecord
+from ledger.rotation_rows import find_rotation
 from tests.program import eventually
-from tests.topology.rotating import requests_to, start_rotation
+from tests.topology.rotating import a_day_passes, ledger_at, requests_to, start_rotation
 from tests.topology.standing import Topology
 
 _HELD_S = 4
+# The retirement, its soak and its refusal take a sweep each, and one may find the killed worker's lease.
+_SWEEPS = 4
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -87,6 +91,19 @@ def swept(topology: Topology) -> tuple[str, str, str]:
         return None if how[0] == "CANCELLED" else how
 
     return eventually(ran, within_s=180, every_s=1)
+
+
+def swept_until_over(topology: Topology, rotations: Sequence[str]) -> list[RotationRecord]:
+    """Let a day pass and a worker sweep, until these rotations are over; return them as they are then."""
+    for _ in range(_SWEEPS):
+        for rotation in rotations:
+            a_day_passes(rotation)
+        swept(topology)
+        with ledger_at() as ledger:
+            records = [find_rotation(ledger, rotation) for rotation in rotations]
+        if not any(record.is_open for record in records):
+            break
+    return records
 
 
 def process_of(run: UUID) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pytest
 
 from domain.names import Credential
-from domain.rotation import Wait
+from domain.rotation import State, Wait
 from tests.program import needs_proc
-from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, run_in_the_middle
-from tests.topology.rotating import all_open, newest_rotation
+from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, run_in_the_middle, swept_until_over
+from tests.topology.rotating import all_open, left_at_vendor, newest_rotation, retirements, start_rotation
 from tests.topology.standing import Topology
 
 pytestmark = [pytest.mark.topology, needs_proc]
@@ -50,6 +50,23 @@ def test_a_flow_whose_process_is_killed_is_told_at_once_and_its_rotation_goes_on
     assert "-9" in message
     assert record is not None
     assert record.is_open
+
+
+def test_every_overlap_that_was_open_meanwhile_ends_once(topology: Topology) -> None:
+    for case in CASES:
+        if case.credential not in all_open():
+            ended(topology, start_rotation(topology, case.credential))
+    rotations = [one.id for credential, one in all_open().items() if credential in {case.credential for case in CASES}]
+
+    over = swept_until_over(topology, rotations)
+
+    assert len(over) == len(CASES)
+    for one in over:
+        assert one.state is State.DONE, one.words
+        assert len(retirements(one)) == len(set(retirements(one)))
+        # Keycloak's secrets have no place for our marker.
+        ours = [] if one.credential.target.integration == "oidc" else [one.new_vendor_id]
+        assert left_at_vendor(one) == (ours, [one.new_version], True)
 
 
 def overlaps() -> Mapping[Credential, tuple[object, ...]]:
