@@ -134,7 +134,7 @@ class Board:
     @property
     def verdict(self) -> Look:
         """Return GREEN, WAITING, HOLD or NOT KNOWN; what was never looked at is not known."""
-        found = worst((*self._looks(), *(_look_of(one) for one in self.needs)))
+        found = worst((*self._looks(), *(look_of(one.weight) for one in self.needs)))
         return Look.NOT_KNOWN if found in {Look.NOT_YET, Look.ASIDE} else found
 
     @property
@@ -172,6 +172,11 @@ def worst(looks: Iterable[Look]) -> Look:
     return next((look for look in _WORST_FIRST if look in found), Look.ASIDE)
 
 
+def look_of(weight: Weight | None) -> Look:
+    """Return how something open stands that needs someone so much, None where nobody: it is never green before it is over."""
+    return Look.HOLD if weight is Weight.NOW else Look.WAITING
+
+
 def named(places: Sequence[str], most: int = 3) -> str:
     """Return e.g. `prod slack, prod sentry and 4 more`."""
     shown, more = ", ".join(places[:most]), len(places) - most
@@ -185,10 +190,6 @@ def ago(span: timedelta) -> str:
         return f"{minutes} min"
     hours = minutes // 60
     return f"{hours} h" if hours < _TWO_DAYS_IN_HOURS else f"{hours // 24} days"
-
-
-def _look_of(attention: Attention) -> Look:
-    return Look.HOLD if attention.weight is Weight.NOW else Look.WAITING
 
 
 def _hold(board: Board) -> str:

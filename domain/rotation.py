@@ -7,7 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from domain.names import Credential
+from domain.attention import Weight
+from domain.names import SWEEPER, Credential
+from domain.run_bounds import ENDS_WELL_WITHIN
 from domain.verdicts import Verdict
 
 
@@ -72,8 +74,11 @@ class Wait(StrEnum):
 
 # Nothing is wrong at these: a moment comes by itself. At every other one someone must act, or know of it.
 _PATIENT = frozenset({Wait.OVERLAP, Wait.VENDOR_LAG, Wait.SOAK, Wait.SETTLING, Wait.CAP, Wait.GROUP})
-# Here something failed, or may resolve by itself; an alert before it has lasted would be noise.
-_QUIET = frozenset({*_PATIENT, Wait.NOTHING, Wait.BACKOFF})
+# How much each wait needs someone, None where nothing is wrong: one table for alerts, `opsflows next` and the wiring board.
+# At BACKOFF a step failed, the next try has its moment and nobody can hasten it; after so many failures it stands at HALTED.
+_NEEDED: Mapping[Wait, Weight | None] = MappingProxyType(
+    dict.fromkeys(Wait, Weight.NOW) | dict.fromkeys(_PATIENT) | {Wait.NOTHING: None, Wait.BACKOFF: Weight.LATER}
+)
 
 CLOSED = frozenset({State.DONE, State.ABORTED})
 # Once the old credential is being deleted there is no way back.
@@ -129,7 +134,7 @@ def is_patient(wait: Wait) -> bool:
 
 def needs_someone(wait: Wait) -> bool:
     """Say whether the wait is to be raised as an alert."""
-    return wait not in _QUIET
+    return _NEEDED[wait] is Weight.NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +218,26 @@ def rotation_id(credential: Credential, due_window: str) -> str:
 
 
 def verdict_of(record: RotationRecord) -> Verdict:
-    """Return GREEN for what is over and went well, WAITING for what only time ends, HOLD for everything else."""
+    """Return GREEN for what is over and went well, WAITING for what only time ends, HOLD for everything else.
+
+    It judges the run that stepped the rotation. How an open one stands now, whoever stepped it, `weight_of` says.
+    """
     if record.state is State.DONE:
         return Verdict.GREEN
     if record.state is State.ABORTED:
         return Verdict.GREEN if record.back else Verdict.HOLD
     return Verdict.WAITING if is_patient(record.wait) else Verdict.HOLD
+
+
+def is_forgotten(record: RotationRecord, now: datetime) -> bool:
+    """Say whether its moment has come for longer than the sweeper may be away, and nobody works on it."""
+    in_hands = record.lease_until is not None and record.lease_until > now
+    return not in_hands and now - record.not_before > ENDS_WELL_WITHIN[SWEEPER]
+
+
+def weight_of(record: RotationRecord, now: datetime) -> Weight | None:
+    """Return how much an open rotation needs someone, None where nothing is wrong; what nobody steps any more is needed now."""
+    return Weight.NOW if is_forgotten(record, now) else _NEEDED[record.wait]
 
 
 IN_WORDS: Mapping[State, str] = MappingProxyType(

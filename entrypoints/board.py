@@ -31,7 +31,7 @@ from entrypoints.serving import (
 )
 from ledger.opening import Ledger, open_existing
 from ledger.places import ledger_url
-from steps.attentions import attentions
+from steps.attentions import attentions_among
 from steps.board import board as read_board
 from steps.board_document import away_document, document
 from steps.board_page import REFRESH_SECONDS, away_page, page, style_digest
@@ -154,7 +154,9 @@ class _LedgerLook:
     def __call__(self) -> Seen:
         try:
             self._ledger = self._ledger or open_existing(ledger_url(os.environ))
-            return read_board(self._ledger, configuration.read(), ROTATIONS, self.prefect(), attentions=attentions)
+            return read_board(
+                self._ledger, configuration.read(), ROTATIONS, self.prefect(), attentions=attentions_among
+            )
         except OpsError as error:
             if self._ledger is not None:
                 self._ledger.close()

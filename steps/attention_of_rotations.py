@@ -6,10 +6,9 @@ from types import MappingProxyType
 
 from domain.attention import Attention, Weight
 from domain.config import Config
-from domain.names import SWEEPER, Credential
-from domain.rotation import IN_WORDS, RotationRecord, Wait, is_patient, needs_someone
+from domain.names import Credential
+from domain.rotation import IN_WORDS, RotationRecord, Wait, is_forgotten, is_patient, needs_someone, weight_of
 from domain.rotation_config import policy_of
-from domain.run_bounds import ENDS_WELL_WITHIN
 from ledger.freezing import Freeze
 from ledger.held_credentials import HeldCredential
 from ledger.questions import Question
@@ -93,10 +92,10 @@ def rotation_lines(
             continue
         if needs_someone(one.wait):
             yield _standing_still(one, asked.get(one.id), _deadline(config, rows, one.credential, since))
-        elif _is_forgotten(one, now):
+        elif is_forgotten(one, now):
             overdue.append(one)
-        elif one.wait is Wait.BACKOFF:
-            yield _backing_off(one, _deadline(config, rows, one.credential, since))
+        elif (weight := weight_of(one, now)) is not None:
+            yield _backing_off(one, weight, _deadline(config, rows, one.credential, since))
         elif is_patient(one.wait) and one.served_at is not None and now <= one.not_before <= now + SOON_IS:
             yield _ending(one)
     yield from _forgotten(overdue)
@@ -125,10 +124,10 @@ def _standing_still(one: RotationRecord, question: Question | None, deadline: da
     )
 
 
-def _backing_off(one: RotationRecord, deadline: datetime | None) -> Attention:
+def _backing_off(one: RotationRecord, weight: Weight, deadline: datetime | None) -> Attention:
     return Attention(
         key=_key(one),
-        weight=Weight.LATER,
+        weight=weight,
         environment=one.credential.environment,
         what=f"A step of the rotation of {one.credential} failed and is tried again by itself.",
         means=f"{one.words} {one.next_step}".strip(),
@@ -150,12 +149,6 @@ def _ending(one: RotationRecord) -> Attention:
         command=_SHOW.format(id=one.id),
         runbook=f"{STUCK}#{one.wait.lower()}" if one.wait else STUCK,
     )  # fmt: skip
-
-
-def _is_forgotten(one: RotationRecord, now: datetime) -> bool:
-    """Say whether its moment has come for longer than the sweeper may be away, and nobody works on it."""
-    in_hands = one.lease_until is not None and one.lease_until > now
-    return not in_hands and now - one.not_before > ENDS_WELL_WITHIN[SWEEPER]
 
 
 def _forgotten(found: Sequence[RotationRecord]) -> Iterator[Attention]:

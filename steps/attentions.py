@@ -12,15 +12,10 @@ from domain.rotation import Wait
 from ledger.alerts import Alert, open_alerts
 from ledger.deployment_ends import deployment_ends
 from ledger.freezing import frozen
-from ledger.held_credentials import held_credentials
 from ledger.kms_goldens import goldens
-from ledger.newest import go_live_days, parts_seen
-from ledger.open_facts import day_one_steps, judged_months, looked_into, open_blockers, silent_runs
+from ledger.open_facts import day_one_steps, judged_months, open_blockers, silent_runs
 from ledger.opening import Ledger
 from ledger.questions import open_questions
-from ledger.rotation_rows import rotations
-from ledger.verifications import last_verified
-from ledger.waivers import waivers
 from steps.attention_of_alerts import line_of_alert
 from steps.attention_of_credentials import due_credentials
 from steps.attention_of_kms import kms_lines
@@ -30,8 +25,7 @@ from steps.attention_of_rotations import FREEZE, freeze_line, rotation_lines
 from steps.attention_of_runs import schedule_lines, silent_run_lines
 from steps.attention_of_wiring import day_one_lines, verification_lines
 from steps.rotation_inventory import Rows
-
-_ANY = 100_000
+from steps.shared_facts import SharedFacts, shared_facts
 
 
 def attentions(ledger: Ledger, config: Config, rotations_known: Rows) -> list[Attention]:
@@ -43,29 +37,29 @@ def attentions(ledger: Ledger, config: Config, rotations_known: Rows) -> list[At
     Raises:
         Unavailable: the ledger does not answer; nothing is known then, not even that nothing is wrong.
     """
-    now = ledger.now()
+    return attentions_among(ledger, config, rotations_known, shared_facts(ledger, config))
+
+
+def attentions_among(ledger: Ledger, config: Config, rotations_known: Rows, facts: SharedFacts) -> list[Attention]:
+    """Return the same where somebody has asked for the shared facts already."""
+    now, questions, freeze = facts.now, open_questions(ledger), frozen(ledger)
     alerts = {alert.key: alert for alert in open_alerts(ledger)}
-    questions = open_questions(ledger)
-    open_rotations = rotations(ledger, open_only=True, limit=_ANY)
-    held = held_credentials(ledger)
-    live = go_live_days(ledger)
-    freeze = frozen(ledger)
-    verified = {name: last_verified(ledger, name) for name in config.environments}
-    waived = waivers(ledger)
     found = [
-        *freeze_line(freeze, open_rotations),
-        *rotation_lines(config, rotations_known, open_rotations, held, questions, is_frozen=freeze is not None, now=now),
-        *due_credentials(config, rotations_known, held, open_rotations, now),
-        *question_lines(questions, open_rotations, now),
-        *verification_lines(config, verified, live, questions, now),
-        *day_one_lines(config, day_one_steps(ledger), open_blockers(ledger), live, questions),
-        *month_lines(judged_months(ledger), looked_into(ledger), waived, now.date()),
-        *waiver_lines(waived, now.date()),
-        *kms_lines(config, parts_seen(ledger), goldens(ledger), alerts, now),
+        *freeze_line(freeze, facts.rotations),
+        *rotation_lines(
+            config, rotations_known, facts.rotations, facts.held, questions, is_frozen=freeze is not None, now=now
+        ),
+        *due_credentials(config, rotations_known, facts.held, facts.rotations, now),
+        *question_lines(questions, facts.rotations, now),
+        *verification_lines(config, facts.verified, facts.live, questions, now),
+        *day_one_lines(config, day_one_steps(ledger), open_blockers(ledger), facts.live, questions),
+        *month_lines(judged_months(ledger), facts.looked_into, facts.waived, now.date()),
+        *waiver_lines(facts.waived, now.date()),
+        *kms_lines(config, facts.parts, goldens(ledger), alerts, now),
         *silent_run_lines(silent_runs(ledger, now), now),
         *schedule_lines(deployment_ends(ledger), alerts, now),
     ]  # fmt: skip
-    told = {one.key for one in found} | {question_key(one) for one in questions if is_asked_by(one, open_rotations)}
+    told = {one.key for one in found} | {question_key(one) for one in questions if is_asked_by(one, facts.rotations)}
     return in_turn(
         [*_with_alerts(found, alerts), *(line_of_alert(one) for key, one in alerts.items() if not _is_told(key, told))]
     )

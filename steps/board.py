@@ -9,29 +9,20 @@ from domain.board import Board, Cell, EnvironmentBoard, Look, Row
 from domain.cadence import Cadence, cadence_at
 from domain.config import Config, Environment, EnvironmentKind
 from domain.errors import BadInput
+from domain.kms_named_parts import named_parts
 from domain.names import REHEARSAL, Credential, Target
 from domain.rotation import RotationRecord
 from domain.verdicts import World
-from ledger.newest import (
-    NewestMonth,
-    PartSeen,
-    RunSeen,
-    go_live_days,
-    newest_months,
-    parts_seen,
-    runs_seen,
-)
-from ledger.open_facts import Looking, looked_into
+from ledger.newest import NewestMonth, PartSeen, RunSeen, newest_months, runs_seen
+from ledger.open_facts import Looking
 from ledger.opening import Ledger
-from ledger.rotation_rows import rotations
-from ledger.verifications import LastVerified, last_verified
-from ledger.waivers import Waiver, waivers
+from ledger.verifications import LastVerified
+from ledger.waivers import Waiver
 from ledger.wiring import RehearsalProof, rehearsal_for
 from steps.board_cells import (
     WAIVED,
     credential_cell,
     finding_cell,
-    kms_cell,
     month_cell,
     platform_cell,
     rehearsed_cell,
@@ -39,12 +30,13 @@ from steps.board_cells import (
     unverified_cell,
     verification_cell,
 )
+from steps.board_kms import kms_cells
 from steps.board_schedules import PrefectSeen, prefect_cell, schedules, worst_first
-from steps.rotation_calendar import Standing, standings
+from steps.rotation_calendar import Seen, Standing, standings_among
 from steps.rotation_inventory import Rows, credentials_in
+from steps.shared_facts import SharedFacts, shared_facts
 from steps.version import code_version
 
-_ANY = 100_000
 _WAIVED_MONTH = "reconciliation"
 _WORST_FIRST = tuple(Look)
 
@@ -72,7 +64,7 @@ def board(
     rows: Rows,
     prefect: PrefectSeen,
     *,
-    attentions: Callable[[Ledger, Config, Rows], Iterable[Attention]],
+    attentions: Callable[[Ledger, Config, Rows, SharedFacts], Iterable[Attention]],
 ) -> Board:
     """Return the board of all environments; the rehearsal is shown last, and decides nothing where there is another.
 
@@ -82,10 +74,11 @@ def board(
     """
     names = _in_order(config)
     counted = [name for name in names if not _is_rehearsal(config, name)] or names
-    known = _known(ledger, config, rows, names)
+    facts = shared_facts(ledger, config)
+    known = _known(ledger, config, rows, names, facts)
     return Board(
         now=known.now,
-        attentions=tuple(in_turn([*attentions(ledger, config, rows)])),
+        attentions=tuple(in_turn([*attentions(ledger, config, rows, facts)])),
         environments=tuple(_environment(config, known, name, is_counted=name in counted) for name in names),
         schedules=tuple(worst_first(schedules(prefect, known.now))),
         prefect=prefect_cell(prefect, known.now),
@@ -110,26 +103,25 @@ def _is_rehearsal(config: Config, name: str) -> bool:
     return config.environments[name].kind is EnvironmentKind.REHEARSAL
 
 
-def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str]) -> _Known:
-    now = ledger.now()
-    verified = {name: last_verified(ledger, name) for name in names}
-    months, parts, proof = newest_months(ledger), parts_seen(ledger), rehearsal_for(ledger, code_version())
+def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str], facts: SharedFacts) -> _Known:
+    months, proof = newest_months(ledger), rehearsal_for(ledger, code_version())
     run_ids = {
-        *(one.run_id for found in verified.values() for one in found.values()),
+        *(one.run_id for found in facts.verified.values() for one in found.values()),
         *(one.run_id for one in months.values()),
-        *(one.run_id for one in parts if one.run_id),
+        *(one.run_id for one in facts.parts if one.run_id),
         *((proof.run_id,) if proof else ()),
     }
+    seen = Seen(facts.now, facts.held, facts.rotations, facts.verified)
     return _Known(
-        now=now,
-        verified=verified,
-        live=go_live_days(ledger),
-        credentials=_by_target(standings(ledger, config, rows, _credentials(config, rows, names))),
-        rotations=_by_environment(rotations(ledger, open_only=True, limit=_ANY)),
+        now=facts.now,
+        verified=facts.verified,
+        live=facts.live,
+        credentials=_by_target(standings_among(ledger, config, rows, _credentials(config, rows, names), seen)),
+        rotations=_by_environment(facts.rotations),
         months=months,
-        waived=_waived(waivers(ledger), now.date()),
-        looked_into=looked_into(ledger),
-        kms=_by_kms_target(parts),
+        waived=_waived(facts.waived, facts.now.date()),
+        looked_into=facts.looked_into,
+        kms=_by_kms_target(facts.parts),
         runs=runs_seen(ledger, run_ids),
         proof=proof,
     )
@@ -178,7 +170,11 @@ def _environment(config: Config, known: _Known, name: str, *, is_counted: bool) 
         *(_row(known, name, target, accepted.get(str(target), "")) for target in declared.targets),
         *(_platform_row(known, name, target) for target in declared.platform_targets),
     ]  # fmt: skip
-    kms = [key for key, row in config.kms.items() if row.environment == name]
+    kms = [
+        kms_cells(key, named_parts(row), known.kms.get((name, key), []), known.runs, known.now)
+        for key, row in config.kms.items()
+        if row.environment == name
+    ]
     return EnvironmentBoard(
         name=name,
         kind=declared.kind.value,
@@ -188,7 +184,7 @@ def _environment(config: Config, known: _Known, name: str, *, is_counted: bool) 
         month=month_cell(
             newest, known.runs.get(newest.run_id) if newest else None, is_recorded=is_recorded, accepted=accepted
         ),
-        kms=tuple(kms_cell(key, known.kms.get((name, key), []), known.runs, known.now) for key in kms),
+        kms=tuple(cell for cells in kms for cell in cells),
         is_counted=is_counted,
     )
 

@@ -1,28 +1,24 @@
 """Each thing on the wiring board as one cell: how it stands, in words. What is missing has a word of its own, and is never green."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from domain.board import Cell, Look, ago
+from domain.board import Cell, Look, ago, look_of, worst
 from domain.cadence import TICK_SLACK, Cadence, cadence_at, verification_due
 from domain.diagnosis import DELIVERED_UNSEEN, FALLBACK, NETWORK, NOT_DELIVERED, SUBSTRATE
 from domain.exchanges import Effect
-from domain.kms_checks import PartKind
-from domain.kms_faults import FAULTS
-from domain.kms_past import NEGATIVE_CHECKS_EVERY
-from domain.kms_standing import COUNTS_FOR, Standing
 from domain.names import Target
 from domain.policies import age_in_words
 from domain.probes import Outcome
 from domain.reconciliation import Finding
-from domain.rotation import IN_WORDS, RotationRecord, Wait, verdict_of
+from domain.rotation import IN_WORDS, RotationRecord, Wait, is_forgotten, weight_of
 from domain.rotation_calendar import Next
 from domain.verdicts import Verdict, World
-from ledger.newest import NewestMonth, PartSeen, RunSeen
+from ledger.newest import NewestMonth, RunSeen
 from ledger.verifications import LastVerified
 from ledger.wiring import RehearsalProof
 from steps.reconciliation_wording import AGREES, NEEDS_SOMEONE
-from steps.rotation_calendar import Standing as CredentialStanding
+from steps.rotation_calendar import Standing
 
 _CLEAR = frozenset({World.REAL, World.REHEARSAL})
 _LOOK_OF_VERDICT = {
@@ -118,11 +114,11 @@ def platform_cell(target: Target) -> Cell:
     )  # fmt: skip
 
 
-def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
+def credential_cell(one: Standing, now: datetime) -> Cell:
     """Return how old the credential is and what comes next for it; exposed, or older than its policy allows, is HOLD, whoever rotates it."""
     look = Look.HOLD if one.is_too_old or one.exposed_until else _LOOK_OF_NEXT[one.next]
     if one.rotation is not None:
-        look = worse(look, _LOOK_OF_VERDICT[verdict_of(one.rotation)])
+        look = worst((look, look_of(weight_of(one.rotation, now))))
     age = Next.NOT_SEEN.value if one.age is None else f"{one.age.days} days old"
     comes = {
         Next.SCHEDULED: f"next {day(one.at)}",
@@ -153,26 +149,27 @@ def credential_cell(one: CredentialStanding, now: datetime) -> Cell:
     )
 
 
-def _page_of(one: CredentialStanding, look: Look) -> str:
+def _page_of(one: Standing, look: Look) -> str:
     if one.exposed_until:
         return "docs/runbooks/rotation-compromise.md"
     return "docs/runbooks/rotation-planned.md" if look in {Look.HOLD, Look.WAITING} else ""
 
 
 def rotation_cell(record: RotationRecord, now: datetime) -> Cell:
-    """Return where an open rotation stands; of an overlap, when it ends."""
-    ends = record.not_before if record.wait else None
+    """Return where an open rotation stands; of an overlap, when it ends. It is on HOLD where `opsflows next` says NOW of it."""
+    look, ends = look_of(weight_of(record, now)), record.not_before if record.wait else None
     stands = f"{record.state.value}{f' ({record.wait.value})' if record.wait else ''}"
     if record.wait is Wait.OVERLAP and ends is not None:
         stands = f"overlap open, ends {moment(ends)}{' (past)' if ends < now else ''}"
     elif ends is not None and ends > now:
         stands = f"{stands}, looked at again {moment(ends)}"
+    nobody = f"Nobody steps it, due since {moment(record.not_before)}." if is_forgotten(record, now) else ""
     return Cell(
         str(record.credential),
-        _LOOK_OF_VERDICT[verdict_of(record)],
+        look,
         stands,
-        " ".join(part for part in (record.words or f"{IN_WORDS[record.state]}.", record.next_step) if part),
-        page=_STUCK if verdict_of(record) is Verdict.HOLD else "docs/runbooks/rotation-planned.md",
+        " ".join(part for part in (nobody, record.words or f"{IN_WORDS[record.state]}.", record.next_step) if part),
+        page=_STUCK if look is Look.HOLD else "docs/runbooks/rotation-planned.md",
         facts={
             "rotation": record.id,
             "state": record.state.value,
@@ -237,67 +234,6 @@ def finding_cell(target: str, newest: NewestMonth | None, accepted: str) -> Cell
         look = Look.HOLD
     words = f"{found.value}{f', {accepted}' if accepted and found is not Finding.WAIVED else ''}"
     return Cell("month", look, words, facts={"finding": found.value, "waived": accepted == WAIVED})
-
-
-def kms_cell(target: str, parts: list[PartSeen], runs: dict[str, RunSeen], now: datetime) -> Cell:
-    """Return where a KMS target stands: DOWN is HOLD, one answer against it is waited on, an old answer says nothing of now.
-
-    It is checked since the oldest answer of its parts; what is asked once a day counts for that long.
-    """
-    answered = {part.part: part.at for part in parts if part.at is not None}
-    if not answered:
-        return Cell(target, Look.NOT_YET, "not checked yet", page="docs/kms-smoke.md", facts={"checked_at": None})
-    down = [part for part in parts if part.standing is Standing.DOWN]
-    doubted = [part for part in parts if part.standing is Standing.UP and part.at is not None and not part.passed]
-    unanswered = [part.part for part in parts if part.at is None]
-    old = [name for name, at in answered.items() if now - at > _counts_for(name)]
-    last = min((at for name, at in answered.items() if not _is_daily(name)), default=min(answered.values()))
-    facts = {
-        "checked_at": last.isoformat(),
-        "parts": {part.part: part.standing.value for part in parts},
-        "faults": {part.part: part.fault for part in down},
-    }
-    checked = f"checked {ago(now - last)} ago"
-    if down:
-        first = down[0]
-        run = runs.get(first.run_id)
-        row = FAULTS.get(first.fault)
-        words = f"DOWN since {moment(first.since)}: {', '.join(part.part for part in down)}; {checked}"
-        more = f"{row.means} {row.next_step}" if row else f"Fault {first.fault or 'not recorded'}."
-        return Cell(
-            target, Look.HOLD, words, more, run.prefect_run_id if run else "", page="docs/kms-alerts.md", facts=facts
-        )
-    if old:
-        is_all = len(old) == len(answered)
-        words = f"{checked}; it was UP then" if is_all else f"no answer of late, UP before: {', '.join(old)}; {checked}"
-        more = (
-            "Nothing is known of now: checks do not run."
-            if is_all
-            else "Nothing is known of them now: checks leave them out."
-        )
-        return Cell(target, Look.NOT_KNOWN, words, more, page="docs/runbooks/kms-canary-dead-man.md", facts=facts)  # fmt: skip
-    if doubted:
-        words = f"UP, but its last answer failed: {', '.join(part.part for part in doubted)}; {checked}"
-        return Cell(target, Look.WAITING, words, "One answer is not a state; two more are asked for.", page="docs/kms-smoke.md", facts=facts)  # fmt: skip
-    if unanswered:
-        words = f"UP, but not answered yet: {', '.join(unanswered)}; {checked}"
-        return Cell(target, Look.NOT_YET, words, page="docs/kms-smoke.md", facts=facts)
-    return Cell(target, Look.GREEN, f"UP, {len(parts)} parts, {checked}", page="docs/kms-smoke.md", facts=facts)
-
-
-def _is_daily(part: str) -> bool:
-    """Say whether a check asks the part once a day, and else leaves it out (steps/kms_canary.py)."""
-    return part.partition("/")[0] == PartKind.NEGATIVE
-
-
-def _counts_for(part: str) -> timedelta:
-    return COUNTS_FOR + NEGATIVE_CHECKS_EVERY if _is_daily(part) else COUNTS_FOR
-
-
-def worse(one: Look, other: Look) -> Look:
-    """Return the worse of two looks; what is not counted gives way to what is."""
-    order = list(Look)
-    return min(one, other, key=order.index)
 
 
 def moment(at: datetime | None) -> str:

@@ -12,6 +12,7 @@ from domain.errors import OpsError
 from domain.kms_checks import Checked, Part, PartKind, PartOutcome
 from domain.kms_golden_turns import names_of
 from domain.kms_history import KeptCheck
+from domain.kms_named_parts import kinds_of
 from domain.kms_names import opens_alike
 from domain.kms_past import KeyKnown, Remembered, past_of
 from domain.kms_sections import ApplicationCanary, KmsKeySection, KmsTarget
@@ -19,7 +20,7 @@ from ledger.kms_checks import checks_since, last_check, standings
 from ledger.kms_goldens import first_kept, goldens, keep_golden, record_trial, retired_slots
 from steps.context import Context
 from steps.kms_doors import Door, door_of, full_name, hurried, resolved
-from steps.kms_key_parts import check_key, kinds_of, not_reached
+from steps.kms_key_parts import check_key, not_reached
 from steps.kms_operations import Asking, FaultSeen, seen_in
 from steps.kms_question import KeyChecked, KeyQuestion, OtherKey
 from steps.kms_service_parts import Application, ReadHealth, Service, application_part, health_part

@@ -7,17 +7,13 @@ from domain.errors import OpsError
 from domain.kms_checks import Part, PartKind, faulty, not_run, part_name
 from domain.kms_drift import DRIFTED, Encrypted, drift_part
 from domain.kms_keys import Inventory
-from domain.kms_sections import KmsKeySection
+from domain.kms_named_parts import kinds_of
 from domain.kms_version_parts import rotation_part, versions_part
 from steps.kms_canary import Canary, canary_part, negative_part, replica_part
 from steps.kms_golden_parts import check_goldens
 from steps.kms_operations import READ, FaultSeen, Tally, ask, failed, measured, seen_in
 from steps.kms_question import KeyChecked, KeyQuestion, Ring
 from vendors.kms import KmsKey
-
-_KINDS = (
-    PartKind.VERSIONS, PartKind.ROTATION, PartKind.CANARY, PartKind.DRIFT, PartKind.GOLDEN, PartKind.NEGATIVE,
-)  # fmt: skip
 
 
 def check_key(question: KeyQuestion) -> KeyChecked:
@@ -34,11 +30,6 @@ def not_reached(name: str, seen: FaultSeen, kinds: Iterable[PartKind]) -> KeyChe
     why = "the key could not be connected to"
     others = [not_run(part_name(kind, name), why) for kind in kinds if kind is not PartKind.CANARY]
     return KeyChecked((faulty(part_name(PartKind.CANARY, name), seen.fault, seen.detail), *others))
-
-
-def kinds_of(section: KmsKeySection) -> tuple[PartKind, ...]:
-    """Return what is looked at of such a key; replicas only where it has any."""
-    return (*_KINDS, PartKind.REPLICA) if section.replicas else _KINDS
 
 
 def _checked(question: KeyQuestion, ring: Ring) -> KeyChecked:

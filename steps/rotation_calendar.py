@@ -1,12 +1,12 @@
 """Where each credential stands: how old, by which policy, due when, served where, proven when. Asks ledger and configuration alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.config import Config, EnvironmentKind
 from domain.drill import is_drill
-from domain.names import AT_VENDOR, REHEARSAL, Credential, Purpose
+from domain.names import AT_VENDOR, REHEARSAL, Credential, Purpose, Target
 from domain.policies import Policy, is_too_old
 from domain.rotation import Kind, RotationRecord
 from domain.rotation_calendar import LOOKS_AHEAD, DueMoment, Life, Next, SinkVersion, due_moments, next_of, sink_version
@@ -15,7 +15,7 @@ from ledger.credential_history import LastProof, last_proofs, sinks_filled
 from ledger.held_credentials import HeldCredential, held_credentials
 from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
-from ledger.verifications import last_verified
+from ledger.verifications import LastVerified, last_verified
 from steps.rotation_inventory import Rows, credentials_in
 from steps.rotation_scope import named_credentials
 from vendors.rotation import Rotation
@@ -47,8 +47,18 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What the ledger tells of more than credentials: its time, what is held, the open rotations, and by environment what was verified."""
+
+    now: datetime
+    held: Sequence[HeldCredential]
+    rotations: Sequence[RotationRecord]
+    verified: Mapping[str, Mapping[Target, LastVerified]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """What the ledger tells of all credentials, asked once."""
+    """What is known of all credentials, by credential."""
 
     now: datetime
     held: Mapping[Credential, HeldCredential]
@@ -83,8 +93,17 @@ def listed_credentials(
 def standings(ledger: Ledger, config: Config, rows: Rows, credentials: Iterable[Credential]) -> list[Standing]:
     """Return where each stands, the next due first; those for which no moment is known come last."""
     asked = list(credentials)
-    known = _known(ledger, asked)
-    found = [_standing(config, rows, known, one) for one in asked]
+    verified = {name: last_verified(ledger, name) for name in sorted({one.environment for one in asked})}
+    seen = Seen(ledger.now(), held_credentials(ledger), rotations(ledger, open_only=True, limit=100_000), verified)
+    return standings_among(ledger, config, rows, asked, seen)
+
+
+def standings_among(
+    ledger: Ledger, config: Config, rows: Rows, credentials: Iterable[Credential], seen: Seen
+) -> list[Standing]:
+    """Return the same where somebody has asked for the most of it already."""
+    known = _known(ledger, seen)
+    found = [_standing(config, rows, known, one) for one in credentials]
     return sorted(found, key=lambda one: (one.at is None, one.at or known.now, str(one.credential)))
 
 
@@ -100,21 +119,24 @@ def _canaries(ledger: Ledger, rows: Rows) -> list[Credential]:
     return [one for one in held if is_drill(one) and (one.target.integration, one.purpose) in rows]
 
 
-def _known(ledger: Ledger, asked: Iterable[Credential]) -> _Known:
-    held = {one.credential: one for one in held_credentials(ledger)}
+def _known(ledger: Ledger, seen: Seen) -> _Known:
+    held = {one.credential: one for one in seen.held}
     proofs = last_proofs(ledger)
-    for environment in sorted({one.environment for one in asked}):
-        proofs |= _verified(ledger, environment, held, proofs)
-    open_ones = {record.credential: record for record in rotations(ledger, open_only=True, limit=100_000)}
-    return _Known(ledger.now(), held, open_ones, proofs, sinks_filled(ledger))
+    for environment, verified in seen.verified.items():
+        proofs |= _verified(environment, verified, held, proofs)
+    open_ones = {record.credential: record for record in seen.rotations}
+    return _Known(seen.now, held, open_ones, proofs, sinks_filled(ledger))
 
 
 def _verified(
-    ledger: Ledger, environment: str, held: Mapping[Credential, HeldCredential], proofs: Mapping[Credential, LastProof]
-) -> dict[Credential, LastProof]:  # fmt: skip
+    environment: str,
+    verified: Mapping[Target, LastVerified],
+    held: Mapping[Credential, HeldCredential],
+    proofs: Mapping[Credential, LastProof],
+) -> dict[Credential, LastProof]:
     """Return the verifications that are newer than a credential's last proof: their events are sent with what sends."""
     found = {}
-    for target, last in last_verified(ledger, environment).items():
+    for target, last in verified.items():
         credential, at = Credential(target, environment, Purpose.SEND), last.last_pass_at
         known, proof = held.get(credential), proofs.get(credential)
         # One that was made with an earlier value says nothing of this one.

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from domain.names import Credential
+from domain.attention import Weight
+from domain.names import SWEEPER, Credential
 from domain.rotation import (
     CLOSED,
     IN_WORDS,
@@ -20,7 +21,9 @@ from domain.rotation import (
     needs_someone,
     rotation_id,
     verdict_of,
+    weight_of,
 )
+from domain.run_bounds import ENDS_WELL_WITHIN
 from domain.verdicts import Verdict
 
 CREDENTIAL = Credential.parse("datadog-default-prod-send")
@@ -84,6 +87,21 @@ def test_what_time_alone_ends_needs_nobody() -> None:
 def test_what_is_blocked_or_awaits_a_person_needs_someone(wait: Wait) -> None:
     assert needs_someone(wait)
     assert verdict_of(replace(RECORD, wait=wait)) is Verdict.HOLD
+
+
+def test_a_failed_step_that_is_tried_again_is_for_later_and_one_that_failed_too_often_is_for_now() -> None:
+    weights = {wait: weight_of(replace(RECORD, wait=wait), NOON) for wait in Wait}
+
+    assert (weights[Wait.BACKOFF], weights[Wait.HALTED]) == (Weight.LATER, Weight.NOW)
+    assert {wait for wait, weight in weights.items() if weight is None} == {Wait.NOTHING, *filter(is_patient, Wait)}
+    assert {wait for wait, weight in weights.items() if weight is Weight.NOW} == set(filter(needs_someone, Wait))
+
+
+def test_what_nobody_steps_any_more_is_for_now_whatever_it_waits_for() -> None:
+    late = NOON + ENDS_WELL_WITHIN[SWEEPER] + timedelta(minutes=1)
+    in_hands = replace(RECORD, lease_until=late + timedelta(minutes=1))
+
+    assert (weight_of(RECORD, late), weight_of(in_hands, late)) == (Weight.NOW, None)
 
 
 def test_an_overlap_is_a_wait_and_no_failure() -> None:

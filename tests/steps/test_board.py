@@ -25,12 +25,16 @@ from ledger.newest import NewestMonth, PartSeen
 from ledger.opening import Ledger
 from ledger.waivers import waive
 from ledger.wiring import record_rehearsal
-from steps.board_cells import finding_cell, kms_cell, month_cell
+from steps.attention_of_rotations import rotation_lines
+from steps.board_cells import finding_cell, month_cell, rotation_cell
 from steps.board_document import away_document, document
+from steps.board_kms import kms_cells
 from steps.board_page import away_page, page
 from steps.board_schedules import PrefectSeen
 from steps.version import code_version
+from tests.domain.test_rotation import NOON, RECORD
 from tests.steps import board_scenes as scenes
+from vendors.registry import ROTATIONS
 
 AWAY = PrefectSeen(wrong="The Prefect server did not answer as it should (ConnectError).")
 UI = "https://prefect.example.com"
@@ -276,16 +280,50 @@ def test_one_fresh_kms_part_does_not_answer_for_the_others(ledger: Ledger) -> No
     fresh, daily = seen("health", timedelta(minutes=2)), seen("negative/main", timedelta(hours=20))
     old, never = seen("canary/main", timedelta(days=5)), seen("golden/main", None)
 
-    stale = kms_cell("pay", [fresh, daily, old], {}, now)
-    unanswered = kms_cell("pay", [fresh, daily, never], {}, now)
-    well = kms_cell("pay", [fresh, daily], {}, now)
+    [stale] = kms_cells("pay", ("health",), [fresh, daily, old], {}, now)
+    [unanswered, unseen] = kms_cells("pay", ("health", "golden/main"), [fresh, daily, never], {}, now)
+    [well] = kms_cells("pay", ("health", "negative/main"), [fresh, daily], {}, now)
 
     assert (stale.look, stale.words) == (
         Look.NOT_KNOWN,
         "no answer of late, UP before: canary/main; checked 5 days ago",
     )
-    assert (unanswered.look, "golden/main" in unanswered.words) == (Look.NOT_YET, True)
+    assert (unanswered.look, unanswered.words) == (Look.NOT_YET, "UP, 2 of 3 parts, checked 2 min ago")
+    assert (unseen.look, unseen.name, unseen.words) == (Look.NOT_YET, "pay golden/main", "never seen")
     assert (well.look, well.words) == (Look.GREEN, "UP, 2 parts, checked 2 min ago")
+
+
+def test_a_kms_part_that_is_named_and_was_never_seen_has_a_row_whatever_the_others_say(ledger: Ledger) -> None:
+    key = '[kms.pay.keys.main]\nprovider = "gcp"\nkey = "projects/p/locations/l/keyRings/r/cryptoKeys/k"\n'
+    config = scenes.parsed(scenes.CONFIG.replace("[kms.ship]", f"{key}[kms.ship]"))
+    scenes.all_well(ledger)
+    scenes.checked(ledger, "pay", scenes.DOWN)
+
+    found = scenes.read(ledger, scenes.everything_well(ledger.now()), config=config)
+
+    told = cells(found)
+    assert told["pay"][0] is Look.HOLD
+    assert told["pay golden/main"] == (Look.NOT_YET, "never seen")
+    assert "pay canary/main" not in told
+    assert document(found)["environments"][0]["kms"][0]["facts"]["parts"]["golden/main"] == "NOT SEEN"  # type: ignore[index]
+    assert "opsflows kms check pay says why." in words(found)
+
+
+@pytest.mark.parametrize("wait", Wait)
+def test_the_board_holds_for_a_rotation_where_the_list_of_what_needs_someone_says_now(wait: Wait) -> None:
+    record = replace(RECORD, wait=wait, not_before=NOON + timedelta(hours=1))
+
+    cell = rotation_cell(record, NOON)
+    lines = rotation_lines(scenes.parsed(), ROTATIONS, [record], [], [], is_frozen=False, now=NOON)
+
+    assert cell.look is (Look.HOLD if Weight.NOW in {one.weight for one in lines} else Look.WAITING)
+
+
+def test_a_rotation_that_nobody_steps_is_on_hold_and_says_so() -> None:
+    cell = rotation_cell(RECORD, NOON + timedelta(hours=3))
+
+    assert (cell.look, cell.words) == (Look.HOLD, f"overlap open, ends {NOON:%Y-%m-%d %H:%M} UTC (past)")
+    assert cell.more.startswith(f"Nobody steps it, due since {NOON:%Y-%m-%d %H:%M} UTC.")
 
 
 def test_each_schedule_says_what_keeps_it_from_ticking(ledger: Ledger) -> None:
@@ -383,7 +421,7 @@ def test_the_ledger_is_asked_equally_often_however_many_integrations_there_are(l
     scenes.read(ledger, AWAY, config=many)
 
     assert for_few == len(asked)
-    assert for_few == 16
+    assert for_few == 13
 
 
 def test_everything_that_must_tick_is_on_the_board(ledger: Ledger) -> None:

@@ -14,6 +14,7 @@ from domain.kms_checks import Part, PartOutcome
 from domain.kms_faults import FAULTS, FaultClass
 from domain.kms_judging import judge_check, next_check_after
 from domain.kms_keys import VersionState
+from domain.kms_named_parts import named_parts
 from domain.kms_standing import Standing
 from domain.verdicts import Verdict, World
 from ledger.kms_checks import standings
@@ -74,6 +75,19 @@ def test_a_healthy_service_is_green_and_every_part_passes(bench: Bench) -> None:
     assert judge_check(checked, bench.changes, World.REAL, bench.known()).verdict is Verdict.GREEN
     assert outcomes.pop("negative/main") is PartOutcome.NOT_RUN
     assert set(outcomes.values()) == {PartOutcome.PASS}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"base_url": ""}, {"application": APPLICATION}, {"replicas": ["arn:aws:kms:eu-west-1:1:key/k"]}],
+    ids=["page and key", "key alone", "application", "replicas"],
+)
+def test_a_check_has_the_parts_that_the_section_names_and_no_others(bench: Bench, changes: dict[str, object]) -> None:
+    bench.section = section_of(**changes)
+
+    parts = bench.parts()
+
+    assert set(parts) == set(named_parts(bench.section))
 
 
 def test_a_usual_run_makes_four_operations(bench: Bench) -> None:
