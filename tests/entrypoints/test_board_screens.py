@@ -25,7 +25,8 @@ def board(standing: Standing) -> Iterator[str]:
     ) as running:
         assert running.stdout
         yield running.stdout.readline().removeprefix(_ADDRESS).split(". Stop")[0]
-        running.send_signal(2)
+        # Not an interrupt: a child of a background shell would ignore it, and this would wait for ever.
+        running.terminate()
 
 
 @pytest.fixture(scope="module")
