@@ -21,7 +21,7 @@ from domain.verdicts import World
 from ledger.held_credentials import see_credential
 from ledger.newest import go_live_days, newest_months, parts_seen, runs_seen
 from ledger.opening import Ledger, open_ledger
-from ledger.verifications import last_verified, record_verifications
+from ledger.verifications import last_verified_in, record_verifications
 from steps.attentions import attentions, attentions_among
 from steps.board import board
 from steps.board_document import document
@@ -76,8 +76,7 @@ def milliseconds(what: Callable[[], object]) -> float:
 
 
 def bare(ledger: Ledger) -> None:
-    for name in ENVIRONMENTS:
-        last_verified(ledger, name)
+    last_verified_in(ledger, ENVIRONMENTS)
     newest_months(ledger), parts_seen(ledger), go_live_days(ledger), runs_seen(ledger, ["run-1"])
 
 

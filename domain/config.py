@@ -97,6 +97,11 @@ class Environment(_Section):
         """Return every target whose credentials are rotated: the integrations and the platforms."""
         return (*self.targets, *self.platform_targets)
 
+    @cached_property
+    def in_rotation(self) -> frozenset[Target]:
+        """Return the same to look one up in: of hundreds, a page asks for each."""
+        return frozenset(self.rotated)
+
 
 class Verify(_Section):
     """Bounds of verification, in seconds; a vendor's own indexing bound is used where it is shorter."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -39,16 +39,19 @@ class SinkVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One credential's value with what decides how long it lives: since when it is in use, its policy, its kind."""
+    """One credential's value with what decides how long it lives: since when it is in use, its policy, its kind.
+
+    `due` follows from them; lists and pages ask for it several times, so it is worked out once.
+    """
 
     credential: Credential
     since: datetime
     policy: Policy
     manifest: Manifest
+    due: datetime = field(init=False)
 
-    @property
-    def due(self) -> datetime:
-        return due_at(self.credential, self.since, self.policy, self.manifest)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "due", due_at(self.credential, self.since, self.policy, self.manifest))
 
 
 @dataclass(frozen=True, slots=True, order=True)

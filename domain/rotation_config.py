@@ -40,7 +40,7 @@ def sinks_of(config: Config, credential: Credential) -> dict[str, SinkSection]:
 def is_rotated(config: Config, credential: Credential) -> bool:
     """Say whether opsflows.toml leaves the credential to the schedules."""
     own = config.credentials.get(str(credential))
-    in_scope = credential.target in config.environment(credential.environment).rotated
+    in_scope = credential.target in config.environment(credential.environment).in_rotation
     return in_scope and (own is None or own.rotate)
 
 

@@ -77,13 +77,15 @@ class CredentialRotation(BaseModel):
     rotate: bool = True
 
 
+_NOTHING_OWN = CredentialRotation()
+
+
 def merged_policy(
     defaults: RotationDefaults, own: CredentialRotation | None, groups: tuple[str, ...] = (), usual_age: timedelta | None = None
 ) -> Policy:  # fmt: skip
     """Return the policy of a credential: its own numbers, else a drill's, else the defaults; an age nobody says is the usual one."""
-    own = own or CredentialRotation()
-    given = own.model_dump(include=set(RotationDefaults.model_fields), exclude_none=True)
-    numbers = defaults.model_copy(update=(_drill_numbers() if own.drill else {}) | given)
+    numbers = defaults if own is None else _own_numbers(defaults, own)
+    own = own or _NOTHING_OWN
     return Policy(
         max_age=_age_in(own) or (DRILL_POLICY.max_age if own.drill else _age_in(defaults)) or usual_age or DEFAULT_AGE,
         overlap=_HOUR * numbers.overlap_hours,
@@ -97,6 +99,11 @@ def merged_policy(
         groups=groups,
         is_drill=own.drill,
     )
+
+
+def _own_numbers(defaults: RotationDefaults, own: CredentialRotation) -> RotationDefaults:
+    given = own.model_dump(include=set(RotationDefaults.model_fields), exclude_none=True)
+    return defaults.model_copy(update=(_drill_numbers() if own.drill else {}) | given)
 
 
 def _age_in(section: RotationDefaults | CredentialRotation) -> timedelta | None:

@@ -145,5 +145,5 @@ def _is(credential: Credential) -> Any:
 
 
 def _held(row: Row[Any]) -> HeldCredential:
-    values = row._asdict()
-    return HeldCredential(**values | {"credential": Credential.parse(values["credential"])})
+    credential, *rest = row
+    return HeldCredential(Credential.parse(credential), *rest)

@@ -1,11 +1,11 @@
 """What each verification of a target came to, and since when it fails. What was not run or not in scope is not kept."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, insert, select
+from sqlalchemy import Select, and_, case, func, insert, select
 
 from domain.names import Target
 from domain.probes import Outcome, ProbeResult, integration_outcome
@@ -55,8 +55,17 @@ def record_verifications(
 
 def last_verified(ledger: Ledger, environment: str) -> dict[Target, LastVerified]:
     """Return the newest verification of every target that was ever verified in the environment."""
+    return last_verified_in(ledger, [environment])[environment]
+
+
+def last_verified_in(ledger: Ledger, environments: Collection[str]) -> dict[str, dict[Target, LastVerified]]:
+    """Return the same for each of the environments, by one statement."""
+    found: dict[str, dict[Target, LastVerified]] = {name: {} for name in environments}
     with ledger.reading() as connection:
-        return {Target.parse(row.target): _last(row) for row in connection.execute(_newest(environment))}
+        for environment, *row in connection.execute(_newest(environments)):
+            last = _last(row)
+            found[environment][last.target] = last
+    return found
 
 
 def failing_spans(ledger: Ledger, environment: str, window: Window) -> list[tuple[Target, Window]]:
@@ -89,25 +98,32 @@ def _row(target: Target, results: list[ProbeResult]) -> dict[str, object]:
     }
 
 
-def _newest(environment: str) -> Select[Any]:
+def _newest(environments: Collection[str]) -> Select[Any]:
+    """Return the statement: of each row the environment, then what LastVerified has, in its order."""
     kept = VERIFICATIONS.c
     # A pass that stand-ins and vendors gave between them proves nothing.
     passed = and_(kept.outcome == Outcome.PASS.value, kept.world.in_(_CLEAR_WORLDS))
     ends = (
         select(
+            kept.environment,
             kept.target,
             func.max(kept.id).label("last_id"),
             func.coalesce(func.max(case((passed, kept.id))), 0).label("pass_id"),
             func.max(case((passed, kept.at))).label("last_pass_at"),
         )
-        .where(kept.environment == environment)
-        .group_by(kept.target)
+        .where(kept.environment.in_(sorted(environments)))
+        .group_by(kept.environment, kept.target)
         .subquery()
     )
     since = VERIFICATIONS.alias("since")
-    failed = (since.c.environment == environment, since.c.target == ends.c.target, since.c.id > ends.c.pass_id)
+    failed = (
+        since.c.environment == ends.c.environment,
+        since.c.target == ends.c.target,
+        since.c.id > ends.c.pass_id,
+    )
     return select(
         *(
+            kept.environment,
             kept.target,
             kept.at,
             kept.run_id,
@@ -122,11 +138,6 @@ def _newest(environment: str) -> Select[Any]:
     ).join_from(VERIFICATIONS, ends, kept.id == ends.c.last_id)
 
 
-def _last(row: Row[Any]) -> LastVerified:
-    fields = row._asdict()
-    fields |= {
-        "target": Target.parse(fields["target"]),
-        "outcome": Outcome(fields["outcome"]),
-        "world": World(fields["world"]),
-    }
-    return LastVerified(**fields)
+def _last(row: Sequence[Any]) -> LastVerified:
+    target, at, run_id, outcome, world, *rest = row
+    return LastVerified(Target.parse(target), at, run_id, Outcome(outcome), World(world), *rest)

@@ -1,6 +1,6 @@
 """Credentials that are older than their policy allows, exposed, or due and not begun. Of those with an open rotation that one tells."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from domain.attention import Attention, Weight
@@ -9,20 +9,26 @@ from domain.names import Credential
 from domain.policies import is_too_old
 from domain.rotation import RotationRecord
 from domain.rotation_calendar import Life, Next, next_of
-from domain.rotation_config import is_rotated, policy_of
+from domain.rotation_config import is_rotated
 from ledger.held_credentials import HeldCredential
-from steps.rotation_inventory import Rows
 
 _RUNBOOK = "docs/runbooks/rotation-planned.md"
 
 
 def due_credentials(
-    config: Config, rows: Rows, held: Iterable[HeldCredential], rotations: Sequence[RotationRecord], now: datetime
+    config: Config,
+    lives: Mapping[Credential, Life],
+    held: Iterable[HeldCredential],
+    rotations: Sequence[RotationRecord],
+    now: datetime,
 ) -> Iterator[Attention]:
-    """Yield a line per credential that is late or exposed; canaries, which the drill looks after, are none of them."""
+    """Yield a line per credential that is late or exposed; canaries, which the drill looks after, are none of them.
+
+    Nor are those of which no environment or integration is known any more.
+    """
     rotating = {one.credential for one in rotations}
     for one in held:
-        life = _life(config, rows, one)
+        life = lives.get(one.credential) if one.credential.environment in config.environments else None
         if life is None or one.credential in rotating or life.policy.is_drill:
             continue
         if one.is_exposed:
@@ -31,15 +37,6 @@ def due_credentials(
             yield _too_old(life, now)
         elif _is_left_to_schedules(config, one.credential):
             yield from _late(life, now)
-
-
-def _life(config: Config, rows: Rows, one: HeldCredential) -> Life | None:
-    """Return how long the value may live; None where no environment or integration of that name is known any more."""
-    row = rows.get((one.credential.target.integration, one.credential.purpose))
-    if row is None or one.credential.environment not in config.environments:
-        return None
-    policy = policy_of(config, one.credential, row.manifest.usual_age)
-    return Life(one.credential, one.since, policy, row.manifest)
 
 
 def _is_left_to_schedules(config: Config, credential: Credential) -> bool:

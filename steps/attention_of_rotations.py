@@ -5,15 +5,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from domain.attention import Attention, Weight
-from domain.config import Config
 from domain.names import Credential
 from domain.rotation import IN_WORDS, RotationRecord, Wait, is_forgotten, is_patient, needs_someone, weight_of
-from domain.rotation_config import policy_of
+from domain.rotation_calendar import Life
 from ledger.freezing import Freeze
-from ledger.held_credentials import HeldCredential
 from ledger.questions import Question
 from steps.answering import rotation_asked_about
-from steps.rotation_inventory import Rows
 
 FREEZE = "freeze"
 # An overlap that ends within a day is said, since who has not loaded the new value fails from then on.
@@ -74,28 +71,25 @@ def freeze_line(freeze: Freeze | None, rotations: Iterable[RotationRecord]) -> I
 
 
 def rotation_lines(
-    config: Config,
-    rows: Rows,
     rotations: Sequence[RotationRecord],
-    held: Iterable[HeldCredential],
+    lives: Mapping[Credential, Life],
     questions: Iterable[Question],
     *,
     is_frozen: bool,
     now: datetime,
 ) -> Iterator[Attention]:
     """Yield each rotation that needs someone, each overlap that ends within a day, and those that nobody steps any more."""
-    since = {one.credential: one.since for one in held}
     asked = {rotation_asked_about(one): one for one in questions}
     overdue = []
     for one in rotations:
         if one.wait is Wait.FROZEN and is_frozen:
             continue
         if needs_someone(one.wait):
-            yield _standing_still(one, asked.get(one.id), _deadline(config, rows, one.credential, since))
+            yield _standing_still(one, asked.get(one.id), _deadline(lives, one.credential))
         elif is_forgotten(one, now):
             overdue.append(one)
         elif (weight := weight_of(one, now)) is not None:
-            yield _backing_off(one, weight, _deadline(config, rows, one.credential, since))
+            yield _backing_off(one, weight, _deadline(lives, one.credential))
         elif is_patient(one.wait) and one.served_at is not None and now <= one.not_before <= now + SOON_IS:
             yield _ending(one)
     yield from _forgotten(overdue)
@@ -170,14 +164,10 @@ def _forgotten(found: Sequence[RotationRecord]) -> Iterator[Attention]:
     )
 
 
-def _deadline(
-    config: Config, rows: Rows, credential: Credential, since: Mapping[Credential, datetime]
-) -> datetime | None:
+def _deadline(lives: Mapping[Credential, Life], credential: Credential) -> datetime | None:
     """Return when the value in use is older than its policy allows; None where its age is not known."""
-    row = rows.get((credential.target.integration, credential.purpose))
-    if row is None or credential not in since:
-        return None
-    return since[credential] + policy_of(config, credential, row.manifest.usual_age).max_age
+    life = lives.get(credential)
+    return life.since + life.policy.max_age if life is not None else None
 
 
 def _key(one: RotationRecord) -> str:

@@ -31,25 +31,22 @@ from steps.shared_facts import SharedFacts, shared_facts
 def attentions(ledger: Ledger, config: Config, rotations_known: Rows) -> list[Attention]:
     """Return what needs someone in every environment, in the order in which it should be seen to.
 
-    One statement per kind of fact, and one per environment for verifications, however many integrations there are. The environment
-    is empty where a fact concerns all of them.
+    One statement per kind of fact, however many integrations there are. The environment is empty where a fact concerns all of them.
 
     Raises:
         Unavailable: the ledger does not answer; nothing is known then, not even that nothing is wrong.
     """
-    return attentions_among(ledger, config, rotations_known, shared_facts(ledger, config))
+    return attentions_among(ledger, config, shared_facts(ledger, config, rotations_known))
 
 
-def attentions_among(ledger: Ledger, config: Config, rotations_known: Rows, facts: SharedFacts) -> list[Attention]:
+def attentions_among(ledger: Ledger, config: Config, facts: SharedFacts) -> list[Attention]:
     """Return the same where somebody has asked for the shared facts already."""
     now, questions, freeze = facts.now, open_questions(ledger), frozen(ledger)
     alerts = {alert.key: alert for alert in open_alerts(ledger)}
     found = [
         *freeze_line(freeze, facts.rotations),
-        *rotation_lines(
-            config, rotations_known, facts.rotations, facts.held, questions, is_frozen=freeze is not None, now=now
-        ),
-        *due_credentials(config, rotations_known, facts.held, facts.rotations, now),
+        *rotation_lines(facts.rotations, facts.lives, questions, is_frozen=freeze is not None, now=now),
+        *due_credentials(config, facts.lives, facts.held, facts.rotations, now),
         *question_lines(questions, facts.rotations, now),
         *verification_lines(config, facts.verified, facts.live, questions, now),
         *day_one_lines(config, day_one_steps(ledger), open_blockers(ledger), facts.live, questions),

@@ -64,7 +64,7 @@ def board(
     rows: Rows,
     prefect: PrefectSeen,
     *,
-    attentions: Callable[[Ledger, Config, Rows, SharedFacts], Iterable[Attention]],
+    attentions: Callable[[Ledger, Config, SharedFacts], Iterable[Attention]],
 ) -> Board:
     """Return the board of all environments; the rehearsal is shown last, and decides nothing where there is another.
 
@@ -74,11 +74,11 @@ def board(
     """
     names = _in_order(config)
     counted = [name for name in names if not _is_rehearsal(config, name)] or names
-    facts = shared_facts(ledger, config)
+    facts = shared_facts(ledger, config, rows)
     known = _known(ledger, config, rows, names, facts)
     return Board(
         now=known.now,
-        attentions=tuple(in_turn([*attentions(ledger, config, rows, facts)])),
+        attentions=tuple(in_turn([*attentions(ledger, config, facts)])),
         environments=tuple(_environment(config, known, name, is_counted=name in counted) for name in names),
         schedules=tuple(worst_first(schedules(prefect, known.now))),
         prefect=prefect_cell(prefect, known.now),
@@ -111,7 +111,7 @@ def _known(ledger: Ledger, config: Config, rows: Rows, names: list[str], facts: 
         *(one.run_id for one in facts.parts if one.run_id),
         *((proof.run_id,) if proof else ()),
     }
-    seen = Seen(facts.now, facts.held, facts.rotations, facts.verified)
+    seen = Seen(facts.now, facts.held, facts.lives, facts.rotations, facts.verified)
     return _Known(
         now=facts.now,
         verified=facts.verified,

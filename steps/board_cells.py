@@ -37,6 +37,13 @@ _LOOK_OF_NEXT = {
     Next.LEFT_OUT: Look.ASIDE,
     Next.BY_DRILL: Look.ASIDE,
 }
+# What is said of a credential's next rotation; of others the word for it. One that was not seen says so for its age.
+_COMES = {
+    Next.SCHEDULED: "next {day}",
+    Next.DUE: "due since {day}",
+    Next.OVERDUE: "OVERDUE since {day}",
+    Next.NOT_SEEN: "",
+}
 # How a finding is accepted; the other way is to look into it and close that.
 WAIVED = "waived"
 _STUCK = "docs/runbooks/rotation-stuck.md"
@@ -120,11 +127,7 @@ def credential_cell(one: Standing, now: datetime) -> Cell:
     if one.rotation is not None:
         look = worst((look, look_of(weight_of(one.rotation, now))))
     age = Next.NOT_SEEN.value if one.age is None else f"{one.age.days} days old"
-    comes = {
-        Next.SCHEDULED: f"next {day(one.at)}",
-        Next.DUE: f"due since {day(one.at)}",
-        Next.OVERDUE: f"OVERDUE since {day(one.at)}",
-    }.get(one.next, "" if one.next is Next.NOT_SEEN else one.next.value)
+    comes = _COMES[one.next].format(day=day(one.at)) if one.next in _COMES else one.next.value
     unproven = "" if one.age is None else "Never proven."
     proven = f"Last seen to work {ago(now - one.proof.at)} ago ({one.proof.how})." if one.proof else unproven
     exposed = f"exposed until {moment(one.exposed_until)}" if one.exposed_until else ""

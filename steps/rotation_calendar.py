@@ -15,8 +15,8 @@ from ledger.credential_history import LastProof, last_proofs, sinks_filled
 from ledger.held_credentials import HeldCredential, held_credentials
 from ledger.opening import Ledger
 from ledger.rotation_rows import rotations
-from ledger.verifications import LastVerified, last_verified
-from steps.rotation_inventory import Rows, credentials_in
+from ledger.verifications import LastVerified, last_verified_in
+from steps.rotation_inventory import Rows, credentials_in, lives_of
 from steps.rotation_scope import named_credentials
 from vendors.rotation import Rotation
 
@@ -52,6 +52,7 @@ class Seen:
 
     now: datetime
     held: Sequence[HeldCredential]
+    lives: Mapping[Credential, Life]
     rotations: Sequence[RotationRecord]
     verified: Mapping[str, Mapping[Target, LastVerified]]
 
@@ -62,6 +63,7 @@ class _Known:
 
     now: datetime
     held: Mapping[Credential, HeldCredential]
+    lives: Mapping[Credential, Life]
     open: Mapping[Credential, RotationRecord]
     proofs: Mapping[Credential, LastProof]
     sinks: Mapping[Credential, Mapping[str, str]]
@@ -93,8 +95,9 @@ def listed_credentials(
 def standings(ledger: Ledger, config: Config, rows: Rows, credentials: Iterable[Credential]) -> list[Standing]:
     """Return where each stands, the next due first; those for which no moment is known come last."""
     asked = list(credentials)
-    verified = {name: last_verified(ledger, name) for name in sorted({one.environment for one in asked})}
-    seen = Seen(ledger.now(), held_credentials(ledger), rotations(ledger, open_only=True, limit=100_000), verified)
+    verified = last_verified_in(ledger, {one.environment for one in asked})
+    held, open_ones = held_credentials(ledger), rotations(ledger, open_only=True, limit=100_000)
+    seen = Seen(ledger.now(), held, lives_of(config, rows, held), open_ones, verified)
     return standings_among(ledger, config, rows, asked, seen)
 
 
@@ -125,7 +128,7 @@ def _known(ledger: Ledger, seen: Seen) -> _Known:
     for environment, verified in seen.verified.items():
         proofs |= _verified(environment, verified, held, proofs)
     open_ones = {record.credential: record for record in seen.rotations}
-    return _Known(seen.now, held, open_ones, proofs, sinks_filled(ledger))
+    return _Known(seen.now, held, seen.lives, open_ones, proofs, sinks_filled(ledger))
 
 
 def _verified(
@@ -148,8 +151,8 @@ def _verified(
 def _standing(config: Config, rows: Rows, known: _Known, credential: Credential) -> Standing:
     row = rows[credential.target.integration, credential.purpose]
     held, rotation = known.held.get(credential), known.open.get(credential)
-    policy = policy_of(config, credential, row.manifest.usual_age)
-    life = Life(credential, held.since, policy, row.manifest) if held is not None else None
+    life = known.lives.get(credential)
+    policy = life.policy if life is not None else policy_of(config, credential, row.manifest.usual_age)
     left = _left_to(config, credential, policy)
     if rotation is not None:
         comes, at = Next.ROTATING, known.now

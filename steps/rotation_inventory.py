@@ -8,6 +8,8 @@ from domain.config import Config
 from domain.manifests import Manifest
 from domain.names import Credential, Purpose
 from domain.policies import Policy, due_at, is_too_old
+from domain.rotation_calendar import Life
+from domain.rotation_config import policy_of
 from ledger.alerts import clear_alert, raise_alert
 from ledger.held_credentials import HeldCredential, held_credentials, see_credential
 from ledger.opening import Ledger
@@ -44,6 +46,17 @@ def credentials_in(config: Config, environment: str, rows: Rows) -> list[Credent
         if integration == target.integration
     ]
     return sorted(found, key=lambda one: one.purpose is Purpose.MANAGE)
+
+
+def lives_of(config: Config, rows: Rows, held: Iterable[HeldCredential]) -> dict[Credential, Life]:
+    """Return how long each value may live; those whose integration or purpose is not known any more are left out."""
+    found: dict[Credential, Life] = {}
+    for one in held:
+        row = rows.get((one.credential.target.integration, one.credential.purpose))
+        if row is not None:
+            policy = policy_of(config, one.credential, row.manifest.usual_age)
+            found[one.credential] = Life(one.credential, one.since, policy, row.manifest)
+    return found
 
 
 def take_stock(

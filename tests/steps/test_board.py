@@ -34,7 +34,6 @@ from steps.board_schedules import PrefectSeen
 from steps.version import code_version
 from tests.domain.test_rotation import NOON, RECORD
 from tests.steps import board_scenes as scenes
-from vendors.registry import ROTATIONS
 
 AWAY = PrefectSeen(wrong="The Prefect server did not answer as it should (ConnectError).")
 UI = "https://prefect.example.com"
@@ -314,7 +313,7 @@ def test_the_board_holds_for_a_rotation_where_the_list_of_what_needs_someone_say
     record = replace(RECORD, wait=wait, not_before=NOON + timedelta(hours=1))
 
     cell = rotation_cell(record, NOON)
-    lines = rotation_lines(scenes.parsed(), ROTATIONS, [record], [], [], is_frozen=False, now=NOON)
+    lines = rotation_lines([record], {}, [], is_frozen=False, now=NOON)
 
     assert cell.look is (Look.HOLD if Weight.NOW in {one.weight for one in lines} else Look.WAITING)
 
