@@ -16,6 +16,7 @@ from steps.answering import rotation_asked_about, still_waiting, take_answer
 from tasks.concluding import refused
 from tasks.continuing import continue_after
 from tasks.preparing import own_ledger
+from tasks.progress import shown_progress
 from tasks.run_history import recorded_run
 
 _NAME = CONFIRM_STEP.partition("/")[0]
@@ -47,7 +48,7 @@ def confirm_a_step(
     """
     said = Seen.YES if answer is Answer.SEEN else Seen.NO
     try:
-        with own_ledger() as ledger, recorded_run(
+        with shown_progress(), own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment="-", mode="apply", actor=by, reason=f"answer to question {question}",
             parameters={"question": question, "answer": str(answer)},
         ) as run:  # fmt: skip

@@ -13,6 +13,7 @@ from domain.windows import Month
 from steps.deciding import Decision, Word, day_of, decide, target_in_scope
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
+from tasks.progress import shown_progress
 from tasks.run_history import recorded_run
 
 EVERY_INTEGRATION = "all"
@@ -22,7 +23,8 @@ _NAME = DECIDE.partition("/")[0]
 @flow(name=_NAME, flow_run_name="{decision} {integration} {month} {environment} by {operator}", persist_result=False)
 def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")],
-    month: Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")],
+    # No pattern: what is no month is refused in words.
+    month: Annotated[str, Field(min_length=1, max_length=20)],
     decision: Decision,
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     reason: Annotated[str, Field(min_length=1, max_length=1000)],
@@ -57,16 +59,16 @@ def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
             if about_all
             else target_in_scope(config, environment, "" if integration == EVERY_INTEGRATION else integration)
         )
-        last_day = day_of(day)
+        about, last_day = Month.parse(month), day_of(day)
         given = {
             "month": month, "decision": str(decision), "target": target, "day": day, "owner": owner, "revision": revision,
         }  # fmt: skip
-        with own_ledger() as ledger, recorded_run(
+        with shown_progress(), own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=environment, mode="apply", actor=operator, reason=reason, ticket=ticket,
             parameters=given,
         ) as run:  # fmt: skip
             word = Word(
-                environment, operator, reason, Month.parse(month), target, day=last_day, owner=owner, ticket=ticket,
+                environment, operator, reason, about, target, day=last_day, owner=owner, ticket=ticket,
                 revision=revision, run_id=run.run_id,
             )  # fmt: skip
             words = decide(ledger, decision, word)

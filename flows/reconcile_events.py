@@ -21,7 +21,9 @@ from ledger.opening import Ledger
 from steps.audited_run import AuditedRun
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, planned_lines, question_of
 from tasks.concluding import concluded, refused, together
+from tasks.parts import expect, part
 from tasks.preparing import own_ledger, read_own_config
+from tasks.progress import shown_progress
 from tasks.reconciliation import MADE_UP, NOTHING_RECORDED, Gathered, gather
 from tasks.rehearsing import reading_context
 from tasks.reporting import show_report
@@ -71,13 +73,14 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
         if not names:
             return Completed(message=NOTHING_RECORDED, name="NothingDue")
         states: list[State[None]] = []
-        with own_ledger() as ledger:
+        with shown_progress(), own_ledger() as ledger:
             began: datetime = flow_run.scheduled_start_time or ledger.now()
             chosen = asked or last_settled_month(began, config.reconciliation.settles_after)
+            expect(len(names))
             for name in names:
                 # What one environment lacks is no reason to leave the others without their month.
                 try:
-                    with recorded_run(
+                    with part(name), recorded_run(
                         ledger, flow=_NAME, environment=name, mode=mode, actor=operator, reason=reason, ticket=ticket,
                         parameters={"month": str(chosen)}, why="scheduled" if reason == MADE_UP else "",
                         name=f"reconcile {chosen} {environment} ({mode}, {'made up' if reason == MADE_UP else occasion()})",

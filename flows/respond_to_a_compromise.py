@@ -36,8 +36,10 @@ from tasks.compromise import (
     tell_where_it_stands,
 )
 from tasks.concluding import concluded, refused
+from tasks.parts import expect, part
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import RotationDesk, rotation_desk
+from tasks.progress import shown_progress
 from tasks.reporting import show_report
 from tasks.rotation import keep_journals, show_rotations
 from tasks.run_history import recorded_run
@@ -104,7 +106,7 @@ def respond_to_a_compromise(  # noqa: PLR0917 (the fields of the form)
             "scope": list(scope), "case": case.id, "compromised_since": compromised_since, "isolate": str(isolate),
             "second_person": second_person, "may_page": may_page,
         }  # fmt: skip
-        with own_ledger() as ledger:
+        with shown_progress(), own_ledger() as ledger:
             check_moment(ledger, case.compromised_at)
             environments = list(dict.fromkeys(one.environment for one in chosen))
             with recorded_run(
@@ -137,12 +139,16 @@ def _responded(run: AuditedRun, desk: RotationDesk, found: Sequence[Suspect], or
     for environment in dict.fromkeys(one.credential.environment for one in found if one.is_exposed):
         told += tell_that_it_begins(desk, environment, case, found, order.operator)
     records = order_replacement(run.ledger, desk.config, found, order)
-    if order.contain_first:
-        isolate_all(desk, records)
-    rows = step_in_turn(desk, records)
+    expect(3)
+    with part("what goes first isolated"):
+        if order.contain_first:
+            isolate_all(desk, records)
+    with part("what is exposed replaced"):
+        rows = step_in_turn(desk, records)
     # What was under way and minted before the compromise was finished forward; it is replaced as well.
-    renewed = renew_exposed(run.ledger, channels_of(desk.config), [one.credential for one in found])
-    rows += step_in_turn(desk, renewed)
+    with part("what was under way replaced"):
+        renewed = renew_exposed(run.ledger, channels_of(desk.config), [one.credential for one in found])
+        rows += step_in_turn(desk, renewed)
     worlds = {desk.context(one.credential.environment).is_rehearsal for one in found}
     world = World.REHEARSAL if worlds == {True} else World.REAL
     findings = findings_of(desk, case, found, [row for row in rows if not row.rotation], world)

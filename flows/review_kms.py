@@ -20,7 +20,9 @@ from steps.kms_choosing import EVERY, chosen_targets
 from steps.kms_review import reviewed
 from steps.kms_review_report import review_document, review_report, to_do
 from tasks.concluding import concluded, refused, together
+from tasks.parts import expect, part
 from tasks.preparing import own_ledger, read_own_config
+from tasks.progress import shown_progress
 from tasks.reporting import show_report
 from tasks.run_history import occasion, recorded_run
 
@@ -56,12 +58,14 @@ def review_kms(
                 message="No [kms.<target>] outside the rehearsal is declared in opsflows.toml.", name="NothingDue"
             )
         states: dict[str, State[None]] = {}
-        with own_ledger() as ledger:
+        with shown_progress(), own_ledger() as ledger:
             chosen = asked or Quarter.before(flow_run.scheduled_start_time or ledger.now())
+            expect(len(names))
             for name in names:
                 # What one environment lacks is no reason to leave the others without their review.
                 try:
-                    states[name] = _reviewed(ledger, config, name, chosen, operator, reason)
+                    with part(name):
+                        states[name] = _reviewed(ledger, config, name, chosen, operator, reason)
                 except OpsError as error:
                     states[name] = refused(error)
     except OpsError as error:

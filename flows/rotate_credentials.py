@@ -23,6 +23,7 @@ from tasks.compromise import step_in_turn
 from tasks.concluding import concluded, held_by, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import RotationDesk, rotation_desk
+from tasks.progress import shown_progress
 from tasks.reporting import show_report
 from tasks.rotation import (
     Opening,
@@ -111,7 +112,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
             "compromised_since": compromised_since,
             "may_page": may_page,
         }
-        with own_ledger() as ledger, recorded_run(
+        with shown_progress(), own_ledger() as ledger, recorded_run(
             ledger, flow=_NAME, environment=environment, mode=str(mode), actor=operator, reason=f"{reason}: {note}".rstrip(": "),
             ticket=ticket, parameters=given, why=str(reason),
         ) as run:  # fmt: skip

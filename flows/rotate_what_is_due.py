@@ -1,8 +1,11 @@
 """Daily: what the ledger's dates and each credential's policy make due is opened and stepped, one window once."""
 
+from typing import Annotated
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from pydantic import Field
 
 from domain.errors import OpsError
 from domain.names import ROTATE_DUE
@@ -13,8 +16,10 @@ from steps.rotation_calendar import scheduled_environments
 from steps.rotation_inventory import credentials_in, due_now, take_stock
 from steps.rotation_reports import headline, judge_rotations, rotation_report
 from tasks.concluding import concluded, held_by, refused
+from tasks.parts import expect, part
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import manifest_of, policy_for, rotation_desk, value_in_use
+from tasks.progress import shown_progress
 from tasks.reporting import show_report
 from tasks.rotation import Opening, keep_journals, rotate_all, show_rotations, sweep_all_orphans
 from tasks.rotation_calendar import show_calendars
@@ -25,18 +30,24 @@ _NAME = ROTATE_DUE.partition("/")[0]
 
 
 @flow(name=_NAME, flow_run_name=named("rotate what is due"), persist_result=False)
-def rotate_what_is_due() -> State[None]:
+def rotate_what_is_due(
+    operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
+    reason: Annotated[str, Field(min_length=1, max_length=500)] = "scheduled rotation",
+) -> State[None]:
     """Open a rotation for every credential that is due, step each as far as it goes now, and look for what earlier ones left.
 
     Due means: early enough that the old value is gone before it is older than its policy allows. A day that was missed is made up
     once. The tables `rotation-calendar-<environment>` show what falls due later on.
     When it fails: the table `rotations-due` says per credential what it waits for and what to do.
+
+    Args:
+        operator: Who starts this run. Prefect knows no users, so this is recorded as claimed.
+        reason: Why it is run now, in your words.
     """
     try:
         config = read_own_config()
-        with own_ledger() as ledger, recorded_run(
-            ledger, flow=_NAME, environment="-", mode="apply", actor="schedule", reason="scheduled rotation",
-            parameters={},
+        with shown_progress(), own_ledger() as ledger, recorded_run(
+            ledger, flow=_NAME, environment="-", mode="apply", actor=operator, reason=reason, parameters={},
         ) as run:  # fmt: skip
             with rotation_desk(run, config) as desk:
                 there = [
@@ -48,12 +59,15 @@ def rotate_what_is_due() -> State[None]:
                 held = take_stock(ledger, there, value_in_use(desk), desk.fingerprint)
                 openings = {
                     due.held.credential: Opening(
-                        Kind.SCHEDULED, "schedule", f"due since {due.at:%Y-%m-%d}", "-", due.window
+                        Kind.SCHEDULED, run.actor, f"due since {due.at:%Y-%m-%d}", "-", due.window
                     )
                     for due in due_now(ledger, held, policy_for(config), manifest_of)
                 }
-                rows = rotate_all(desk, openings)
-                swept = sweep_all_orphans(desk, [one.credential for one in held])
+                expect(2)
+                with part("rotations due"):
+                    rows = rotate_all(desk, openings)
+                with part("orphans"):
+                    swept = sweep_all_orphans(desk, [one.credential for one in held])
             show_calendars(ledger, config)
             if not rows and not swept.failed:
                 nothing = f"Nothing was due; {len(held)} credentials are known. {swept.summary()}"

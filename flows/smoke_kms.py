@@ -22,9 +22,10 @@ from tasks.concluding import concluded, refused, together
 from tasks.heartbeats import with_heartbeat
 from tasks.kms import Looked, check_kms_target, environment_headline, kms_context, worst_judgement
 from tasks.kms_again import ASKED_AGAIN, NOT_SCHEDULED, schedule_next
+from tasks.parts import expect, part
 from tasks.preparing import own_ledger, read_own_config
-from tasks.progress import progress_of
-from tasks.run_history import SCHEDULE, occasion, recorded_run
+from tasks.progress import shown_progress
+from tasks.run_history import recorded_run, started_by
 
 _NAME = KMS_SMOKE.partition("/")[0]
 _WORKERS = 8
@@ -45,8 +46,7 @@ def _run_name() -> str:
     named, where = _as_list(given.get("targets", [])), given.get("environment", EVERY)
     more = [f"and {len(named) - _NAMES_SHOWN} more"] if len(named) > _NAMES_SHOWN else []
     what = ", ".join([*named[:_NAMES_SHOWN], *more]) or EVERY
-    who = given.get("operator", SCHEDULE)
-    why = "asked again" if given.get("reason") == ASKED_AGAIN else occasion() if who == SCHEDULE else f"by {who}"
+    why = "asked again" if given.get("reason") == ASKED_AGAIN else started_by()
     return f"kms smoke {what}{'' if where == EVERY else f' {where}'} ({why})"
 
 
@@ -84,19 +84,21 @@ def _looked_at(config: Config, targets: str, environment: str, operator: str, re
     try:
         chosen = chosen_targets(config, environment, targets)
         states: dict[str, State[None]] = {}
-        with own_ledger() as ledger:
+        with shown_progress(), own_ledger() as ledger:
             put_away_targets_gone(ledger, config)
             if not chosen:
                 return Completed(message=_NOTHING_DECLARED, name="NothingDue")
             began: datetime = flow_run.scheduled_start_time or ledger.now()
+            expect(len(chosen))
             for name, wanted in chosen.items():
-                due = not_checked_since(ledger, name, wanted, began)
-                if due:
-                    # What one environment lacks is no reason to leave the others unchecked.
-                    try:
-                        states[name] = _checked(ledger, config, name, due, operator, reason)
-                    except OpsError as error:
-                        states[name] = refused(error)
+                # What one environment lacks is no reason to leave the others unchecked.
+                try:
+                    with part(name):
+                        due = not_checked_since(ledger, name, wanted, began)
+                        if due:
+                            states[name] = _checked(ledger, config, name, due, operator, reason)
+                except OpsError as error:
+                    states[name] = refused(error)
     except OpsError as error:
         return refused(error)
     if not states:
@@ -112,15 +114,13 @@ def _checked(  # noqa: PLR0917 (what one environment's run works with)
         parameters={"targets": names}, why="scheduled" if reason == ASKED_AGAIN else "",
     ) as run:  # fmt: skip
         looked = Looked()
-        with (
-            kms_context(run, config, environment) as context,
-            progress_of(f"kms-{environment}", len(names)) as progress,
-        ):
+        with kms_context(run, config, environment) as context:
 
             def check(name: str) -> None:
-                check_kms_target(run, context, name, looked, return_state=True)
-                progress.part(name)
+                with part(name):
+                    check_kms_target(run, context, name, looked, return_state=True)
 
+            expect(len(names))
             side_by_side(check, names, _WORKERS)
         return _concluded(run, config, environment, names, looked)
 

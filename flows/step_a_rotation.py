@@ -13,8 +13,10 @@ from domain.verdicts import World
 from ledger.rotation_rows import find_rotation
 from steps.rotation_reports import Row, headline, judge_rotations, rotation_report
 from tasks.concluding import concluded, held_by, refused
+from tasks.parts import part
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
+from tasks.progress import shown_progress
 from tasks.reporting import show_report
 from tasks.rotation import keep_journals, show_rotations, step_rotation
 from tasks.run_history import occasion, recorded_run
@@ -35,7 +37,11 @@ def _name_of(credential: str) -> str:
 
 
 @flow(name=_NAME, flow_run_name=_run_name, persist_result=False)
-def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")]) -> State[None]:
+def step_a_rotation(
+    rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")],
+    operator: Annotated[str, Field(max_length=100)] = "",
+    reason: Annotated[str, Field(max_length=500)] = "",
+) -> State[None]:
     """Step a rotation as far as it goes now. One that is over, or in another run's hands, is left alone.
 
     When it fails: the message says what the rotation waits for and the command that helps; the sweeper tries again every quarter of
@@ -43,20 +49,23 @@ def step_a_rotation(rotation: Annotated[str, Field(pattern=r"^r[0-9a-f]{11}$")])
 
     Args:
         rotation: The rotation's id, as opsflows rotations lists it.
+        operator: Who starts this run; empty for whoever ordered the rotation. Prefect knows no users, so this is recorded as claimed.
+        reason: Why it is run now, in your words; empty for the rotation's own.
     """
     try:
         config = read_own_config()
-        with own_ledger() as ledger:
+        with shown_progress(), own_ledger() as ledger:
             record = find_rotation(ledger, rotation)
             environment = record.credential.environment
             with recorded_run(
-                ledger, flow=_NAME, environment=environment, mode="apply", actor=record.operator, reason=record.reason,
+                ledger, flow=_NAME, environment=environment, mode="apply", actor=operator or record.operator, reason=reason or record.reason,
                 ticket=record.ticket, parameters={"rotation": rotation}, why=record.kind.value,
                 name=_name_of(str(record.credential)),
             ) as run:  # fmt: skip
                 rows: list[Row] = []
                 with rotation_desk(run, config) as desk:
-                    step_rotation(desk, record, rows, return_state=True)
+                    with part(str(record.credential)):
+                        step_rotation(desk, record, rows, return_state=True)
                     world = World.REHEARSAL if desk.context(environment).is_rehearsal else World.REAL
                 keep_journals(run, rows)
                 judgement = judge_rotations(rows, world)

@@ -95,6 +95,7 @@ def _with(hands: Hands, rotation: str, step: Callable[[Hands, Held], None]) -> R
 
 def _step(hands: Hands, held: Held) -> None:
     while held.record.is_open:
+        hands.told(held.record.state)
         stop = not_its_turn(hands, held) or contain_late(hands, held) or _PROCEDURES[held.record.state](hands, held)
         if stop is not None:
             _stand(hands, held, stop)

@@ -9,7 +9,7 @@ from typing import Protocol
 from domain.manifests import ListedCredential, Manifest, Minted
 from domain.names import AT_VENDOR, Credential, version_name
 from domain.policies import Policy
-from domain.rotation import RotationRecord, Wait
+from domain.rotation import RotationRecord, State, Wait
 from ledger.opening import Ledger
 from ledger.rotations import Kept
 from steps.value_store import ValueStore
@@ -103,12 +103,15 @@ class AtVendor:
         return self.vendor.points_to(value)
 
 
+def _untold(_state: State) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """Everything one rotation of one credential needs. `schedule` makes a run for a due moment, visible to operators.
 
     `new_value` chooses a value where the client does. `answer_within` is a person's time to answer. `has_pointer` where the
-    vendor itself is to be pointed to the new value.
+    vendor itself is to be pointed to the new value. `told` hears each state that the rotation is stepped from.
     """
 
     ledger: Ledger
@@ -125,6 +128,7 @@ class Hands:
     by_hand: ByHand = NOTHING_BY_HAND
     answer_within: timedelta = timedelta(hours=24)
     has_pointer: bool = False
+    told: Callable[[State], None] = _untold
 
     @property
     def places(self) -> Mapping[str, Sink]:

@@ -26,6 +26,7 @@ from steps.rotation_plan import Occasion
 from steps.rotation_reports import Row, row_of
 from steps.side_by_side import side_by_side
 from steps.traces import journal_of, judge_case, traces_of
+from tasks.parts import expect, part
 from tasks.preparing import context_of
 from tasks.preparing_rotation import RotationDesk, value_in_use
 from tasks.reporting import event
@@ -52,7 +53,13 @@ def plan_case(desk: RotationDesk, found: Sequence[Suspect], *, isolates: bool) -
 def isolate_all(desk: RotationDesk, records: Iterable[RotationRecord]) -> None:
     """Switch off what was ordered to go first, all of it side by side; what cannot is taken up with its rotation."""
     first = [one for one in records if one.contain_first and one.is_open]
-    side_by_side(lambda one: isolate_credential(desk, one, return_state=True), first, desk.config.rotation.workers)
+
+    def isolate_one(record: RotationRecord) -> None:
+        with part(str(record.credential)):
+            isolate_credential(desk, record, return_state=True)
+
+    expect(len(first))
+    side_by_side(isolate_one, first, desk.config.rotation.workers)
 
 
 # Never cached or persisted: the desk can reach values.
@@ -76,9 +83,12 @@ def isolate_credential(desk: RotationDesk, record: RotationRecord) -> State[None
 def step_in_turn(desk: RotationDesk, records: Sequence[RotationRecord]) -> list[Row]:
     """Step what alerts do not go out through, side by side; then the alert channels, one after the other."""
     is_channel = channels_of(desk.config)
-    rows = step_all(desk, (one for one in records if not is_channel(one.credential)))
-    for one in records:
-        if is_channel(one.credential):
+    channels = [one for one in records if is_channel(one.credential)]
+    expect(1 + len(channels))
+    with part("side by side"):
+        rows = step_all(desk, (one for one in records if not is_channel(one.credential)))
+    for one in channels:
+        with part("an alert channel"):
             rows += step_all(desk, [one])
     return rows
 

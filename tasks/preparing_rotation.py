@@ -33,6 +33,7 @@ from steps.pacing import Pacer
 from steps.rotation_hands import Hands
 from steps.sinks import Ground, opened_sinks
 from steps.stand_ins_process import kept_stand_ins
+from tasks.parts import say
 from tasks.preparing import context_of, fingerprint_key_file
 from tasks.rollout import rollout
 from tasks.rotation_schedule import scheduler
@@ -82,6 +83,7 @@ class RotationDesk:
                 sinks=sinks,
                 by_hand=row.by_hand,
                 has_pointer=row.point is not None,
+                told=lambda state: say(state.value),
                 answer_within=timedelta(hours=self.config.people.answer_hours),
             )
 

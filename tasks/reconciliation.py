@@ -28,7 +28,7 @@ from steps.received_sides import LISTS, Asked, ReceivedSide, received_side
 from steps.reconciling import Answered, EmittedSide, Matched, Question, widened
 from steps.side_by_side import side_by_side
 from tasks.counting_progress import CountingProgress
-from tasks.progress import PrefectBar
+from tasks.parts import expect, part
 from tasks.reporting import event
 
 if TYPE_CHECKING:  # what it imports costs a quarter of a second
@@ -69,15 +69,7 @@ def gather(question: Question, gathered: Gathered) -> None:
     sources = {
         name: section for name, section in question.context.config.emitted.items() if section.environment == environment
     }
-    progress = CountingProgress(
-        len(sources) + len(question.asked), PrefectBar(f"reconciliation-{environment}-progress")
-    )  # fmt: skip
-    try:
-        _read(question, gathered, sources, progress)
-    except BaseException:
-        progress.stop()
-        raise
-    progress.end()
+    _read(question, gathered, sources, CountingProgress(len(sources) + len(question.asked)))
 
 
 def _read(
@@ -96,7 +88,9 @@ def _read(
     days = list(question.window.days())
     for asked in question.asked:
         gathered.received.setdefault(str(asked.target), ReceivedSide(missing=dict.fromkeys(days, _BROKE_OFF)))
-    matched = match(question, gathered, return_state=True)
+    expect(1)
+    with part("ids matched"):
+        matched = match(question, gathered, return_state=True)
     if matched.is_failed():
         why = dict.fromkeys(days, _BROKE_OFF)
         gathered.emitted = [
@@ -129,7 +123,8 @@ def count_source(
     # DuckDB and NumPy cost a quarter of a second, which a run that only plans should not pay.
     from steps.emitted_sides import read_source  # noqa: PLC0415
 
-    read = read_source(question, name, section, place_of(question), partial(progress.file, name))
+    with progress.reading(name):
+        read = read_source(question, name, section, place_of(question), partial(progress.file, name))
     gathered.sources.append(read)
     return _counted(read, gathered, progress)
 
@@ -144,7 +139,8 @@ def count_export(
     name = f"{asked.target} export"
     # Several instances may share an export: of each, its own events alone are counted.
     own = section.model_copy(update={"targets": (str(asked.target),)})
-    read = read_source(question, name, own, place_of(question), partial(progress.file, name))
+    with progress.reading(name):
+        read = read_source(question, name, own, place_of(question), partial(progress.file, name))
     gathered.exports[str(asked.target)] = read
     gathered.received[str(asked.target)] = ReceivedSide(missing=read.missing)
     return _counted(read, gathered, progress)
@@ -157,7 +153,8 @@ def ask_vendor(question: Question, asked: Asked, gathered: Gathered, progress: C
     window = widened(question.window) if asked.section.by == "ids" else question.window
     told = replace(asked, told=partial(progress.page, name))
     lists = resolve_home(os.environ) / "reconciliation" / question.context.environment / LISTS
-    side = received_side(question.context, told, window, question.now, lists)
+    with progress.reading(name):
+        side = received_side(question.context, told, window, question.now, lists)
     gathered.received[name] = side
     days = set(question.window.days())
     missing = [why for day, why in side.missing.items() if day in days]

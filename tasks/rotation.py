@@ -24,8 +24,8 @@ from steps.rotation_plan import Occasion, PlanRow, plan_rotation
 from steps.rotation_reports import Row, journal_lines, row_of_failure, row_of_stepped
 from steps.side_by_side import side_by_side
 from tasks.concluding import state_name
+from tasks.parts import expect, part
 from tasks.preparing_rotation import RotationDesk
-from tasks.progress import progress_of
 from tasks.reporting import event
 
 _TAGS = ["opsflows", "rotation"]
@@ -146,14 +146,13 @@ def _side_by_side(desk: RotationDesk, credentials: Iterable[Credential], act: Ca
     for one in credentials:
         by_target.setdefault((one.environment, one.target), []).append(one)
 
-    with progress_of("rotation", sum(len(one) for one in by_target.values())) as progress:
-
-        def one_after_the_other(of_target: list[Credential]) -> None:
-            for one in of_target:
+    def one_after_the_other(of_target: list[Credential]) -> None:
+        for one in of_target:
+            with part(str(one)):
                 act(one)
-                progress.part(str(one))
 
-        side_by_side(one_after_the_other, by_target.values(), desk.config.rotation.workers)
+    expect(sum(len(one) for one in by_target.values()))
+    side_by_side(one_after_the_other, by_target.values(), desk.config.rotation.workers)
 
 
 def _with_the_lost(rows: list[Row], credentials: Iterable[Credential]) -> list[Row]:
@@ -198,10 +197,11 @@ def _shown(credential: Credential, step: Callable[[], RotationRecord], done: lis
 
 def sweep_all_orphans(desk: RotationDesk, credentials: Iterable[Credential]) -> "Swept":
     """Look through every vendor's listing for what rotations left; one that cannot be looked at is told and stops no other."""
-    swept = Swept()
-    for credential in credentials:
+    swept, there = Swept(), list(credentials)
+    expect(len(there))
+    for credential in there:
         try:
-            with desk.hands(credential) as hands:
+            with part(str(credential)), desk.hands(credential) as hands:
                 found = sweep_orphans(hands)
         except OpsError as error:
             swept.failed.append(f"{credential}: {error}")

@@ -12,6 +12,7 @@ from steps.compromise import channels_of
 from steps.conduct import running_stand_ins
 from steps.drift import make_due_where_drifted, put_back_drift
 from steps.emergency import renew_exposed
+from tasks.parts import expect, part
 from tasks.preparing_rotation import RotationDesk
 from tasks.rotation import step_all, sweep_all_orphans
 
@@ -52,15 +53,19 @@ def put_back_what_drifted(desk: RotationDesk) -> list[str]:
     open_ones = {record.credential: record for record in rotations(desk.run.ledger, open_only=True, limit=100_000)}
     said: list[str] = []
     failed: list[str] = []
-    for held in held_credentials(desk.run.ledger):
-        if not held.version or is_drill(held.credential) or not _is_reachable(held.credential):
-            continue
-        record = open_ones.get(held.credential)
+    looked_at = [
+        held.credential
+        for held in held_credentials(desk.run.ledger)
+        if held.version and not is_drill(held.credential) and _is_reachable(held.credential)
+    ]
+    expect(len(looked_at))
+    for credential in looked_at:
+        record = open_ones.get(credential)
         try:
-            with desk.hands(held.credential) as hands:
+            with part(str(credential)), desk.hands(credential) as hands:
                 said.extend(make_due_where_drifted(hands, record) if record else put_back_drift(hands))
         except OpsError as error:
-            failed.append(f"{held.credential}: {error}")
+            failed.append(f"{credential}: {error}")
     if failed:
         raise Unavailable(
             " ".join([*failed, *said]),

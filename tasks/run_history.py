@@ -18,6 +18,8 @@ BY_HAND = "by hand (Prefect UI)"
 # What Prefect's own scheduler puts on a run.
 _BY_SCHEDULE = "auto-scheduled"
 _MODES = frozenset({"plan", "apply"})
+# Fields that every form has.
+_WHO_AND_WHY = frozenset({"operator", "reason"})
 # An audited run that is about several environments, or about none.
 _NO_ENVIRONMENT = "-"
 
@@ -28,8 +30,14 @@ def occasion() -> str:
 
 
 def named(what: str) -> Callable[[], str]:
-    """Return what names a run of a flow without parameters: `sweep (scheduled)`."""
-    return lambda: f"{what} ({occasion()})"
+    """Return what names a run of a flow that is about no one thing: `sweep (scheduled)`, `sweep (by ana)`."""
+    return lambda: f"{what} ({started_by()})"
+
+
+def started_by() -> str:
+    """Return who the form says starts the run (`by ana`); where nobody was named, why there is this run."""
+    who = flow_run.parameters.get("operator", SCHEDULE)
+    return occasion() if who == SCHEDULE else f"by {who}"
 
 
 @contextmanager
@@ -59,8 +67,11 @@ def recorded_run(
 
 
 def recorded_as(actor: str) -> str:
-    """Return the actor; what has no parameters asks nobody for a name, so that a hand is told from the schedule by Prefect."""
-    is_by_hand = bool(deployment.id) and occasion() == "by hand" and not flow_run.parameters
+    """Return the actor; where a person left the form's name as it was, Prefect tells the hand from the schedule.
+
+    What opsflows starts itself names no operator either, but always what it is about.
+    """
+    is_by_hand = bool(deployment.id) and occasion() == "by hand" and flow_run.parameters.keys() <= _WHO_AND_WHY
     return BY_HAND if actor == SCHEDULE and is_by_hand else actor
 
 

@@ -12,7 +12,7 @@ from steps.context import Context
 from steps.reports import summary, verification_report
 from steps.routine import Verified, conclude_verification, incident_note, questions_about
 from steps.verifying import unusable, verify_in_batches
-from tasks.progress import progress_of
+from tasks.parts import count_done, expect
 from tasks.reporting import event, show_probes, show_report
 
 
@@ -28,19 +28,18 @@ def verify_environment(run: AuditedRun, context: Context, done: list[Verified]) 
     results: list[ProbeResult] = unusable(context, context.declared.targets)
     refused = {result.target for result in results}
     asked = [t for t in context.declared.targets if t not in refused]
-    with progress_of(f"verify-{context.environment}", len(asked)) as progress:
-        for batch in verify_in_batches(context, asked):
-            results.extend(batch)
-            for result in batch:
-                event(
-                    "probe.done",
-                    target=result.target,
-                    probe=result.probe,
-                    outcome=result.outcome.value,
-                    result=result.nonce,
-                )
-            for target in dict.fromkeys(result.target for result in batch):
-                progress.part(str(target))
+    expect(len(asked))
+    for batch in verify_in_batches(context, asked):
+        results.extend(batch)
+        for result in batch:
+            event(
+                "probe.done",
+                target=result.target,
+                probe=result.probe,
+                outcome=result.outcome.value,
+                result=result.nonce,
+            )
+        count_done(len({result.target for result in batch}))
     evidence = str(run.bundle.folder)
     verified = conclude_verification(context, results, evidence)
     done.append(verified)

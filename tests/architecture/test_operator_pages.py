@@ -96,9 +96,7 @@ def from_the_code(entry: Entry) -> str:
     ]
     lines = ["", "| | |", "|---|---|", *(f"| {what} | {words} |" for what, words in facts), "", "## The form", ""]
     schema = entry.flow.parameters.model_dump_for_openapi()
-    rows = schema.get("properties", {})
-    if not rows:
-        return "\n".join([*lines, "It has no fields.", "", ""])
+    rows = schema["properties"]
     lines += ["| field | what to enter | allowed | default |", "|---|---|---|---|"]
     for name, row in sorted(rows.items(), key=lambda one: one[1].get("position", 0)):
         default = "required" if name in schema.get("required", []) else _shown(row.get("default"))

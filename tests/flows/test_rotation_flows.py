@@ -111,7 +111,9 @@ def test_nothing_is_due_right_after_installation_and_everything_is_known(desk: D
     with get_client(sync_client=True) as client:
         calendar = next(row for row in client.read_artifacts() if row.key == "rotation-calendar-staging")
     assert str(DATADOG_SEND) in str(calendar.data)
-    assert check_credential_ages(return_state=True).is_completed()
+    assert check_credential_ages("ana", "asked by audit", return_state=True).is_completed()
+    [checked] = runs(desk.ledger, flow="credential-ages")
+    assert (checked.actor, checked.reason) == ("ana", "asked by audit")
 
 
 def test_the_sweeper_steps_what_is_due_and_repairs_a_block(desk: Desk) -> None:

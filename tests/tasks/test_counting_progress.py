@@ -1,26 +1,24 @@
-"""Progress is a line a second at most, whatever is counted; what a part came to is never left out; a bar comes when it is worth it."""
+"""Progress is a line a second at most, whatever is counted; what a part came to is never left out; files are shares of the run."""
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, is_dataclass
 
 import pytest
 
 from tasks.counting_progress import CountingProgress
-from tasks.progress import BAR_AFTER_SECONDS
+from tasks.parts import Part, seen, told_of
 from tasks.reconciliation import Gathered
 
 
 @dataclass(slots=True)
-class Shown:
-    """A bar that remembers, and a clock that stands still until it is moved."""
+class Clock:
+    """It stands still until it is moved."""
 
-    percents: list[float] = field(default_factory=list)
     now: float = 100.0
 
-    def show(self, percent: float, words: str) -> None:
-        del words
-        self.percents.append(percent)
+    def read(self) -> float:
+        return self.now
 
 
 class Heard(logging.Handler):
@@ -46,13 +44,14 @@ def heard() -> Iterator[Heard]:
 
 
 def test_many_files_within_a_second_are_one_line_and_their_records_are_added_up(heard: Heard) -> None:
-    shown = Shown()
-    progress = CountingProgress(2, shown, lambda: shown.now)
+    clock = Clock()
+    progress = CountingProgress(2, clock.read)
 
-    for done in range(1, 100):
-        progress.file("gateway", f"{done}.jsonl", done, 300, 10)
-    shown.now += 1
-    progress.file("gateway", "100.jsonl", 100, 300, 10)
+    with progress.reading("gateway"):
+        for done in range(1, 100):
+            progress.file("gateway", f"{done}.jsonl", done, 300, 10)
+        clock.now += 1
+        progress.file("gateway", "100.jsonl", 100, 300, 10)
 
     assert heard.lines == [
         "counting.file source=gateway file=1.jsonl done=1 of=300 rows=10",
@@ -61,11 +60,11 @@ def test_many_files_within_a_second_are_one_line_and_their_records_are_added_up(
 
 
 def test_what_a_part_came_to_is_told_also_within_the_second(heard: Heard) -> None:
-    shown = Shown()
-    progress = CountingProgress(2, shown, lambda: shown.now)
+    progress = CountingProgress(2, Clock().read)
 
-    progress.page("slack", 1)
-    progress.page("slack", 2)
+    with progress.reading("slack"):
+        progress.page("slack", 1)
+        progress.page("slack", 2)
     progress.part("slack: 9 events received.")
     progress.part("datadog: 8 events received.")
 
@@ -76,29 +75,20 @@ def test_what_a_part_came_to_is_told_also_within_the_second(heard: Heard) -> Non
     ]
 
 
-def test_a_bar_is_shown_once_counting_takes_long_and_is_full_at_the_end() -> None:
-    shown = Shown()
-    progress = CountingProgress(2, shown, lambda: shown.now)
+def test_files_and_pages_are_seen_as_shares_of_the_run() -> None:
+    whole = Part()
 
-    progress.file("gateway", "1.jsonl", 1, 4, 10)
-    shown.now += BAR_AFTER_SECONDS
-    progress.file("gateway", "2.jsonl", 2, 4, 10)
-    progress.file("gateway", "3.jsonl", 3, 4, 10)
-    shown.now += BAR_AFTER_SECONDS
-    progress.part("gateway: 40 events in 4 files.")
-    progress.end()
+    with told_of(whole):
+        progress = CountingProgress(2, Clock().read)
+        with progress.reading("gateway"):
+            progress.file("gateway", "1.jsonl", 1, 4, 1000)
+            of_files = seen(whole)
+        with progress.reading("slack"):
+            progress.page("slack", 3)
+            of_pages = seen(whole)
 
-    assert shown.percents == [25.0, 50.0, 100.0]
-
-
-def test_what_is_counted_quickly_shows_no_bar() -> None:
-    shown = Shown()
-    progress = CountingProgress(1, shown, lambda: shown.now)
-
-    progress.part("gateway: 40 events in 4 files.")
-    progress.end()
-
-    assert shown.percents == []
+    assert of_files == (0.125, "0 of 2 done; under way: gateway (1 of 4 files, 1,000 records)")
+    assert of_pages == (0.5, "1 of 2 done; under way: slack (3 pages)")
 
 
 def test_what_grows_in_other_threads_is_nothing_that_prefect_walks_through() -> None:

@@ -1,105 +1,142 @@
-"""A bar is full at the end, or says that the work stopped; work that is soon done has none."""
+"""A run that takes long has one bar, full at the end, or saying that the work stopped; one that is soon over has none."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.progress import BAR_AFTER_SECONDS, BAR_EVERY_SECONDS, PrefectBar, Progress
+from deployments.catalog import CATALOG, Entry
+from tasks.parts import Part, count_done, expect, is_done, part, tell, told_of
+from tasks.progress import BAR_EVERY_SECONDS, PrefectBar, show_until, shown_progress
 
 
-@dataclass(slots=True)
 class Shown:
-    """A bar that remembers, and a clock that stands still until it is moved."""
+    """A bar that remembers."""
 
-    said: list[tuple[float, str]] = field(default_factory=list)
-    now: float = 100.0
+    def __init__(self) -> None:
+        self.said: list[tuple[float, str]] = []
 
     def show(self, percent: float, words: str) -> None:
         self.said.append((percent, words))
 
 
-def test_work_that_is_soon_done_has_no_bar() -> None:
-    bar = Shown()
-    progress = Progress(2, bar, lambda: bar.now)
+def after_each_tick(*happens: Callable[[], object]) -> Callable[[float], bool]:
+    """Return a wait in whose stead one thing happens a tick; after the last one the run is over."""
+    left = list(happens)
 
-    for name in ("a", "b"):
-        progress.part(name)
-    progress.end("Done.")
+    def is_over_within(seconds: float) -> bool:
+        assert seconds == BAR_EVERY_SECONDS
+        if not left:
+            return True
+        left.pop(0)()
+        return False
+
+    return is_over_within
+
+
+def nothing() -> None:
+    """Let a tick pass."""
+
+
+def test_a_run_that_is_soon_over_has_no_bar() -> None:
+    bar, whole = Shown(), Part(expected=2, done=2)
+
+    show_until(after_each_tick(), whole, bar)
 
     assert bar.said == []
 
 
-def test_a_bar_is_full_at_the_end_and_is_changed_seldom() -> None:
-    bar = Shown()
-    progress = Progress(4, bar, lambda: bar.now)
+def test_one_long_wait_has_a_bar_that_says_what_is_waited_for() -> None:
+    bar, whole = Shown(), Part()
 
-    bar.now += BAR_AFTER_SECONDS
-    progress.part("a")
-    progress.part("b")
-    bar.now += BAR_EVERY_SECONDS
-    progress.part("c")
-    progress.end("Done.")
+    with told_of(whole), part("slack-default-prod-send"):
+        show_until(after_each_tick(nothing, nothing), whole, bar)
 
-    assert bar.said == [(25.0, "a"), (75.0, "c"), (100.0, "Done.")]
+    # The second tick has nothing new to say.
+    assert bar.said[0] == (0.0, "0 of 1 done; under way: slack-default-prod-send")
+    assert len(bar.said) == len(["the first tick", "the end"])
+
+
+def test_a_bar_is_changed_where_something_changed_and_full_only_at_the_end() -> None:
+    bar, whole = Shown(), Part(expected=2)
+    one_more = Part("a")
+
+    def done() -> None:
+        whole.done += 1
+
+    def read() -> None:
+        whole.under_way.append(one_more)
+        tell(one_more, 0.5, "2 of 4 files")
+
+    def read_to_the_end() -> None:
+        whole.under_way.remove(one_more)
+        whole.done += 1
+
+    show_until(after_each_tick(nothing, done, read, nothing, read_to_the_end), whole, bar)
+
+    assert bar.said == [
+        (0.0, "0 of 2 done"),
+        (50.0, "1 of 2 done"),
+        (75.0, "1 of 2 done; under way: a (2 of 4 files)"),
+        (99.0, "2 of 2 done"),
+        (100.0, "Everything was done; the run's state says what came of it."),
+    ]
 
 
 def test_a_bar_of_work_that_stopped_stays_where_it_was_and_says_so() -> None:
-    bar = Shown()
-    progress = Progress(4, bar, lambda: bar.now)
+    bar, whole = Shown(), Part(expected=4, done=1)
 
-    bar.now += BAR_AFTER_SECONDS
-    progress.part("a")
-    progress.stop()
+    show_until(after_each_tick(nothing), whole, bar)
 
-    assert bar.said[-1] == (25.0, "Stopped before the end: the run's state says why.")
+    assert bar.said[-1] == (25.0, "Stopped before the end (1 of 4 done): the run's state says why.")
+    assert not is_done(whole)
 
 
-class Stuck:
-    """A bar that does not come back from showing until it is let go."""
-
-    def __init__(self) -> None:
-        self.began, self.may_end = threading.Event(), threading.Event()
-        self.said: list[float] = []
-
-    def show(self, percent: float, words: str) -> None:
-        del words
-        self.said.append(percent)
-        self.began.set()
-        self.may_end.wait(30)
+@flow(name="try-progress", persist_result=False)
+def shows_itself() -> str:
+    with shown_progress():
+        expect(4)
+        count_done(1)
+        bar = PrefectBar()
+        for percent in (25.0, 50.0):
+            bar.show(percent, f"{percent} percent")
+    return str(flow_run.id)
 
 
-def test_while_a_bar_is_stuck_the_other_threads_go_on() -> None:
-    bar, now = Stuck(), [100.0]
-    progress = Progress(4, bar, lambda: now[0])
-    now[0] += BAR_AFTER_SECONDS
-    stuck = threading.Thread(target=progress.part, args=("a",))
+@pytest.mark.usefixtures("prefect")
+def test_a_run_has_one_artifact_which_is_changed() -> None:
+    run_id = shows_itself()
 
-    stuck.start()
-    assert bar.began.wait(30)
-    now[0] += BAR_EVERY_SECONDS
-    done = progress.part("b")
-    progress.within(0.5, "c")
-    bar.may_end.set()
-    stuck.join(30)
-    progress.end("Done.")
-
-    assert (done, bar.said) == (2, [25.0, 100.0])
+    with get_client(sync_client=True) as client:
+        [artifact] = [row for row in client.read_artifacts() if str(row.flow_run_id) == run_id]
+    assert (artifact.key, artifact.type, artifact.data) == ("try-progress-progress", "progress", 50.0)
+    assert (artifact.description, artifact.task_run_id) == ("50.0 percent", None)
 
 
-def test_a_bar_that_the_server_turns_away_is_asked_for_once_and_the_work_goes_on() -> None:
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_every_deployments_run_is_shown(entry: Entry) -> None:
+    # Whichever of the flow's functions does it: each of them is a global of its module.
+    module = entry.flow.fn.__globals__
+
+    assert module["shown_progress"] is shown_progress
+
+
+def test_a_bar_that_the_server_turns_away_is_asked_for_once_a_time_and_the_work_goes_on() -> None:
     with _turning_away() as (api, asked), temporary_settings({PREFECT_API_URL: api}):
-        bar = PrefectBar("turned-away")
+        bar = PrefectBar()
 
-        for percent in (25.0, 50.0, 100.0):
+        for percent in (25.0, 50.0):
             bar.show(percent, "words")
 
-    # Prefect's client would ask again, and wait the hour first.
-    assert len(asked) == 1
+    # Prefect's client would ask again each time, and wait the hour first.
+    assert len(asked) == 2
 
 
 @contextmanager

@@ -46,15 +46,26 @@ def test_outside_of_a_run_nothing_is_tagged() -> None:
     tag_run(environment="staging", mode="plan", reason="test")
 
 
+def test_a_run_that_somebody_starts_is_named_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_run, "tags", [], raising=False)
+    names = []
+    for parameters in ({"operator": "ana"}, {"operator": "schedule"}, {}):
+        monkeypatch.setattr(flow_run, "parameters", parameters, raising=False)
+        names.append(named("sweep")())
+
+    assert names == ["sweep (by ana)", "sweep (by hand)", "sweep (by hand)"]
+
+
 @pytest.mark.parametrize(
     ("tags", "parameters", "who"),
     [
         (["auto-scheduled"], {}, "schedule"),
         ([], {}, "by hand (Prefect UI)"),
+        ([], {"operator": "schedule", "reason": "scheduled sweep"}, "by hand (Prefect UI)"),
         # What opsflows itself starts says so by its parameters.
         ([], {"targets": ["pay"]}, "schedule"),
     ],
-    ids=["scheduled", "by hand", "asked again"],
+    ids=["scheduled", "by hand", "by hand and nobody named", "asked again"],
 )
 def test_who_is_recorded_where_nobody_is_asked_for_a_name(
     monkeypatch: pytest.MonkeyPatch, tags: list[str], parameters: dict[str, object], who: str
