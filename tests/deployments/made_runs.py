@@ -25,9 +25,11 @@ def runs(standing: Standing) -> Iterator[Callable[..., str]]:
         standing.ask("POST", f"/flow_runs/{made[-1]}/set_state", state)
         return made[-1]
 
-    yield make
-    for run in made:
-        standing.ask("DELETE", f"/flow_runs/{run}")
+    try:
+        yield make
+    finally:
+        for run in made:
+            standing.ask("DELETE", f"/flow_runs/{run}")
 
 
 @contextmanager

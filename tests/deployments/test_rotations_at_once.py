@@ -20,6 +20,7 @@ from tests.program import OPSFLOWS, ROOT, Standing, eventually, needs_proc
 pytestmark = [pytest.mark.prove, needs_proc]
 
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+# How long the vendor takes to create: a sweep that waits for it has the rotation in its hands.
 _TAKES_S = 8
 _CREATES = r"/integrations$"
 
@@ -29,8 +30,10 @@ def as_many_at_once(standing: Standing, full_name: str, limit: int) -> Iterator[
     """Let so many runs of the deployment go on side by side, which it does not do as deployed."""
     path = f"/deployments/{standing.deployment(full_name)['id']}"
     standing.ask("PATCH", path, {"concurrency_limit": limit})
-    yield
-    standing.ask("PATCH", path, {"concurrency_limit": 1})
+    try:
+        yield
+    finally:
+        standing.ask("PATCH", path, {"concurrency_limit": 1})
 
 
 def opened(standing: Standing) -> dict[str, RotationRecord]:
@@ -61,7 +64,6 @@ def test_of_three_rotations_ordered_at_once_one_is_opened_and_the_others_say_who
     rehearsal: Rehearsal,
 ) -> None:
     standing, before = rehearsal.standing, opened(rehearsal.standing)
-    rehearsal.control("POST", "faults", {"method": "POST", "path": _CREATES, "delay_s": _TAKES_S})
     by_command = [
         OPSFLOWS, "rotate", str(CREDENTIAL), "--reason", "test", "--ticket", "OPS-2", "--by", "ben", "--apply"
     ]  # fmt: skip
@@ -72,8 +74,8 @@ def test_of_three_rotations_ordered_at_once_one_is_opened_and_the_others_say_who
             env=standing.home.environment(),
         )  # fmt: skip
         runs = [rehearsal.start("test"), rehearsal.start("test")]
-        out, _ = command.communicate(timeout=120)
-        states = [eventually(partial(ended, standing, run), within_s=120) for run in runs]
+        out, _ = command.communicate(timeout=240)
+        states = [eventually(partial(ended, standing, run), within_s=240) for run in runs]
 
     [record] = [one for one in opened(standing).values() if one.id not in before]
     who = f"{CREDENTIAL} has an open rotation, {record.id}: {record.operator} opened it at "
@@ -93,17 +95,17 @@ def test_a_step_by_hand_while_a_sweep_has_the_rotation_leaves_it_alone_and_says_
 ) -> None:
     rotation = rehearsal.open()
     rehearsal.control("POST", "faults", {"method": "POST", "path": _CREATES, "delay_s": _TAKES_S})
-    sweeper = rehearsal.sweeper()
-    eventually(lambda: rehearsal.was_asked("POST", _CREATES))
-    has_it = opened(rehearsal.standing)[rotation].worker
+    with rehearsal.sweeper() as sweeper:
+        eventually(lambda: rehearsal.was_asked("POST", _CREATES), within_s=180)
+        has_it = opened(rehearsal.standing)[rotation].worker
 
-    by_hand = step_a_rotation(rotation, return_state=True)
+        by_hand = step_a_rotation(rotation, return_state=True)
 
-    code, record = sweeper.wait(timeout=120), opened(rehearsal.standing)[rotation]
+    record = opened(rehearsal.standing)[rotation]
     assert has_it.startswith("sweep-")
     assert (by_hand.type.value, by_hand.name) == ("COMPLETED", "Waiting")
     assert f"Run {has_it} has it in its hands, and this one left it alone." in (by_hand.message or "")
-    assert code == 0
+    assert sweeper.returncode == 0
     assert creations(rehearsal) == 1
     assert (record.state, record.wait, record.attempt) == (State.PUBLISHED, Wait.OVERLAP, 1)
     assert of_ours_at_the_vendor() == [record.new_vendor_id]
