@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from blocks.store import save_values
 from domain.names import ROTATE, STEP_ROTATION, Target
 from tests.entrypoints.browsing import browser_page
-from tests.program import ROOT, Standing, eventually
+from tests.program import ROOT, Beside, Standing, eventually
 from vendors.registry import INTEGRATIONS
 
 IMAGES = ROOT / "docs" / "images"
@@ -52,6 +52,8 @@ def fill_form(page: Page, standing: Standing, *, ticket: str, mode: str) -> None
     if mode != "plan":
         page.get_by_label("Select mode").click()
         page.get_by_role("option", name=mode).click()
+    # A list that was chosen from fades out over what is below it.
+    expect(page.get_by_role("option")).to_have_count(0)
     picture(page, "form.png")
     # Whether it was taken the run says; the page's own word for it is gone after seconds.
     page.get_by_role("button", name="Submit").click()
@@ -130,7 +132,8 @@ def test_a_rotation_applied_from_the_form_waits_as_a_scheduled_run_and_can_be_re
     expect(body).to_contain_text(CREDENTIAL)
     expect(body).to_contain_text("Old and new both work until")
     page.goto(f"{standing.ui}/v2/artifacts/artifact/{artifact_of(standing, run, 'rotation-report-rehearsal')}")
-    expect(body).to_contain_text("Rotation: WAITING (rehearsal)")
+    # The page holds the text before it draws it.
+    expect(page.get_by_role("heading", name="Rotation: WAITING (rehearsal)")).to_be_visible()
     expect(body).to_contain_text(CREDENTIAL)
     picture(page, "rotation-run.png")
     page.goto(f"{standing.ui}/v2/runs")
