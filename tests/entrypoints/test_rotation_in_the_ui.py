@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from blocks.store import save_values
 from domain.names import ROTATE, STEP_ROTATION, Target
 from tests.entrypoints.browsing import browser_page
-from tests.program import ROOT, Beside, Standing, eventually
+from tests.program import ROOT, Standing, eventually
 from vendors.registry import INTEGRATIONS
 
 IMAGES = ROOT / "docs" / "images"
