@@ -27,7 +27,7 @@ from tests.program import Standing, eventually, needs_proc
 
 # The least that Prefect takes for what is waited for.
 _LEAST = timedelta(seconds=10)
-_TOLD_AGAIN = timedelta(seconds=5)
+_TOLD_AGAIN = timedelta(seconds=10)
 # Events can be looked up some seconds after they came, and the run is killed within this.
 _SILENT = timedelta(seconds=15)
 _SHORT = Windows(
