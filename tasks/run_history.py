@@ -14,19 +14,18 @@ from steps.audited_run import AuditedRun, audited_run
 from tasks.reporting import event
 
 SCHEDULE = "schedule"
+SCHEDULED = "scheduled"
 BY_HAND = "by hand (Prefect UI)"
 # What Prefect's own scheduler puts on a run.
 _BY_SCHEDULE = "auto-scheduled"
 _MODES = frozenset({"plan", "apply"})
-# Fields that every form has.
-_WHO_AND_WHY = frozenset({"operator", "reason"})
 # An audited run that is about several environments, or about none.
 _NO_ENVIRONMENT = "-"
 
 
 def occasion() -> str:
     """Return why there is this run: `scheduled` for one of a schedule's, else `by hand`."""
-    return "scheduled" if _BY_SCHEDULE in flow_run.tags else "by hand"
+    return SCHEDULED if _BY_SCHEDULE in flow_run.tags else "by hand"
 
 
 def named(what: str) -> Callable[[], str]:
@@ -60,19 +59,20 @@ def recorded_run(
     """
     tag_run(environment=environment, mode=mode, reason=why or occasion().replace(" ", "-"), name=name)
     with audited_run(
-        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor), reason=reason, ticket=ticket,
+        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor, why), reason=reason, ticket=ticket,
         prefect_run_id=str(flow_run.id or ""), parameters=parameters,
     ) as run:  # fmt: skip
         yield run
 
 
-def recorded_as(actor: str) -> str:
+def recorded_as(actor: str, why: str = "") -> str:
     """Return the actor; where a person left the form's name as it was, Prefect tells the hand from the schedule.
 
-    What opsflows starts itself names no operator either, but always what it is about.
+    What we start in a schedule's stead says so by `why`; a run that steps a rotation has no such name to leave.
     """
-    is_by_hand = bool(deployment.id) and occasion() == "by hand" and flow_run.parameters.keys() <= _WHO_AND_WHY
-    return BY_HAND if actor == SCHEDULE and is_by_hand else actor
+    is_untouched = actor == SCHEDULE == flow_run.parameters.get("operator")
+    is_by_hand = bool(deployment.id) and occasion() == "by hand" and why != SCHEDULED
+    return BY_HAND if is_untouched and is_by_hand else actor
 
 
 def tag_run(*, environment: str, mode: str, reason: str, name: str = "") -> None:

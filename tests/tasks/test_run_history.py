@@ -57,21 +57,23 @@ def test_a_run_that_somebody_starts_is_named_after_them(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("tags", "parameters", "who"),
+    ("tags", "operator", "why", "who"),
     [
-        (["auto-scheduled"], {}, "schedule"),
-        ([], {}, "by hand (Prefect UI)"),
-        ([], {"operator": "schedule", "reason": "scheduled sweep"}, "by hand (Prefect UI)"),
-        # What opsflows itself starts says so by its parameters.
-        ([], {"targets": ["pay"]}, "schedule"),
+        (["auto-scheduled"], "schedule", "", "schedule"),
+        ([], "schedule", "", "by hand (Prefect UI)"),
+        ([], "schedule", "drill", "by hand (Prefect UI)"),
+        # What opsflows itself starts in a schedule's stead.
+        ([], "schedule", "scheduled", "schedule"),
+        # A rotation that the schedule opened is stepped.
+        ([], "", "drill", "schedule"),
     ],
-    ids=["scheduled", "by hand", "by hand and nobody named", "asked again"],
+    ids=["scheduled", "by hand", "a drill by hand", "asked again", "stepped"],
 )
-def test_who_is_recorded_where_nobody_is_asked_for_a_name(
-    monkeypatch: pytest.MonkeyPatch, tags: list[str], parameters: dict[str, object], who: str
+def test_who_is_recorded_where_nobody_gave_a_name(
+    monkeypatch: pytest.MonkeyPatch, tags: list[str], operator: str, why: str, who: str
 ) -> None:
     monkeypatch.setattr(deployment, "id", "d", raising=False)
     monkeypatch.setattr(flow_run, "tags", tags, raising=False)
-    monkeypatch.setattr(flow_run, "parameters", parameters, raising=False)
+    monkeypatch.setattr(flow_run, "parameters", {"operator": operator}, raising=False)
 
-    assert [recorded_as("schedule"), recorded_as("ana")] == [who, "ana"]
+    assert [recorded_as("schedule", why), recorded_as("ana", why)] == [who, "ana"]
