@@ -35,12 +35,15 @@ def open_in(
     """Opens scenes by environment, all on one ledger."""
     shutil.copy(made_ledger, tmp_path / "ledger.db")
     monkeypatch.chdir(tmp_path)
-    for name in INTEGRATIONS:
-        stand_ins.control("POST", f"/{name}/actions/set_indexing_delay", {"seconds": INDEXING_DELAY_S})
     opened: list[Scene] = []
+    hurried: set[str] = set()
 
     def open_one(environment: str, *in_scope: str, **changes: Any) -> Scene:
-        opened.append(open_scene(stand_ins, tmp_path, environment, in_scope or tuple(INTEGRATIONS), **changes))
+        chosen = in_scope or tuple(INTEGRATIONS)
+        for name in sorted(set(chosen) - hurried):
+            stand_ins.control("POST", f"/{name}/actions/set_indexing_delay", {"seconds": INDEXING_DELAY_S})
+        hurried.update(chosen)
+        opened.append(open_scene(stand_ins, tmp_path, environment, chosen, **changes))
         return opened[-1]
 
     yield open_one

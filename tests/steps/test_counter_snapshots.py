@@ -385,7 +385,7 @@ def lives(draw: st.DrawFn) -> list[tuple[int, list[tuple[int, int]]]]:
     return draw(st.lists(st.tuples(st.integers(0, 60 * 24 * 3), st.lists(event, max_size=8)), min_size=1, max_size=4))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
 @given(lives())
 def test_what_processes_emitted_is_what_is_counted_when_they_write_each_hour(
     tmp_path: Path, drawn: list[tuple[int, list[tuple[int, int]]]]

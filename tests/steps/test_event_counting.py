@@ -330,7 +330,7 @@ _ROWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=_ROWS, bad=st.integers(0, 3), foreign=st.integers(0, 3), unknown=st.integers(0, 3))
 def test_any_month_is_counted_as_plain_python_counts_it(
     tmp_path: Path, rows: list[dict[str, str]], bad: int, foreign: int, unknown: int
