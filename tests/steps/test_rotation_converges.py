@@ -38,7 +38,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 def test_two_sweepers_at_once_step_each_rotation_once(place: Place) -> None:
     with place.stage("sentry-send") as stage:
-        several = _several(stage, 6)
+        several = _several(stage, 3)
         for one in several:
             opened(one, Kind.SCHEDULED, "2026-Q1")
 

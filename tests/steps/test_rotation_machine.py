@@ -10,7 +10,7 @@ from domain.rotation import State, Wait
 from tests.steps.rotation_machine import reached
 from tests.steps.rotation_search import Search, search
 
-_ORDINARY = {Search.GATE: 20, Search.WIDE: 35, Search.POINTED: 10}
+_ORDINARY = {Search.GATE: 10, Search.WIDE: 18, Search.POINTED: 5}
 # About three minutes on two cores that have nothing else to do.
 _EXHAUSTIVE = {Search.GATE: 150, Search.WIDE: 250, Search.POINTED: 150}
 
