@@ -37,8 +37,8 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Callable[[datetime], bool]
-    # Ends what it started outside of its own group, once it is stopped itself.
-    stop_what_it_left: Callable[[], None] = lambda: None
+    # Ends at once what it started outside of its own group and left there.
+    kill_what_it_left: Callable[[], None] = lambda: None
     _lock: TextIO | None = field(default=None)
     _process: "subprocess.Popen[bytes] | None" = field(default=None)
     _since: datetime = field(default=datetime.min.replace(tzinfo=UTC))
@@ -115,17 +115,17 @@ class Child:
                 self._process.kill()
                 self._process.wait()
             self.kill()
-            self.stop_what_it_left()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def kill(self) -> None:
-        """End it at once, with all that is in its group, and in the groups of those that it was started again for."""
+        """End it at once, with all that is in its group, in the groups of those that it was started again for, and what it left."""
         if self._process is not None:
             _kill_group(self._process.pid)
         while self._earlier:
             _kill_group(self._earlier.pop())
+        self.kill_what_it_left()
 
 
 @contextmanager

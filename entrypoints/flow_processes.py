@@ -8,20 +8,16 @@ import psutil
 from entrypoints import project
 
 _RUN_ID = "PREFECT__FLOW_RUN_ID"
-_STOP_SECONDS = 20
+_GONE_SECONDS = 20
 
 
-def stop_flow_processes() -> None:
-    """End them; kill those that take longer than twenty seconds. What they were at is taken up by the sweeper."""
+def kill_flow_processes() -> None:
+    """Kill them. A worker that stops has ended its own before; what the others were at is taken up by the sweeper."""
     running = [process for process in psutil.process_iter() if _is_a_run_of_this_home(process)]
     for process in running:
         with suppress(psutil.Error):
-            process.terminate()
-    _, left = psutil.wait_procs(running, timeout=_STOP_SECONDS)
-    for process in left:
-        with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=_STOP_SECONDS)
+    psutil.wait_procs(running, timeout=_GONE_SECONDS)
 
 
 def _is_a_run_of_this_home(process: psutil.Process) -> bool:

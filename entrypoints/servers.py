@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from entrypoints import project
 from entrypoints.children import Child, is_running, running, sole_owner
-from entrypoints.flow_processes import stop_flow_processes
+from entrypoints.flow_processes import kill_flow_processes
 
 SERVER = "prefect-server"
 STAND_INS = "stand-ins"
@@ -49,7 +49,7 @@ def worker_child(pool: str) -> Child:
     """Return a worker of the pool; PREFECT_API_URL must be set."""
     command = (_program("prefect"), "worker", "start", "--pool", pool, "--type", "process", "--name", _WORKER_NAME)
     return Child(
-        worker_name(pool), command, dict(os.environ), lambda since: _has_polled(pool, since), stop_flow_processes
+        worker_name(pool), command, dict(os.environ), lambda since: _has_polled(pool, since), kill_flow_processes
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from entrypoints.flow_processes import stop_flow_processes
+from entrypoints.flow_processes import kill_flow_processes
 
 # It says when it runs, since a process has its environment only once its program is loaded.
 WAITS = (sys.executable, "-c", "import time; print(flush=True); time.sleep(600)")
@@ -43,7 +43,7 @@ def test_runs_of_this_home_are_ended_and_nothing_else(
     run = started(PREFECT__FLOW_RUN_ID="1")
     others = [started(), started(PREFECT__FLOW_RUN_ID="2", OPSFLOWS_HOME=str(tmp_path / "other"))]
 
-    stop_flow_processes()
+    kill_flow_processes()
 
     assert not psutil.pid_exists(run.pid)
     assert [other.poll() for other in others] == [None, None]

@@ -12,6 +12,7 @@ import pytest
 from ledger.auditing import verify_audit
 from ledger.freezing import frozen
 from ledger.unfinished_restore import unfinished_restore
+from tests.steps.rotation_killing import forked
 from tests.steps.test_backup_restoring import Stage, stage
 
 __all__ = ["stage"]
@@ -54,14 +55,14 @@ def _elsewhere(stage: Stage, at: int) -> Stage:
 
 def _is_killed(stage: Stage, at: int) -> bool:
     """Restore in a process that kills itself before its call of this number; say whether it came so far."""
-    child = os.fork()
-    if child == 0:
+
+    def restored() -> None:
         sys.setprofile(_killing(at))
         stage.restore()
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
-    return os.WIFSIGNALED(status)
+
+    code = forked(restored).ended()
+    assert code in {0, -signal.SIGKILL}
+    return code != 0
 
 
 def _killing(at: int) -> Callable[[FrameType, str, object], None]:

@@ -25,5 +25,7 @@ def second_channel() -> Iterator[list[str]]:
             )
             block.save(name, overwrite=True)
         converge_automations(client, _NAMED)
-        yield arrived
-        converge_automations(client, read_own_config().automations)
+        try:
+            yield arrived
+        finally:
+            converge_automations(client, read_own_config().automations)

@@ -8,7 +8,7 @@ import pytest
 
 from domain.names import Credential
 from domain.rotation import State, Wait
-from tests.program import needs_proc
+from tests.program import eventually, needs_proc
 from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, run_in_the_middle, swept_until_over
 from tests.topology.rotating import all_open, left_at_vendor, newest_rotation, retirements, start_rotation
 from tests.topology.standing import Topology
@@ -42,7 +42,7 @@ def test_a_service_that_is_killed_in_a_rotation_comes_back_and_the_run_ends(topo
 def test_a_flow_whose_process_is_killed_is_told_at_once_and_its_rotation_goes_on(topology: Topology) -> None:
     run = run_in_the_middle(topology, OF_THE_FLOW)
 
-    os.kill(process_of(run), signal.SIGKILL)
+    os.kill(eventually(lambda: process_of(run)), signal.SIGKILL)
 
     kind, name, message = ended(topology, run)
     record = newest_rotation(OF_THE_FLOW.credential)
