@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from mocks.app import build, found_stand_ins
 from mocks.serving import served_in_thread
 from mocks.tls import ThrowAwayAuthority
-from tests.program import Home, Standing
+from tests.program import Beside, Home, Standing
 from tests.sharing import scheduler
 
 # How long data takes to be made says how busy the machine is, and nothing else.
@@ -112,3 +112,9 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     yield up
     if up.process is not None:
         up.stop()
+
+
+@pytest.fixture
+def beside(standing: Standing) -> Beside:
+    """Runs commands in this process, beside the running opsflows."""
+    return Beside(standing)

@@ -1,5 +1,6 @@
 """opsflows as its users run it: a program with a home of its own, and what it leaves running."""
 
+import io
 import os
 import re
 import shutil
@@ -7,18 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
+from entrypoints import cli
+
 ROOT = Path(__file__).parents[1]
 OPSFLOWS = str(Path(sys.executable).with_name("opsflows"))
 # What this process was told must not reach the programs under test.
 _OURS = ("OPSFLOWS_", "PREFECT_", "OPERATOR_WIRING_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# Prefect's workers ask every ten seconds whether a run is due; five of them would be waited for at each run.
+_QUERY_S = "2"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 needs_proc = pytest.mark.skipif(
@@ -38,6 +45,12 @@ def eventually(look: Callable[[], T | None], within_s: float = 60, every_s: floa
         if time.monotonic() > ends:
             raise AssertionError(f"Still {seen!r} after {within_s:.0f} s.")
         time.sleep(every_s)
+
+
+@cache
+def to_loopback() -> httpx.Client:
+    """One client for all that is asked: each new one would load the machine's certificate authorities again."""
+    return httpx.Client(trust_env=False, timeout=90, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def program(*names: str) -> str:
@@ -123,7 +136,7 @@ class Standing:
         url = f"{self.api}{path}"
 
         def answered() -> httpx.Response | None:
-            answer = httpx.request(method, url, json=json, params=query, trust_env=False, timeout=90)
+            answer = to_loopback().request(method, url, json=json, params=query)
             return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
         answer = eventually(answered, every_s=1)
@@ -166,11 +179,60 @@ class Standing:
             with (self.home.path / "up.log").open("wb") as log:
                 self.process = subprocess.Popen(
                     [OPSFLOWS, "up"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
-                    env=self.home.environment(PYTHONUNBUFFERED="1"),
+                    env=self.home.environment(PYTHONUNBUFFERED="1", PREFECT_WORKER_QUERY_SECONDS=_QUERY_S),
                 )  # fmt: skip
         process = self.process
         eventually(lambda: process.poll() is not None or "Ctrl-C stops" in self.output, within_s=360)
         assert process.poll() is None, self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The command line in this process, in the home of the running opsflows: a new process would cost each command seconds."""
+
+    standing: Standing
+
+    def run(self, *arguments: str, **environment: str) -> Ended:
+        """Run a command to its end as `Standing.run` does; variables that it sets are gone afterwards."""
+        # Imported here, because most tests need no Prefect, and its import takes a second.
+        from prefect.settings import (  # noqa: PLC0415 (as above)
+            PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
+            PREFECT_API_URL,
+            temporary_settings,
+        )
+
+        told = self.standing.home.environment(PREFECT_API_URL=self.standing.api, **environment)
+        out, err = io.StringIO(), io.StringIO()
+        # It speaks http, so that there is nothing to verify; each client would load the machine's authorities to do it.
+        own = {PREFECT_API_URL: self.standing.api, PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True}
+        with _environment(told), temporary_settings(own), redirect_stdout(out), redirect_stderr(err):
+            code = _code_of(arguments)
+        return Ended(code, out.getvalue(), err.getvalue())
+
+
+def _code_of(arguments: tuple[str, ...]) -> int:
+    try:
+        cli.main(arguments)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+@contextmanager
+def _environment(told: dict[str, str]) -> Iterator[None]:
+    """Let this process's environment be that and nothing else."""
+    before = dict(os.environ)
+    _become(told)
+    try:
+        yield
+    finally:
+        _become(before)
+
+
+def _become(environment: dict[str, str]) -> None:
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _command_line_with(entry: Path, marker: bytes) -> str:

@@ -17,7 +17,7 @@ from domain.operations_sections import Automations
 from domain.run_bounds import ENDS_WELL_WITHIN, TAKES_AT_MOST
 from tests.deployments.made_runs import crashed, runs, told_of
 from tests.deployments.second_channel import PAGE, TICKET, TWO_CHANNELS, named, second_channel
-from tests.program import Standing, eventually
+from tests.program import Beside, Standing, eventually
 
 SHORT = Windows(not_started=timedelta(seconds=10), looked_again=timedelta(0))
 
@@ -112,7 +112,7 @@ def test_converging_again_changes_nothing_and_a_hand_made_change_is_seen_and_put
 
 
 def test_one_that_a_person_switched_off_stays_off(
-    standing: Standing, client: SyncPrefectClient, notices: list[str]
+    standing: Standing, beside: Beside, client: SyncPrefectClient, notices: list[str]
 ) -> None:
     del notices
     one = named(standing, "lost heartbeat")
@@ -124,7 +124,7 @@ def test_one_that_a_person_switched_off_stays_off(
 
     converge_automations(client, TWO_CHANNELS, SHORT)
     after = named(standing, "lost heartbeat")
-    said = standing.run("deploy", "--check")
+    said = beside.run("deploy", "--check")
     standing.ask("PATCH", f"/automations/{one['id']}", {"enabled": True})
 
     assert (after["enabled"], after["description"]) == (False, one["description"])

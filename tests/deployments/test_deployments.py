@@ -27,7 +27,7 @@ from domain.names import (
     VERIFY_DUE,
     WATCH_RUNS,
 )
-from tests.program import Standing, eventually
+from tests.program import Beside, Standing, eventually
 
 ALL = {
     DAY1_WIRING, CONFIRM_STEP, VERIFY_DUE, SWEEPER, ROTATE, RESPOND, ROTATE_DUE, STEP_ROTATION, CREDENTIAL_AGES, ROTATION_DRILL,
@@ -53,6 +53,13 @@ def changed(standing: Standing, full_name: str, **fields: object) -> Iterator[st
         yield path
     finally:
         standing.ask("PATCH", path, {name: before[name] for name in fields})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sweep(standing: Standing) -> str:
+    """A run of the sweeper that a worker takes while the other tests go on; its id."""
+    started: str = standing.ask("POST", f"/deployments/{standing.deployment(SWEEPER)['id']}/create_flow_run", {})["id"]
+    return started
 
 
 def test_every_deployment_is_there_with_our_tag(standing: Standing) -> None:
@@ -109,46 +116,37 @@ def test_deploying_again_changes_nothing(standing: Standing) -> None:
     assert [_shape(row) for row in ours(standing)] == [_shape(row) for row in before]
 
 
-def test_a_hand_made_change_is_seen_and_put_right(standing: Standing) -> None:
-    with changed(standing, SWEEPER, description="Somebody's own words."):
-        seen = standing.run("deploy", "--check")
-        still = standing.deployment(SWEEPER)["description"]
-        put_right = standing.run("deploy")
-        after = standing.deployment(SWEEPER)["description"]
-
-    assert (seen.code, still) == (1, "Somebody's own words.")
-    assert f"{SWEEPER}: differs in description" in seen.out
-    assert put_right.code == 0, put_right.err
-    assert after != "Somebody's own words."
-
-
-def test_what_was_added_by_hand_is_seen_and_goes_and_our_schedule_stays_as_it_was(standing: Standing) -> None:
+def test_what_was_changed_by_hand_is_seen_and_put_right_and_our_schedule_stays_as_it_was(
+    standing: Standing, beside: Beside
+) -> None:
     by_hand = {"parameters": {"limit": 3}, "job_variables": {"env": {"A": "b"}}, "enforce_parameter_schema": False}
     every_hour = {"interval": 3600, "timezone": "UTC"}
     slugless, named = {"schedule": every_hour}, {"schedule": every_hour, "slug": "somebodys-own"}
-    with changed(standing, VERIFY_DUE, **by_hand) as path:
+    with changed(standing, VERIFY_DUE, description="Somebody's own words.", **by_hand) as path:
         (ours_before,) = standing.deployment(VERIFY_DUE)["schedules"]
         standing.ask("POST", f"{path}/schedules", [slugless, named])
 
-        seen = standing.run("deploy", "--check")
-        put_right = standing.run("deploy")
+        seen = beside.run("deploy", "--check")
+        still = standing.deployment(VERIFY_DUE)["description"]
+        put_right = beside.run("deploy")
         after = standing.deployment(VERIFY_DUE)
-        again = standing.run("deploy", "--check")
+        again = beside.run("deploy", "--check")
 
     assert (
-        f"{VERIFY_DUE}: differs in schedules, whether the form is enforced, default parameters, job variables "
+        f"{VERIFY_DUE}: differs in description, schedules, whether the form is enforced, default parameters, job variables "
         "(schedules that are not in the catalog, which a deploy removes: 2)"
     ) in seen.out
     assert (seen.code, put_right.code, again.code) == (1, 0, 0), put_right.err
+    assert (still, "own words" in after["description"]) == ("Somebody's own words.", False)
     assert [(row["id"], row["slug"], row["active"]) for row in after["schedules"]] == [
         (ours_before["id"], VERIFY_DAILY.slug, True)
     ]
     assert (after["parameters"], after["job_variables"], after["enforce_parameter_schema"]) == ({}, {}, True)
 
 
-def test_a_deployment_of_our_name_that_is_not_ours_is_left_alone(standing: Standing) -> None:
+def test_a_deployment_of_our_name_that_is_not_ours_is_left_alone(standing: Standing, beside: Beside) -> None:
     with changed(standing, CONFIRM_STEP, tags=["theirs"], description="Theirs."):
-        refused = standing.run("deploy")
+        refused = beside.run("deploy")
         held = standing.deployment(CONFIRM_STEP)
 
     assert refused.code == 2
@@ -157,26 +155,20 @@ def test_a_deployment_of_our_name_that_is_not_ours_is_left_alone(standing: Stand
     assert (held["tags"], held["description"]) == (["theirs"], "Theirs.")
 
 
-def test_a_schedule_that_an_operator_switched_off_stays_off(standing: Standing) -> None:
-    with changed(standing, VERIFY_DUE, description="Changed, so that a deploy has something to do.") as path:
+def test_what_an_operator_switched_off_or_paused_stays_so(standing: Standing, beside: Beside) -> None:
+    by_hand = {"description": "Changed, so that a deploy has something to do."}
+    with changed(standing, VERIFY_DUE, **by_hand) as path, changed(standing, DAY1_WIRING, paused=True, **by_hand):
         (schedule,) = standing.deployment(VERIFY_DUE)["schedules"]
         standing.ask("PATCH", f"{path}/schedules/{schedule['id']}", {"active": False})
 
-        deployed = standing.run("deploy")
+        deployed = beside.run("deploy")
         (after,) = standing.deployment(VERIFY_DUE)["schedules"]
+        paused = standing.deployment(DAY1_WIRING)
         standing.ask("PATCH", f"{path}/schedules/{schedule['id']}", {"active": True})
 
     assert (deployed.code, f"{VERIFY_DUE}: differs" in deployed.out) == (0, True)
     assert (after["id"], after["active"]) == (schedule["id"], False)
-
-
-def test_a_deployment_that_an_operator_paused_stays_paused(standing: Standing) -> None:
-    with changed(standing, DAY1_WIRING, paused=True, description="Changed, so that a deploy has something to do."):
-        deployed = standing.run("deploy")
-        after = standing.deployment(DAY1_WIRING)
-
-    assert (deployed.code, after["paused"]) == (0, True)
-    assert after["description"] != "Changed, so that a deploy has something to do."
+    assert (paused["paused"], paused["description"] != by_hand["description"]) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -192,11 +184,8 @@ def test_a_schedule_really_gets_runs(standing: Standing, name: str, tick: Any) -
     assert {run["created_by"]["type"] for run in runs} == {"SCHEDULE"}
 
 
-def test_the_worker_runs_a_sweep_to_its_end(standing: Standing) -> None:
-    deployment = standing.deployment(SWEEPER)["id"]
-
-    run = standing.ask("POST", f"/deployments/{deployment}/create_flow_run", {})["id"]
-    ended = eventually(lambda: _ended(standing, run), within_s=120)
+def test_the_worker_runs_a_sweep_to_its_end(standing: Standing, sweep: str) -> None:
+    ended = eventually(lambda: _ended(standing, sweep), within_s=120)
 
     assert (ended["state"]["type"], ended["state"]["message"]) == ("COMPLETED", "Nothing was due.")
 

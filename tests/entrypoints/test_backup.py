@@ -13,7 +13,7 @@ from ledger.freezing import frozen
 from ledger.opening import open_ledger
 from ledger.schema import SCHEMA_VERSION
 from tests.entrypoints.conftest import Cli
-from tests.program import Home, Standing, program
+from tests.program import Beside, Home, Standing, program
 
 IDENTITY = pyrage.x25519.Identity.generate()
 RECIPIENT = str(IDENTITY.to_public())
@@ -85,12 +85,12 @@ def test_the_freeze_of_a_restore_is_not_lifted_by_hand(opsflows: Cli, tmp_path: 
     assert there is not None
 
 
-def test_a_backup_of_a_running_home_is_whole_and_holds_all_of_it(standing: Standing, folder: Path) -> None:
+def test_a_backup_of_a_running_home_is_whole_and_holds_all_of_it(beside: Beside, folder: Path) -> None:
     file, identity = folder / "one.age", folder / "identity.txt"
 
-    made = standing.run("backup", "--to", str(file), "--recipient", RECIPIENT)
-    checked = standing.run("restore", str(file), "--identity", str(identity), "--check")
-    again = standing.run("backup", "--to", str(file), "--recipient", RECIPIENT)
+    made = beside.run("backup", "--to", str(file), "--recipient", RECIPIENT)
+    checked = beside.run("restore", str(file), "--identity", str(identity), "--check")
+    again = beside.run("backup", "--to", str(file), "--recipient", RECIPIENT)
     plain = subprocess.run([program("age"), "-d", "-i", str(identity), str(file)], capture_output=True, check=True)
     blocks = subprocess.run(
         [program("tar"), "-xO", "blocks.json"], input=plain.stdout, capture_output=True, check=True

@@ -2,19 +2,19 @@
 
 from domain.checklist import CHECKLIST
 from tests.entrypoints.conftest import Cli
-from tests.program import Standing
+from tests.program import Beside
 
 
-def test_a_plan_is_shown_and_changes_nothing(standing: Standing) -> None:
-    before = standing.run("wire", "status", "--environment", "rehearsal").out
+def test_a_plan_is_shown_and_changes_nothing(beside: Beside) -> None:
+    before = beside.run("wire", "status", "--environment", "rehearsal").out
 
-    planned = standing.run("wire", "--environment", "rehearsal", "--plan")
+    planned = beside.run("wire", "--environment", "rehearsal", "--plan")
 
     rows = [line for line in planned.out.splitlines() if line.startswith("| ") and line.split()[1].isdigit()]
     assert planned.code == 0, planned.err
     assert len(rows) == len(CHECKLIST)
     assert "PLANNED" in planned.out
-    assert standing.run("wire", "status", "--environment", "rehearsal").out == before
+    assert beside.run("wire", "status", "--environment", "rehearsal").out == before
 
 
 def test_a_blocked_credential_is_told_with_its_ticket_until_it_is_unblocked(opsflows: Cli) -> None:

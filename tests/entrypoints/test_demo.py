@@ -5,8 +5,11 @@ import re
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from domain.checklist import CHECKLIST
-from tests.program import Standing, needs_proc
+from entrypoints.servers import own_server
+from tests.program import Beside, Standing, needs_proc
 from vendors.registry import INTEGRATIONS
 
 
@@ -68,13 +71,25 @@ def test_its_run_is_in_the_servers_history_with_every_step_as_a_task(standing: S
     assert {task["state"]["type"] for task in tasks} == {"COMPLETED"}
 
 
-def test_its_audit_is_intact_afterwards(standing: Standing) -> None:
-    verified = standing.home.run("audit", "verify")
+def test_its_audit_is_intact_afterwards(beside: Beside) -> None:
+    verified = beside.run("audit", "verify")
 
     assert verified.code == 0, verified.out + verified.err
     assert "INTACT" in verified.out
 
 
+def test_a_server_that_runs_is_used_and_goes_on(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPSFLOWS_HOME", str(standing.home.path))
+    monkeypatch.setenv("PREFECT_API_URL", "")
+
+    with own_server() as found:
+        used = found
+
+    assert used == standing.api
+    assert standing.ask("GET", "/health") is True
+
+
+@pytest.mark.prove
 def test_a_demo_beside_a_running_server_uses_it_and_is_green_again(standing: Standing) -> None:
     api = standing.api
 

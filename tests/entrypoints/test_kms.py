@@ -20,7 +20,7 @@ from ledger.opening import Ledger, open_ledger
 from ledger.runs import runs
 from steps.kms_canary import WITHOUT_ANOTHER_KEY
 from tests.entrypoints.conftest import Cli, Said
-from tests.program import Standing
+from tests.program import Beside, Standing
 
 CONFIG = """
 [environments.prod]
@@ -304,13 +304,15 @@ def test_a_check_needs_a_running_server(opsflows: Cli, ledger: Ledger) -> None:
     assert "Prefect" in said.err
 
 
-def test_the_rehearsals_service_is_checked_and_a_failure_is_asked_again_by_a_run_of_its_own(standing: Standing) -> None:
-    green = standing.run("kms", "check", "--environment", "rehearsal")
+def test_the_rehearsals_service_is_checked_and_a_failure_is_asked_again_by_a_run_of_its_own(
+    standing: Standing, beside: Beside
+) -> None:
+    green = beside.run("kms", "check", "--environment", "rehearsal")
     _let_page_answer(standing, 503)
-    once = standing.run("kms", "check", "sample", "--environment", "rehearsal", "--by", "ada")
+    once = beside.run("kms", "check", "sample", "--environment", "rehearsal", "--by", "ada")
     coming = [run for run in standing.runs_of(KMS_SMOKE, "SCHEDULED") if "asked again" in run["name"]]
     _let_page_answer(standing, 200)
-    status = standing.run("kms", "status", "--environment", "rehearsal", "--json")
+    status = beside.run("kms", "status", "--environment", "rehearsal", "--json")
 
     assert (green.code, once.code, status.code) == (0, 0, 0), green.err + once.err + status.err
     assert green.out.splitlines()[0] == "# GREEN (rehearsal): KMS of sample (rehearsal)"

@@ -8,7 +8,7 @@ import pytest
 
 from entrypoints.reconcile import Progress
 from tests.entrypoints.conftest import Cli, Said
-from tests.program import Standing
+from tests.program import Beside
 
 MONTH = "2026-10"
 REHEARSAL = ("--month", MONTH, "--environment", "rehearsal")
@@ -82,13 +82,13 @@ def test_progress_is_on_the_error_stream_and_a_machine_hears_none(capsys: pytest
     assert (loud.out, silent.out, silent.err) == ("", "", "")
 
 
-def test_a_sample_month_is_reconciled_as_the_documentation_says(standing: Standing) -> None:
-    sampled = standing.run("sample-events", "--month", MONTH)
-    twice = standing.run("sample-events", "--month", MONTH)
-    planned = standing.run("reconcile", *REHEARSAL, "--plan")
-    shown = standing.run("reconcile", *REHEARSAL)
-    machine = standing.run("reconcile", *REHEARSAL, "--json")
-    audited = standing.run("audit", "verify")
+def test_a_sample_month_is_reconciled_as_the_documentation_says(beside: Beside) -> None:
+    sampled = beside.run("sample-events", "--month", MONTH)
+    twice = beside.run("sample-events", "--month", MONTH)
+    planned = beside.run("reconcile", *REHEARSAL, "--plan")
+    shown = beside.run("reconcile", *REHEARSAL)
+    machine = beside.run("reconcile", *REHEARSAL, "--json")
+    audited = beside.run("audit", "verify")
 
     assert (sampled.code, twice.code, planned.code, shown.code, machine.code, audited.code) == (0, 2, 0, 1, 1, 0), (
         sampled.err + planned.err + shown.err + machine.err
