@@ -1,4 +1,4 @@
-"""Credentials that are older than their policy allows, exposed, or due and not begun. Of those with an open rotation that one tells."""
+"""Credentials that are older than their policy allows or exposed, however their rotation stands, and those that are due and not begun."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -7,12 +7,16 @@ from domain.attention import Attention, Weight
 from domain.config import Config, EnvironmentKind
 from domain.names import Credential
 from domain.policies import is_too_old
-from domain.rotation import RotationRecord
+from domain.rotation import IN_WORDS, RotationRecord
 from domain.rotation_calendar import Life, Next, next_of
 from domain.rotation_config import is_rotated
 from ledger.held_credentials import HeldCredential
+from steps.attention_of_rotations import SHOW, STUCK
 
 _RUNBOOK = "docs/runbooks/rotation-planned.md"
+_BY_HAND = (
+    "If it is not over within 15 minutes and waits for no person, revoke the exposed value in the vendor's console."
+)
 
 
 def due_credentials(
@@ -24,18 +28,20 @@ def due_credentials(
 ) -> Iterator[Attention]:
     """Yield a line per credential that is late or exposed; canaries, which the drill looks after, are none of them.
 
-    Nor are those of which no environment or integration is known any more.
+    Nor are those of which no environment or integration is known any more. What has an open rotation is not late, and
+    is exposed or too old until another value is in use.
     """
-    rotating = {one.credential for one in rotations}
+    rotating = {one.credential: one for one in rotations}
     for one in held:
         life = lives.get(one.credential) if one.credential.environment in config.environments else None
-        if life is None or one.credential in rotating or life.policy.is_drill:
+        if life is None or life.policy.is_drill:
             continue
+        rotation = rotating.get(one.credential)
         if one.is_exposed:
-            yield _exposed(one)
+            yield _exposed(one, rotation)
         elif is_too_old(one.since, now, life.policy):
-            yield _too_old(life, now)
-        elif _is_left_to_schedules(config, one.credential):
+            yield _too_old(life, rotation, now)
+        elif rotation is None and _is_left_to_schedules(config, one.credential):
             yield from _late(life, now)
 
 
@@ -44,31 +50,46 @@ def _is_left_to_schedules(config: Config, credential: Credential) -> bool:
     return kind is not EnvironmentKind.REHEARSAL and is_rotated(config, credential)
 
 
-def _exposed(one: HeldCredential) -> Attention:
+def _exposed(one: HeldCredential, rotation: RotationRecord | None) -> Attention:
+    order = f"opsflows emergency --scope {one.credential} --since {one.compromised_at:%Y-%m-%dT%H:%M:%SZ} --reason WHY --ticket TICKET"
+    if rotation is None:
+        stands, command = "No rotation of it is open.", order
+    elif rotation.emergency:
+        stands, command = f"{_stands(rotation)} {_BY_HAND}", SHOW.format(id=rotation.id)
+    else:
+        stands, command = f"{_stands(rotation)} It is no emergency yet: the command makes it one.", order
     return Attention(
         key=f"exposed:{one.credential}",
         weight=Weight.NOW,
         environment=one.credential.environment,
         what=f"{one.credential} is exposed and still in use.",
-        means=f"Every value until {one.compromised_at:%Y-%m-%d %H:%M} UTC counts as in foreign hands, and no rotation of it is open.",
+        means=f"Every value until {one.compromised_at:%Y-%m-%d %H:%M} UTC counts as in foreign hands. {stands}",
         by=one.compromised_at,
-        command=f"opsflows emergency --scope {one.credential} --since {one.compromised_at:%Y-%m-%dT%H:%M:%SZ} --reason WHY --ticket TICKET",
+        command=command,
         runbook="docs/runbooks/rotation-compromise.md",
     )
 
 
-def _too_old(life: Life, now: datetime) -> Attention:
+def _too_old(life: Life, rotation: RotationRecord | None, now: datetime) -> Attention:
     days, allowed = (now - life.since).days, life.policy.max_age.days
     return Attention(
         key=f"age:{life.credential}",
         weight=Weight.NOW,
         environment=life.credential.environment,
         what=f"{life.credential} is {days} days old, and its policy allows {allowed}.",
-        means="No rotation of it is open, so nothing will make it younger.",
+        means=f"{_stands(rotation)} It grows older until another value is in use."
+        if rotation
+        else "No rotation of it is open, so nothing will make it younger.",
         by=life.since + life.policy.max_age,
-        command=_rotate(life.credential),
-        runbook=_RUNBOOK,
+        command=SHOW.format(id=rotation.id) if rotation else _rotate(life.credential),
+        runbook=STUCK if rotation else _RUNBOOK,
     )
+
+
+def _stands(rotation: RotationRecord) -> str:
+    wait = f" ({rotation.wait})" if rotation.wait else ""
+    words = rotation.words or f"{IN_WORDS[rotation.state]}."
+    return f"Its rotation is open and stands at {rotation.state}{wait}: {words} {rotation.next_step}".strip()
 
 
 def _late(life: Life, now: datetime) -> Iterator[Attention]:

@@ -16,8 +16,8 @@ FREEZE = "freeze"
 # An overlap that ends within a day is said, since who has not loaded the new value fails from then on.
 SOON_IS = timedelta(days=1)
 STUCK = "docs/runbooks/rotation-stuck.md"
+SHOW = "opsflows rotation show {id}"
 
-_SHOW = "opsflows rotation show {id}"
 _RESUME = "opsflows rotation resume {id} --reason WHY"
 _ROLL_BACK = "opsflows rotation rollback {id} --reason WHY"
 _ADOPT = "opsflows adopt {credential}"
@@ -28,20 +28,20 @@ COMMANDS: Mapping[Wait, str] = MappingProxyType(
         Wait.HALTED: _RESUME,
         Wait.FROZEN: "opsflows freeze --lift",
         Wait.BLOCKED_PREFLIGHT: "opsflows connect {target} --environment {environment}",
-        Wait.BLOCKED_NO_SLOT: _SHOW,
-        Wait.BLOCKED_STILL_USED: _SHOW,
-        Wait.BLOCKED_HELD_OPEN: _SHOW,
+        Wait.BLOCKED_NO_SLOT: SHOW,
+        Wait.BLOCKED_STILL_USED: SHOW,
+        Wait.BLOCKED_HELD_OPEN: SHOW,
         Wait.BLOCKED_NEW_FAILS: _ROLL_BACK,
         Wait.BLOCKED_OLD_FAILS: _RESUME,
         Wait.BLOCKED_CLOCKS: "opsflows doctor",
         Wait.BLOCKED_CONFLICT: _ADOPT,
-        Wait.STILL_ACCEPTED: _SHOW,
+        Wait.STILL_ACCEPTED: SHOW,
         Wait.AWAITING_ADOPTION: _ADOPT,
         Wait.AWAITING_AGREEMENT: _ROLL_BACK,
         Wait.AWAITING_CONSUMERS: "opsflows rotation ack {id} --consumer NAME",
         Wait.AWAITING_HUMAN_CREATE: "opsflows rotation enter {id}",
         Wait.AWAITING_HUMAN_SEEN: _ANSWER,
-        Wait.AWAITING_HUMAN_REVOKE: _SHOW,
+        Wait.AWAITING_HUMAN_REVOKE: SHOW,
         Wait.AWAITING_HUMAN_RECONCILE: _RESUME,
     }
 )
@@ -104,7 +104,7 @@ def _standing_still(one: RotationRecord, question: Question | None, deadline: da
         question=question.id if question else "N",
     )
     if one.wait is Wait.BLOCKED_NEW_FAILS and one.back:
-        command = _SHOW.format(id=one.id)
+        command = SHOW.format(id=one.id)
     acts_at_once = one.wait is Wait.BLOCKED_NEW_FAILS
     return Attention(
         key=_key(one),
@@ -126,7 +126,7 @@ def _backing_off(one: RotationRecord, weight: Weight, deadline: datetime | None)
         what=f"A step of the rotation of {one.credential} failed and is tried again by itself.",
         means=f"{one.words} {one.next_step}".strip(),
         by=deadline,
-        command=_SHOW.format(id=one.id),
+        command=SHOW.format(id=one.id),
         runbook=f"{STUCK}#{one.wait.lower()}",
     )
 
@@ -140,7 +140,7 @@ def _ending(one: RotationRecord) -> Attention:
         what=f"The overlap of {one.credential} ends at {one.not_before:%Y-%m-%d %H:%M} UTC.",
         means=f"The retiring value is switched off then, if it was seen to be unused; {staying}. Nothing is to be done unless an application still uses it.",
         by=one.not_before,
-        command=_SHOW.format(id=one.id),
+        command=SHOW.format(id=one.id),
         runbook=f"{STUCK}#{one.wait.lower()}" if one.wait else STUCK,
     )  # fmt: skip
 

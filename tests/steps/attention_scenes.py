@@ -25,13 +25,13 @@ from ledger.kms_goldens import keep_golden
 from ledger.opening import Ledger
 from ledger.questions import ask
 from ledger.reconciliations import record_revision
-from ledger.rotations import stand, write
+from ledger.rotations import claim, stand, write
 from ledger.runs import open_run
 from ledger.schema import DEPLOYMENT_ENDS
 from ledger.verifications import record_verifications
 from ledger.waivers import waive
 from ledger.wiring import go_live, record_step
-from tests.ledger.rotating import held, published
+from tests.ledger.rotating import held, opened, published
 from vendors.registry import EVERY
 
 Arrange = Callable[[Ledger], None]
@@ -134,6 +134,26 @@ def too_old_and_told(ledger: Ledger) -> None:
 def exposed(ledger: Ledger) -> None:
     old_by(1)(ledger)
     mark_compromised(ledger, DATADOG, ledger.now())
+
+
+def exposed_and_rotating(*, emergency: bool) -> Arrange:
+    def arrange(ledger: Ledger) -> None:
+        rotating(ledger, emergency=emergency)
+        mark_compromised(ledger, DATADOG, ledger.now())
+
+    return arrange
+
+
+def too_old_and_rotating(ledger: Ledger) -> None:
+    old_by(400)(ledger)
+    rotating(ledger)
+
+
+def rotating(ledger: Ledger, *, emergency: bool = False) -> None:
+    """Open a rotation with which nothing is wrong: of itself it has no line."""
+    hands = claim(ledger, opened(ledger, DATADOG, emergency=emergency).id, "w1")
+    assert hands is not None
+    stand(hands, Wait.SETTLING, "The vendor lists it late.", "Nothing.", ledger.now() + timedelta(minutes=5))
 
 
 def a_month_disagrees(ledger: Ledger) -> None:

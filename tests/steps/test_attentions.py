@@ -41,6 +41,9 @@ FACTS: dict[str, tuple[Arrange, str, Weight, str]] = {
     "too old, and told": (scenes.too_old_and_told, f"age:{DATADOG}", NOW, f"opsflows rotate {DATADOG} --ticket"),
     "due, and not begun": (scenes.old_by(88), f"due:{DATADOG}", NOW, f"opsflows rotate {DATADOG} --ticket"),
     "exposed": (scenes.exposed, f"exposed:{DATADOG}", NOW, f"opsflows emergency --scope {DATADOG} --since 20"),
+    "exposed, and its rotation is no emergency": (scenes.exposed_and_rotating(emergency=False), f"exposed:{DATADOG}", NOW, f"opsflows emergency --scope {DATADOG} --since 20"),
+    "exposed, and its emergency goes on": (scenes.exposed_and_rotating(emergency=True), f"exposed:{DATADOG}", NOW, "opsflows rotation show r"),
+    "too old, and its rotation goes on": (scenes.too_old_and_rotating, f"age:{DATADOG}", NOW, "opsflows rotation show r"),
     "a month disagrees": (scenes.a_month_disagrees, "reconciliation:prod:slack 2026-10", NOW, "opsflows investigate --month 2026-10"),
     "it is looked into": (scenes.it_is_looked_into, "reconciliation:prod:slack 2026-10", SOON, "opsflows investigate --month 2026-10"),
     "a month is not signed": (scenes.a_month_agrees, "sign-off:prod:2026-10", LATER, "opsflows sign-off --month 2026-10"),
@@ -80,6 +83,15 @@ def test_each_fact_is_one_line_with_its_command(ledger: Ledger, fact: str) -> No
     assert line.what.endswith(".")
     assert line.means
     assert line.environment in {"prod", ""}
+
+
+def test_an_exposed_credential_says_where_its_emergency_stands_and_what_a_person_can_do(ledger: Ledger) -> None:
+    scenes.exposed_and_rotating(emergency=True)(ledger)
+
+    [line] = told(ledger)
+
+    assert "stands at PLANNED (SETTLING): The vendor lists it late. Nothing. If it is not over" in line.means
+    assert line.means.endswith("revoke the exposed value in the vendor's console.")
 
 
 def test_a_waived_month_is_quiet_until_its_waiver_nearly_ends(ledger: Ledger) -> None:

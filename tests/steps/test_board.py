@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from domain.attention import Weight
 from domain.board import SCHEDULED, Board, Look, alone
+from domain.config import Config
 from domain.errors import Unavailable
 from domain.kms_standing import Standing
 from domain.names import KMS_SMOKE, RECONCILE, ROTATE_DUE, SWEEPER, VERIFY_DUE, Credential
@@ -25,15 +26,20 @@ from ledger.newest import NewestMonth, PartSeen
 from ledger.opening import Ledger
 from ledger.waivers import waive
 from ledger.wiring import record_rehearsal
+from steps.attention_of_credentials import due_credentials
 from steps.attention_of_rotations import rotation_lines
-from steps.board_cells import finding_cell, month_cell, rotation_cell
+from steps.board_cells import credential_cell, finding_cell, month_cell, rotation_cell
 from steps.board_document import away_document, document
 from steps.board_kms import kms_cells
 from steps.board_page import away_page, page
 from steps.board_schedules import PrefectSeen
+from steps.rotation_calendar import Standing as CredentialStanding
+from steps.rotation_calendar import standings
+from steps.shared_facts import SharedFacts, shared_facts
 from steps.version import code_version
 from tests.domain.test_rotation import NOON, RECORD
 from tests.steps import board_scenes as scenes
+from vendors.registry import ROTATIONS
 
 AWAY = PrefectSeen(wrong="The Prefect server did not answer as it should (ConnectError).")
 UI = "https://prefect.example.com"
@@ -318,6 +324,26 @@ def test_the_board_holds_for_a_rotation_where_the_list_of_what_needs_someone_say
     assert cell.look is (Look.HOLD if Weight.NOW in {one.weight for one in lines} else Look.WAITING)
 
 
+def test_an_exposed_and_a_too_old_credential_hold_the_board_and_are_needed_now_at_whatever_wait_their_rotation_stands(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    config, names = scenes.parsed(), ("slack-default-prod-send", "sentry-default-prod-send")
+    old, exposed = (Credential.parse(name) for name in names)
+    scenes.held(ledger, names[0])
+    later = scenes.opened(tmp_path, timedelta(days=400))
+    mark_compromised(later, exposed, later.now())
+    for name in names:
+        scenes.standing(later, name, wait=Wait.BACKOFF, until=timedelta(minutes=10))
+    facts = shared_facts(later, config, ROTATIONS)
+    stand = standings(later, config, ROTATIONS, [old, exposed])
+
+    judged = {wait: _judged(config, facts, stand, wait) for wait in Wait}
+
+    told = {f"age:{old}": Weight.NOW, f"exposed:{exposed}": Weight.NOW}
+    assert judged == dict.fromkeys(Wait, ({Look.HOLD}, told))
+    later.close()
+
+
 def test_a_rotation_that_nobody_steps_is_on_hold_and_says_so() -> None:
     cell = rotation_cell(RECORD, NOON + timedelta(hours=3))
 
@@ -427,6 +453,17 @@ def test_everything_that_must_tick_is_on_the_board(ledger: Ledger) -> None:
     found = scenes.read(ledger, AWAY)
 
     assert {one.name for one in found.schedules} == {name.partition("/")[2] for name in SCHEDULED}
+
+
+def _judged(
+    config: Config, facts: SharedFacts, stand: Sequence[CredentialStanding], wait: Wait
+) -> tuple[set[Look], dict[str, Weight]]:
+    """Return how board and list judge the credentials themselves while their rotations stand at the wait."""
+    rotations = [replace(one, wait=wait) for one in facts.rotations]
+    of = {one.credential: one for one in rotations}
+    looks = {credential_cell(replace(one, rotation=of[one.credential]), facts.now).look for one in stand}
+    lines = due_credentials(config, facts.lives, facts.held, rotations, facts.now)
+    return looks, {one.key: one.weight for one in lines}
 
 
 def _selects(statement: str) -> list[str]:
