@@ -101,7 +101,9 @@ def _row(target: Target, results: list[ProbeResult]) -> dict[str, object]:
 def _newest(environments: Collection[str]) -> Select[Any]:
     """Return the statement: of each row the environment, then what LastVerified has, in its order.
 
-    The last pass is looked for from the newest row backwards, where it nearly always is: a year of verifications is not read.
+    Of a target that passes, its newest rows are read and not a year of them: the last pass is looked for from the newest
+    backwards. Of one that fails, all since its last pass are, and of one that never passed in a clear world all there are:
+    they are its failures, and are counted.
     """
     kept, passes, since = VERIFICATIONS.c, VERIFICATIONS.alias("passes"), VERIFICATIONS.alias("since")
     newest = (
