@@ -8,9 +8,11 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_TLS_INSECURE_SKIP_VERIFY, PREFECT_API_URL, temporary_settings
 
 from blocks.store import save_values
+from domain.names import SWEEPER
 from domain.rotation import State
 from steps.adoption_order import AdoptionOrder, adopt
 from steps.conduct import STAND_INS_URL
+from tests.deployments.made_runs import switched_off
 from tests.deployments.rehearsed import CREDENTIAL, NO_TIME, Rehearsal
 from tests.flows.later import desk_at, move_clock
 from tests.program import Standing
@@ -35,7 +37,9 @@ def rehearsal(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
     rehearsal = Rehearsal(standing, found[1])
     rehearsal.control("POST", "reset")
     # It speaks http: there is nothing to verify.
-    with temporary_settings({PREFECT_API_URL: api, PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True}):
+    settings = temporary_settings({PREFECT_API_URL: api, PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True})
+    # The schedule's sweep would put what the last test left in the block back before it is adopted anew.
+    with settings, switched_off(standing, SWEEPER):
         values = rehearsal.control("GET", "credentials")
         save_values(INTEGRATIONS["pagerduty"], CREDENTIAL.target, "rehearsal", values)
         with desk_at(NO_TIME) as desk, desk.hands(CREDENTIAL) as hands:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.alerts import open_alerts
 from ledger.opening import Ledger, open_existing
-from tests.program import Standing
+from tests.program import Standing, eventually
 
 
 @contextmanager
@@ -30,6 +30,19 @@ def runs(standing: Standing) -> Iterator[Callable[..., str]]:
     finally:
         for run in made:
             standing.ask("DELETE", f"/flow_runs/{run}")
+
+
+@contextmanager
+def switched_off(standing: Standing, deployment: str) -> Iterator[None]:
+    """Switch the deployment's schedule off, as somebody in the UI would, and wait until none of its runs is at work."""
+    held = standing.deployment(deployment)
+    [path] = [f"/deployments/{held['id']}/schedules/{row['id']}" for row in held["schedules"]]
+    standing.ask("PATCH", path, {"active": False})
+    try:
+        eventually(lambda: not standing.runs_of(deployment, "PENDING", "RUNNING"), within_s=180)
+        yield
+    finally:
+        standing.ask("PATCH", path, {"active": True})
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ledger.inserting import insert_or_replace
 from ledger.schema import DEPLOYMENT_ENDS
 from tasks.watched_runs import watch_runs_now
 from tests.deployments.holding import way_to
-from tests.deployments.made_runs import alerts_of, crashed, ledger_of, runs
+from tests.deployments.made_runs import alerts_of, crashed, ledger_of, runs, switched_off
 from tests.deployments.rehearsed import process_of
 from tests.deployments.second_channel import PAGE, TICKET, second_channel
 from tests.program import Standing, eventually, needs_proc
@@ -53,18 +53,6 @@ def counted_as_crashed_early(standing: Standing, client: SyncPrefectClient, depl
         yield
     finally:
         client.delete_automation(made)
-
-
-@contextmanager
-def switched_off(standing: Standing, deployment: str) -> Iterator[None]:
-    """Switch the deployment's schedule off, as somebody in the UI would."""
-    held = standing.deployment(deployment)
-    [path] = [f"/deployments/{held['id']}/schedules/{row['id']}" for row in held["schedules"]]
-    standing.ask("PATCH", path, {"active": False})
-    try:
-        yield
-    finally:
-        standing.ask("PATCH", path, {"active": True})
 
 
 def gave_a_sign_of_life(standing: Standing, run: str) -> bool:
