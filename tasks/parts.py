@@ -13,7 +13,7 @@ _COUNTING = Lock()
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """One part: how many it has of its own, how many of those are done, and which are under way.
+    """One part: how many it has of its own, how many of those are done, which are under way, and which ended short of their own.
 
     `share` (0.0-1.0) and `said` are how far it is where it has none of its own.
     """
@@ -22,6 +22,7 @@ class Part:
     expected: int = 0
     done: int = 0
     under_way: list["Part"] = field(default_factory=list)
+    broken_off: list["Part"] = field(default_factory=list)
     share: float = 0.0
     said: str = ""
 
@@ -52,20 +53,26 @@ def expect(parts: int) -> None:
 
 @contextmanager
 def part(name: str) -> Iterator[Part]:
-    """Count one part as under way, and as done at the end of the block; one that raises was not done."""
+    """Count one part as under way, and as done at the end of the block.
+
+    One that raises was not done, nor is one with parts left: a task that breaks off in it may hand back a state and raise nothing.
+    """
     outer, inner = _here(), Part(name)
     with _COUNTING:
         outer.under_way.append(inner)
     token = _HERE.set(inner)
-    done = 0
+    is_through = False
     try:
         yield inner
-        done = 1
+        is_through = True
     finally:
         _HERE.reset(token)
         with _COUNTING:
             outer.under_way.remove(inner)
-            outer.done += done
+            if is_through and inner.done >= _parts(inner):
+                outer.done += 1
+            else:
+                outer.broken_off.append(inner)
 
 
 def count_done(parts: int) -> None:
@@ -103,22 +110,24 @@ def _here() -> Part:
 
 
 def _parts(one: Part) -> int:
-    return max(one.expected, one.done + len(one.under_way))
+    return max(one.expected, one.done + len(one.under_way) + len(one.broken_off))
 
 
 def _share(one: Part) -> float:
     parts = _parts(one)
-    return (one.done + sum(map(_share, one.under_way))) / parts if parts else one.share
+    return (one.done + sum(map(_share, [*one.under_way, *one.broken_off]))) / parts if parts else one.share
 
 
 def _words(one: Part) -> str:
     parts = _parts(one)
-    named = [_named(inner) for inner in one.under_way[:_MOST_NAMED]]
-    more = len(one.under_way) - len(named)
-    if more:
-        named.append(f"{more} more")
     counted = f"{one.done} of {parts} done" if parts else one.said
-    return "; ".join([counted, *([f"under way: {', '.join(named)}"] if named else [])])
+    lists = (("under way", one.under_way), ("broken off", one.broken_off))
+    return "; ".join([counted, *(f"{what}: {_names(some)}" for what, some in lists if some)])
+
+
+def _names(some: list[Part]) -> str:
+    more = len(some) - _MOST_NAMED
+    return ", ".join([*map(_named, some[:_MOST_NAMED]), *([f"{more} more"] if more > 0 else [])])
 
 
 def _named(one: Part) -> str:

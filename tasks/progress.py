@@ -9,11 +9,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.runtime import flow_run
 
 from blocks.answering import answering
 from blocks.connection import brief_client
-from domain.errors import OpsError
+from domain.errors import OpsError, OutcomeUnknown
 from tasks.parts import Part, is_done, seen, told_of
 from tasks.reporting import event, key_of
 
@@ -37,11 +38,13 @@ class Bar(Protocol):
 class PrefectBar:
     """The flow run's one progress artifact: created when it is first shown, and changed from then on.
 
-    Where Prefect's server does not take it, the run goes on without, and the next time it is tried again.
+    Where Prefect's server does not take it, the run goes on without, and the next time it is tried again. One that may have been
+    created is looked for, and not created twice: a busy server may take an order long after nobody waits for its answer.
     """
 
     def __init__(self) -> None:
         self._id: UUID | None = None
+        self._may_be_there = False
         self._is_told = False
 
     def show(self, percent: float, words: str) -> None:
@@ -49,30 +52,43 @@ class PrefectBar:
             with answering(changes=True), brief_client() as client:
                 self._sent(client, percent, words)
         except OpsError as error:
+            self._may_be_there = self._may_be_there or (self._id is None and isinstance(error, OutcomeUnknown))
             if not self._is_told:
                 event("progress.not_shown", kind=type(error).__name__)
             self._is_told = True
 
     def _sent(self, client: SyncPrefectClient, percent: float, words: str) -> None:
-        if self._id is not None:
-            client.update_artifact(self._id, ArtifactUpdate(description=words, data=percent))
-            return
         run = UUID(flow_run.id) if flow_run.id else None
         key = key_of(f"{flow_run.flow_name}-progress")
-        new = ArtifactCreate(type="progress", key=key, description=words, data=percent, flow_run_id=run)
-        self._id = client.create_artifact(new).id
+        if self._id is None:
+            # The first request also fetches what Prefect's client needs to change anything: where that fails, nothing was changed.
+            with answering(changes=False):
+                self._id = _found(client, key, run)
+        if self._id is not None:
+            client.update_artifact(self._id, ArtifactUpdate(description=words, data=percent))
+        elif not self._may_be_there:
+            new = ArtifactCreate(type="progress", key=key, description=words, data=percent, flow_run_id=run)
+            self._id = client.create_artifact(new).id
+
+
+def _found(client: SyncPrefectClient, key: str, run: UUID | None) -> UUID | None:
+    """Return the run's own artifact, where it has one; outside of a run none can be told from another's."""
+    if run is None:
+        return None
+    own = ArtifactFilter(key=ArtifactFilterKey(any_=[key]), flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    return next((one.id for one in client.read_artifacts(artifact_filter=own, limit=1)), None)
 
 
 @contextmanager
-def shown_progress() -> Iterator[None]:
+def shown_progress(every_seconds: float = BAR_EVERY_SECONDS) -> Iterator[None]:
     """Show how far this flow run is, from its first seconds to its end; tasks.parts says what it consists of.
 
     A thread shows it, so that one long wait for a vendor is seen as well, and no work waits for the showing.
     """
     whole, over = Part(), Event()
-    shower = Thread(
-        target=copy_context().run, args=(show_until, over.wait, whole, PrefectBar()), name="progress", daemon=True
-    )
+    # In a context of its own the thread would not know which run it shows.
+    shown_here = (show_until, over.wait, whole, PrefectBar(), every_seconds)
+    shower = Thread(target=copy_context().run, args=shown_here, name="progress", daemon=True)
     shower.start()
     try:
         with told_of(whole):
@@ -82,10 +98,12 @@ def shown_progress() -> Iterator[None]:
         shower.join(_LAST_WAITS_SECONDS)
 
 
-def show_until(is_over_within: Callable[[float], bool], whole: Part, bar: Bar) -> None:
+def show_until(
+    is_over_within: Callable[[float], bool], whole: Part, bar: Bar, every_seconds: float = BAR_EVERY_SECONDS
+) -> None:
     """Show what has changed every few seconds until the run is over; then how it ended, where anything was shown."""
     shown: tuple[float, str] | None = None
-    while not is_over_within(BAR_EVERY_SECONDS):
+    while not is_over_within(every_seconds):
         now = _under_way(whole)
         if now != shown:
             bar.show(*now)

@@ -16,6 +16,7 @@ def test_a_part_counts_as_much_as_another_and_its_own_parts_within_it() -> None:
             expect(4)
             count_done(3)
             inside = seen(whole)
+            count_done(1)
         after = seen(whole)
 
     assert inside == (0.375, "0 of 2 done; under way: prod (3 of 4 done)")
@@ -62,7 +63,23 @@ def test_a_part_that_broke_off_is_not_done_although_the_run_went_on() -> None:
         with pytest.raises(Unavailable), part("prod"):
             raise Unavailable("It is away.", "Nothing was done.", "Try again.")
 
-    assert (seen(whole)[1], is_done(whole)) == ("0 of 1 done", False)
+    assert (seen(whole)[1], is_done(whole)) == ("0 of 1 done; broken off: prod", False)
+
+
+def test_a_part_that_ended_short_of_its_own_is_not_done_although_nothing_was_raised() -> None:
+    whole = Part()
+
+    with told_of(whole):
+        with part("prod"), part("slack"):
+            expect(4)
+            # Here its task breaks off, and hands back a state.
+            count_done(1)
+        with part("staging"):
+            expect(1)
+            count_done(1)
+
+    words = "1 of 2 done; broken off: prod (0 of 1 done; broken off: slack (1 of 4 done))"
+    assert (seen(whole), is_done(whole)) == ((0.625, words), False)
 
 
 def test_a_run_that_broke_off_is_not_done_even_where_nothing_was_counted() -> None:

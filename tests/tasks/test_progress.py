@@ -5,16 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.catalog import CATALOG, Entry
 from tasks.parts import Part, count_done, expect, is_done, part, tell, told_of
 from tasks.progress import BAR_EVERY_SECONDS, PrefectBar, show_until, shown_progress
+from tests.program import eventually
 
 
 class Shown:
@@ -114,10 +118,35 @@ def shows_itself() -> str:
 def test_a_run_has_one_artifact_which_is_changed() -> None:
     run_id = shows_itself()
 
-    with get_client(sync_client=True) as client:
-        [artifact] = [row for row in client.read_artifacts() if str(row.flow_run_id) == run_id]
+    [artifact] = artifacts_of(run_id)
     assert (artifact.key, artifact.type, artifact.data) == ("try-progress-progress", "progress", 50.0)
     assert (artifact.description, artifact.task_run_id) == ("50.0 percent", None)
+
+
+def artifacts_of(run_id: str) -> list[Artifact]:
+    """Return everything that Prefect's UI shows beside this run."""
+    own = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(run_id)]))
+    with get_client(sync_client=True) as client:
+        return client.read_artifacts(artifact_filter=own)
+
+
+@flow(name="try-bar", persist_result=False)
+def takes_until_it_is_seen() -> str:
+    run_id = str(flow_run.id)
+    with shown_progress(every_seconds=0.05):
+        expect(2)
+        count_done(1)
+        with part("prod"):
+            eventually(lambda: [row for row in artifacts_of(run_id) if row.data == 50.0])
+    return run_id
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_run_that_takes_long_is_shown_beside_itself_by_one_bar_which_ends_full() -> None:
+    run_id = takes_until_it_is_seen()
+
+    [artifact] = artifacts_of(run_id)
+    assert (artifact.key, artifact.type, artifact.data) == ("try-bar-progress", "progress", 100.0)
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
@@ -128,19 +157,80 @@ def test_every_deployments_run_is_shown(entry: Entry) -> None:
     assert module["shown_progress"] is shown_progress
 
 
+@pytest.fixture
+def in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_run, "id", str(uuid4()), raising=False)
+    monkeypatch.setattr(flow_run, "flow_name", "sweep", raising=False)
+
+
+@pytest.mark.usefixtures("in_a_run")
 def test_a_bar_that_the_server_turns_away_is_asked_for_once_a_time_and_the_work_goes_on() -> None:
-    with _turning_away() as (api, asked), temporary_settings({PREFECT_API_URL: api}):
+    with _busy_at("/") as (api, asked), temporary_settings({PREFECT_API_URL: api}):
         bar = PrefectBar()
 
         for percent in (25.0, 50.0):
             bar.show(percent, "words")
 
     # Prefect's client would ask again each time, and wait the hour first.
-    assert len(asked) == 2
+    assert asked == [_LEAVE, _LEAVE]
+
+
+@pytest.mark.usefixtures("in_a_run")
+def test_a_bar_that_may_have_been_created_is_looked_for_and_not_created_twice() -> None:
+    with _busy_at(_CREATE) as (api, asked), temporary_settings({PREFECT_API_URL: api}):
+        bar = PrefectBar()
+
+        for percent in (25.0, 50.0, 75.0):
+            bar.show(percent, "words")
+
+    assert [path for path in asked if path != _LEAVE] == [_LOOK, _CREATE, _LOOK, _LOOK]
+
+
+@pytest.mark.usefixtures("in_a_run")
+def test_a_bar_that_cannot_have_been_created_is_tried_again() -> None:
+    bar = PrefectBar()
+    with _busy_at(_LEAVE) as (api, _):
+        pass
+    # Nobody listens there, and then somebody does who has no time yet.
+    with temporary_settings({PREFECT_API_URL: api}):
+        bar.show(25.0, "words")
+    with _busy_at(_LEAVE) as (api, _), temporary_settings({PREFECT_API_URL: api}):
+        bar.show(50.0, "words")
+
+    with _busy_at(_CREATE) as (api, asked), temporary_settings({PREFECT_API_URL: api}):
+        bar.show(75.0, "words")
+
+    assert asked[-1] == _CREATE
+
+
+@flow(name="try-unanswered", persist_result=False)
+def is_not_answered_at_first() -> tuple[str, UUID]:
+    run_id, bar = str(flow_run.id), PrefectBar()
+    with _busy_at(_CREATE) as (api, _), temporary_settings({PREFECT_API_URL: api}):
+        bar.show(25.0, "25 percent")
+    # The server takes the order when nobody waits for it any more.
+    PrefectBar().show(50.0, "50 percent")
+    [created] = artifacts_of(run_id)
+    bar.show(75.0, "75 percent")
+    return run_id, created.id
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_bar_whose_creation_was_not_answered_is_found_and_changed() -> None:
+    run_id, created = is_not_answered_at_first()
+
+    [artifact] = artifacts_of(run_id)
+    assert (artifact.id, artifact.data) == (created, 75.0)
+
+
+# What Prefect's client asks for before it may change anything.
+_LEAVE = "/api/csrf-token"
+_LOOK, _CREATE = "/api/artifacts/filter", "/api/artifacts/"
 
 
 @contextmanager
-def _turning_away() -> Iterator[tuple[str, list[str]]]:
+def _busy_at(busy: str) -> Iterator[tuple[str, list[str]]]:
+    """Serve what knows no artifact, and has no time for requests at this path; `/` is all of them."""
     asked: list[str] = []
 
     class Busy(BaseHTTPRequestHandler):
@@ -148,11 +238,20 @@ def _turning_away() -> Iterator[tuple[str, list[str]]]:
             self.do_POST()
 
         def do_POST(self) -> None:
-            asked.append(self.path)
-            self.send_response(HTTPStatus.SERVICE_UNAVAILABLE)
+            path = self.path.partition("?")[0]
+            asked.append(path)
+            if busy in {"/", path}:
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"")
+            else:
+                # A server without such tokens answers 404, and Prefect's client goes on without.
+                self._answer(HTTPStatus.NOT_FOUND if path == _LEAVE else HTTPStatus.OK, b"[]")
+
+        def _answer(self, status: HTTPStatus, body: bytes) -> None:
+            self.send_response(status)
             self.send_header("Retry-After", "3600")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
