@@ -68,7 +68,7 @@ def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
             parameters=given,
         ) as run:  # fmt: skip
             word = Word(
-                environment, operator, reason, about, target, day=last_day, owner=owner, ticket=ticket,
+                environment, run.actor, reason, about, target, day=last_day, owner=owner, ticket=ticket,
                 revision=revision, run_id=run.run_id,
             )  # fmt: skip
             words = decide(ledger, decision, word)

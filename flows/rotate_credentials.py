@@ -123,7 +123,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
                     until = moment_of(compromised_since) if compromised_since else ledger.now()
                     order = Order(
                         until,
-                        operator,
+                        run.actor,
                         f"compromise: {note}".rstrip(": "),
                         ticket,
                         contain_first,
@@ -136,7 +136,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
                     kind = Kind.SCHEDULED if reason is Reason.SCHEDULED else Kind.MANUAL
                     opening = Opening(
                         kind,
-                        operator,
+                        run.actor,
                         f"{reason}: {note}".rstrip(": "),
                         ticket,
                         f"run {flow_run.id or run.run_id}",

@@ -49,7 +49,7 @@ def step_a_rotation(
 
     Args:
         rotation: The rotation's id, as opsflows rotations lists it.
-        operator: Who starts this run; empty for whoever ordered the rotation. Prefect knows no users, so this is recorded as claimed.
+        operator: Who starts this run; empty where opsflows does, for whoever ordered the rotation. Prefect knows no users, so this is recorded as claimed.
         reason: Why it is run now, in your words; empty for the rotation's own.
     """
     try:
@@ -58,7 +58,7 @@ def step_a_rotation(
             record = find_rotation(ledger, rotation)
             environment = record.credential.environment
             with recorded_run(
-                ledger, flow=_NAME, environment=environment, mode="apply", actor=operator or record.operator, reason=reason or record.reason,
+                ledger, flow=_NAME, environment=environment, mode="apply", actor=operator.strip() or record.operator, reason=reason or record.reason,
                 ticket=record.ticket, parameters={"rotation": rotation}, why=record.kind.value,
                 name=_name_of(str(record.credential)),
             ) as run:  # fmt: skip

@@ -14,16 +14,15 @@ from steps.alerting import reached
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.progress import shown_progress
-from tasks.run_history import recorded_run
+from tasks.run_history import AUTOMATION, is_by_hand, recorded_run
 from tasks.watched_runs import watch_runs_now
 
 _NAME = WATCH_RUNS.partition("/")[0]
-_AUTOMATION = "automation"
 
 
 @flow(name=_NAME, flow_run_name="watch runs", persist_result=False)
 def watch_runs(
-    operator: Annotated[str, Field(min_length=1, max_length=100)] = _AUTOMATION,
+    operator: Annotated[str, Field(min_length=1, max_length=100)] = AUTOMATION,
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "a run ended badly",
 ) -> State[None]:
     """Look at the newest runs of every deployment of ours, and tell of what ended badly, did not start, or does not run at all.
@@ -43,7 +42,7 @@ def watch_runs(
             own_ledger() as ledger,
             recorded_run(
                 ledger, flow=_NAME, environment="-", mode="apply", actor=operator, reason=reason,
-                parameters={}, why="automation" if operator == _AUTOMATION else "",
+                parameters={}, why="automation" if operator == AUTOMATION and not is_by_hand() else "",
             ) as run,
         ):  # fmt: skip
             names = [name for name in config.environments if name != REHEARSAL]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import FlowRunContext
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 
 from blocks.answering import answering
 from domain.errors import OpsError
@@ -14,8 +14,11 @@ from steps.audited_run import AuditedRun, audited_run
 from tasks.reporting import event
 
 SCHEDULE = "schedule"
+AUTOMATION = "automation"
 SCHEDULED = "scheduled"
 BY_HAND = "by hand (Prefect UI)"
+# What stands in a form where nobody is named.
+_NOBODY = frozenset({"", SCHEDULE, AUTOMATION})
 # What Prefect's own scheduler puts on a run.
 _BY_SCHEDULE = "auto-scheduled"
 _MODES = frozenset({"plan", "apply"})
@@ -35,8 +38,19 @@ def named(what: str) -> Callable[[], str]:
 
 def started_by() -> str:
     """Return who the form says starts the run (`by ana`); where nobody was named, why there is this run."""
-    who = flow_run.parameters.get("operator", SCHEDULE)
-    return occasion() if who == SCHEDULE else f"by {who}"
+    who = flow_run.parameters.get("operator", SCHEDULE).strip()
+    return occasion() if who in _NOBODY else f"by {who}"
+
+
+def is_by_hand() -> bool:
+    """Return whether a person started this run in Prefect's UI.
+
+    A schedule, an automation and opsflows itself give each run an idempotency key, and the UI gives none. What `opsflows` starts
+    from a terminal has none either, and always a name.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return run is not None and run.deployment_id is not None and not run.idempotency_key
 
 
 @contextmanager
@@ -59,20 +73,17 @@ def recorded_run(
     """
     tag_run(environment=environment, mode=mode, reason=why or occasion().replace(" ", "-"), name=name)
     with audited_run(
-        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor, why), reason=reason, ticket=ticket,
+        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor), reason=reason, ticket=ticket,
         prefect_run_id=str(flow_run.id or ""), parameters=parameters,
     ) as run:  # fmt: skip
         yield run
 
 
-def recorded_as(actor: str, why: str = "") -> str:
-    """Return the actor; where a person left the form's name as it was, Prefect tells the hand from the schedule.
-
-    What we start in a schedule's stead says so by `why`; a run that steps a rotation has no such name to leave.
-    """
-    is_untouched = actor == SCHEDULE == flow_run.parameters.get("operator")
-    is_by_hand = bool(deployment.id) and occasion() == "by hand" and why != SCHEDULED
-    return BY_HAND if is_untouched and is_by_hand else actor
+def recorded_as(actor: str) -> str:
+    """Return the actor, never blank; that it was by hand, where a person named nobody in the form or left the name as it was."""
+    given = flow_run.parameters.get("operator")
+    is_untouched = given is not None and given.strip() in _NOBODY
+    return BY_HAND if is_untouched and is_by_hand() else actor.strip() or occasion()
 
 
 def tag_run(*, environment: str, mode: str, reason: str, name: str = "") -> None:

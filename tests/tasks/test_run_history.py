@@ -1,10 +1,15 @@
 """Run history can be narrowed to an environment, a mode and a reason, and costs one request a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 
 from tasks.run_history import named, recorded_as, tag_run, tags_of
 
@@ -57,23 +62,37 @@ def test_a_run_that_somebody_starts_is_named_after_them(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("tags", "operator", "why", "who"),
+    ("key", "form", "who"),
     [
-        (["auto-scheduled"], "schedule", "", "schedule"),
-        ([], "schedule", "", "by hand (Prefect UI)"),
-        ([], "schedule", "drill", "by hand (Prefect UI)"),
-        # What opsflows itself starts in a schedule's stead.
-        ([], "schedule", "scheduled", "schedule"),
-        # A rotation that the schedule opened is stepped.
-        ([], "", "drill", "schedule"),
+        ("scheduled d s 2026-11-26", "schedule", "whoever"),
+        ("automation", "automation", "whoever"),
+        ("rotation:l:r", "", "whoever"),
+        (None, "schedule", "by hand (Prefect UI)"),
+        (None, "automation", "by hand (Prefect UI)"),
+        (None, "", "by hand (Prefect UI)"),
+        (None, " ", "by hand (Prefect UI)"),
+        # Asked for something else than who starts it.
+        (None, None, "whoever"),
     ],
-    ids=["scheduled", "by hand", "a drill by hand", "asked again", "stepped"],
-)
-def test_who_is_recorded_where_nobody_gave_a_name(
-    monkeypatch: pytest.MonkeyPatch, tags: list[str], operator: str, why: str, who: str
-) -> None:
-    monkeypatch.setattr(deployment, "id", "d", raising=False)
-    monkeypatch.setattr(flow_run, "tags", tags, raising=False)
-    monkeypatch.setattr(flow_run, "parameters", {"operator": operator}, raising=False)
+    ids=["scheduled", "by an automation", "by opsflows", "left at schedule", "left at automation", "left empty", "blank", "no such field"],
+)  # fmt: skip
+def test_who_is_recorded_where_nobody_gave_a_name(key: str | None, form: str | None, who: str) -> None:
+    with started(key, {} if form is None else {"operator": form}):
+        recorded = recorded_as("whoever")
 
-    assert [recorded_as("schedule", why), recorded_as("ana", why)] == [who, "ana"]
+    assert recorded == who
+
+
+def test_a_name_is_recorded_without_what_surrounds_it_and_is_never_blank() -> None:
+    with started("key", {"operator": " "}):
+        recorded = [recorded_as(" "), recorded_as(" ana "), named("sweep")()]
+
+    assert recorded == ["by hand", "ana", "sweep (by hand)"]
+
+
+@contextmanager
+def started(key: str | None, parameters: dict[str, str]) -> Iterator[None]:
+    """Be in a deployment's run; what the UI starts has no idempotency key, and everything else has one."""
+    run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), idempotency_key=key, tags=[])
+    with FlowRunContext.model_construct(flow_run=run, parameters=parameters):  # type: ignore[call-arg]  # the others are not looked at
+        yield
