@@ -11,8 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from domain.names import MARKER_PREFIX, ROTATE, Credential
 from domain.rotation import Kind, RotationRecord, rotation_id
 from ledger.held_credentials import find_credential
@@ -22,7 +20,7 @@ from ledger.rotations import open_rotation
 from steps.orphans import sweep_orphans
 from steps.rotation_hands import Hands
 from tests.flows.later import desk_at, move_clock
-from tests.program import ROOT, Standing, eventually
+from tests.program import ROOT, Standing, eventually, to_loopback
 
 CREDENTIAL = Credential.parse("pagerduty-default-rehearsal-send")
 NO_TIME = timedelta(0)
@@ -39,7 +37,7 @@ class Rehearsal:
     stand_ins: str
 
     def control(self, method: str, path: str, body: object = None) -> Any:
-        answer = httpx.request(method, f"{self.stand_ins}/_control/pagerduty/{path}", json=body, trust_env=False)
+        answer = to_loopback().request(method, f"{self.stand_ins}/_control/pagerduty/{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()
 

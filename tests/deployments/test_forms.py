@@ -20,7 +20,7 @@ from domain.names import (
     ROTATE,
     STEP_ROTATION,
 )
-from tests.program import Standing
+from tests.program import Standing, to_loopback
 from vendors.registry import INTEGRATIONS
 
 _CONFIG = """
@@ -179,10 +179,9 @@ def test_the_server_refuses_what_does_not_fit_before_there_is_a_run(
 ) -> None:
     deployment = standing.deployment(full_name)
 
-    answer = httpx.post(
-        f"{standing.api}/deployments/{deployment['id']}/create_flow_run",
-        json={"parameters": given}, trust_env=False, timeout=90,
-    )  # fmt: skip
+    answer = to_loopback().post(
+        f"{standing.api}/deployments/{deployment['id']}/create_flow_run", json={"parameters": given}
+    )
 
     assert (deployment["enforce_parameter_schema"], answer.status_code) == (True, httpx.codes.CONFLICT), answer.text
     assert says in answer.json()["detail"]

@@ -23,7 +23,7 @@ from ledger.opening import Ledger, open_ledger
 from ledger.questions import open_questions
 from ledger.rotation_rows import find_rotation
 from steps.clock import Clock
-from tests.program import Standing, eventually
+from tests.program import Beside, Standing, eventually
 from vendors.registry import INTEGRATIONS
 
 DATADOG = "datadog-default-rehearsal-send"
@@ -85,6 +85,7 @@ def waiting_run(server: Standing) -> Iterator[FlowRun]:
     server.ask("DELETE", f"/flow_runs/{run.id}")
 
 
+@pytest.mark.prove
 def test_a_credential_is_adopted_by_evidence_and_then_planned_without_a_problem(server: Standing) -> None:
     store_generated(server, "datadog")
 
@@ -100,8 +101,10 @@ def test_a_credential_is_adopted_by_evidence_and_then_planned_without_a_problem(
     assert planned.out.rstrip().endswith(f"opsflows rotate {DATADOG} --reason test --ticket OPS-1 --apply")
 
 
-def test_a_value_made_by_hand_goes_from_the_prompt_into_its_document_and_nowhere_else(server: Standing) -> None:
-    applied = server.run("rotate", SLACK, "--reason", "test", "--ticket", "OPS-1", "--apply")
+def test_a_value_made_by_hand_goes_from_the_prompt_into_its_document_and_nowhere_else(
+    server: Standing, beside: Beside
+) -> None:
+    applied = beside.run("rotate", SLACK, "--reason", "test", "--ticket", "OPS-1", "--apply")
     found = re.search(r"rotation: (r[0-9a-f]{11})", applied.out)
     assert found, applied.out + applied.err
     before = len(server.runs_of(STEP_ROTATION, "COMPLETED", "FAILED"))
@@ -121,7 +124,7 @@ def test_a_value_made_by_hand_goes_from_the_prompt_into_its_document_and_nowhere
     assert f"{found[1]}:create:1" not in asked
     assert CANARY not in applied.out + entered.output
     assert leaks(server) == []
-    assert server.run("rotation", "rollback", found[1], "--reason", "the test is over").code == 0
+    assert beside.run("rotation", "rollback", found[1], "--reason", "the test is over").code == 0
 
 
 def entering(rotation_id: str, typed: str) -> Result:
