@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.emitted_counts import EmittedCounts
@@ -385,32 +385,34 @@ def lives(draw: st.DrawFn) -> list[tuple[int, list[tuple[int, int]]]]:
     return draw(st.lists(st.tuples(st.integers(0, 60 * 24 * 3), st.lists(event, max_size=8)), min_size=1, max_size=4))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
-@given(lives())
-def test_what_processes_emitted_is_what_is_counted_when_they_write_each_hour(
-    tmp_path: Path, drawn: list[tuple[int, list[tuple[int, int]]]]
-) -> None:
-    began = datetime(2026, 9, 30, 0, 30, tzinfo=UTC)
-    window = Window(day_window(date(2026, 10, 1)).start, day_window(date(2026, 10, 6)).end)
-    rows: list[Row] = [("2026-09-30T00:00:00Z", "witness", "slack", "login", 7)]
-    emitted = 0
-    for number, (start, events) in enumerate(drawn):
-        born = began + timedelta(minutes=start)
-        moments = [(born + timedelta(minutes=after), many) for after, many in events]
-        last = max([born, *(at for at, _ in moments)]) + timedelta(hours=1)
-        rows.append((born.isoformat(), f"p{number}", "slack", "login", 0))
-        hour = born.replace(minute=0) + timedelta(hours=1)
-        while hour <= last:
-            rows.append(
-                (hour.isoformat(), f"p{number}", "slack", "login", sum(many for at, many in moments if at <= hour))
-            )
-            hour += timedelta(hours=1)
-        # Snapshots are of whole hours, so each event is in the day of the snapshot that shows it first.
-        emitted += sum(many for at, many in moments if window.start < at <= window.end)
+@pytest.mark.parametrize("examples", [10, pytest.param(25, marks=pytest.mark.prove)])
+def test_what_processes_emitted_is_what_is_counted_when_they_write_each_hour(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(lives())
+    def it_is(drawn: list[tuple[int, list[tuple[int, int]]]]) -> None:
+        began = datetime(2026, 9, 30, 0, 30, tzinfo=UTC)
+        window = Window(day_window(date(2026, 10, 1)).start, day_window(date(2026, 10, 6)).end)
+        rows: list[Row] = [("2026-09-30T00:00:00Z", "witness", "slack", "login", 7)]
+        emitted = 0
+        for number, (start, events) in enumerate(drawn):
+            born = began + timedelta(minutes=start)
+            moments = [(born + timedelta(minutes=after), many) for after, many in events]
+            last = max([born, *(at for at, _ in moments)]) + timedelta(hours=1)
+            rows.append((born.isoformat(), f"p{number}", "slack", "login", 0))
+            hour = born.replace(minute=0) + timedelta(hours=1)
+            while hour <= last:
+                rows.append(
+                    (hour.isoformat(), f"p{number}", "slack", "login", sum(many for at, many in moments if at <= hour))
+                )
+                hour += timedelta(hours=1)
+            # Snapshots are of whole hours, so each event is in the day of the snapshot that shows it first.
+            emitted += sum(many for at, many in moments if window.start < at <= window.end)
 
-    counts = of_rows(tmp_path, *rows, window=window)
+        counts = of_rows(tmp_path, *rows, window=window)
 
-    assert sum(counts.counts.values()) == emitted
-    assert faults(counts) == []
-    assert counts.may_be_earlier == {}
-    assert DAY * len(list(window.days())) == window.span
+        assert sum(counts.counts.values()) == emitted
+        assert faults(counts) == []
+        assert counts.may_be_earlier == {}
+        assert DAY * len(list(window.days())) == window.span
+
+    it_is()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.event_files import DayCell, EventKind, FileState
@@ -330,23 +330,25 @@ _ROWS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=_ROWS, bad=st.integers(0, 3), foreign=st.integers(0, 3), unknown=st.integers(0, 3))
-def test_any_month_is_counted_as_plain_python_counts_it(
-    tmp_path: Path, rows: list[dict[str, str]], bad: int, foreign: int, unknown: int
-) -> None:
-    others = [event(at, env="staging") for at in range(foreign)] + [
-        event(at, to="jira", env="prod") for at in range(unknown)
-    ]
-    path = jsonl(tmp_path / "a.jsonl", [*rows, *others, *[b"{broken"] * bad])
+@pytest.mark.parametrize("examples", [15, pytest.param(40, marks=pytest.mark.prove)])
+def test_any_month_is_counted_as_plain_python_counts_it(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(rows=_ROWS, bad=st.integers(0, 3), foreign=st.integers(0, 3), unknown=st.integers(0, 3))
+    def it_is(rows: list[dict[str, str]], bad: int, foreign: int, unknown: int) -> None:
+        others = [event(at, env="staging") for at in range(foreign)] + [
+            event(at, to="jira", env="prod") for at in range(unknown)
+        ]
+        path = jsonl(tmp_path / "a.jsonl", [*rows, *others, *[b"{broken"] * bad])
 
-    count = counted(path, FULL)
+        count = counted(path, FULL)
 
-    planted = by_hand(rows)
-    assert count.daily() == planted
-    assert (count.bad, count.outside) == (bad, len(rows) - planted.total())
-    assert (sum(count.other_environments.values()), sum(count.unknown_integrations.values())) == (foreign, unknown)
-    assert count.rows == len(rows) + bad + foreign + unknown
+        planted = by_hand(rows)
+        assert count.daily() == planted
+        assert (count.bad, count.outside) == (bad, len(rows) - planted.total())
+        assert (sum(count.other_environments.values()), sum(count.unknown_integrations.values())) == (foreign, unknown)
+        assert count.rows == len(rows) + bad + foreign + unknown
+
+    it_is()
 
 
 def test_a_leap_day_is_a_day(tmp_path: Path) -> None:

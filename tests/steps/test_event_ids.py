@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import BadInput
@@ -141,13 +141,14 @@ def test_slices_for_less_memory_change_nothing(tmp_path: Path) -> None:
     assert sum(ids.lost(cell.kind) for cell, ids in whole.emitted.items()) == 500
 
 
-def test_short_ids_that_count_upwards_share_no_hash(tmp_path: Path) -> None:
-    rows = [{"event_id": str(at), "timestamp": "2026-07-01T00:00:00Z", "event_type": "alert", "integration": to} for at in range(20_000) for to in ("slack", "sentry")]  # fmt: skip
+@pytest.mark.parametrize("ids", [20_000, pytest.param(60_000, marks=pytest.mark.prove)])
+def test_short_ids_that_count_upwards_share_no_hash(tmp_path: Path, ids: int) -> None:
+    rows = [{"event_id": str(at), "timestamp": "2026-07-01T00:00:00Z", "event_type": "alert", "integration": to} for at in range(ids) for to in ("slack", "sentry")]  # fmt: skip
     _, spool = spooled(jsonl(tmp_path / "a.jsonl", rows))
 
     found = compare_ids([spool], [], JULY, tmp_path)
 
-    assert [ids.unique for ids in found.emitted.values()] == [20_000, 20_000]
+    assert [one.unique for one in found.emitted.values()] == [ids, ids]
 
 
 def test_a_spool_of_other_days_or_another_hash_is_refused(tmp_path: Path) -> None:
@@ -251,17 +252,19 @@ _EVENTS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(emitted=_EVENTS, received=_EVENTS)
-def test_any_two_sides_are_compared_as_plain_python_compares_them(
-    tmp_path: Path, emitted: list[dict[str, Any]], received: list[dict[str, Any]]
-) -> None:
-    received = [{**row, "outcome": ""} for row in received]
+@pytest.mark.parametrize("examples", [12, pytest.param(30, marks=pytest.mark.prove)])
+def test_any_two_sides_are_compared_as_plain_python_compares_them(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(emitted=_EVENTS, received=_EVENTS)
+    def they_are(emitted: list[dict[str, Any]], received: list[dict[str, Any]]) -> None:
+        received = [{**row, "outcome": ""} for row in received]
 
-    found = compared(tmp_path, emitted, received)
+        found = compared(tmp_path, emitted, received)
 
-    assert dict(found.emitted) == _emitted_by_hand(emitted, received)
-    assert dict(found.received) == _received_by_hand(emitted, received)
+        assert dict(found.emitted) == _emitted_by_hand(emitted, received)
+        assert dict(found.received) == _received_by_hand(emitted, received)
+
+    they_are()
 
 
 def _emitted_by_hand(
