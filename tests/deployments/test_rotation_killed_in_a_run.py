@@ -66,6 +66,7 @@ def test_killed_after_the_delete_and_before_its_outcome_was_written(rehearsal: R
     assert faults(rehearsal) == []
 
 
+@pytest.mark.prove
 def test_of_two_sweepers_at_once_one_steps_the_rotation(rehearsal: Rehearsal) -> None:
     rotation = rehearsal.open()
     # Long enough that both are at it at the same time.

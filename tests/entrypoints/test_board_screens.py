@@ -1,7 +1,7 @@
 """The board of a rehearsed home in a real browser, on a desk and on a phone, in light and in dark; on request the pictures of docs/board.md."""
 
 import os
-import subprocess
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -9,24 +9,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.entrypoints.browsing import browser_page
-from tests.program import OPSFLOWS, ROOT, Standing, eventually
+from tests.program import ROOT, Standing, eventually
 
 IMAGES = ROOT / "docs" / "images"
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 375, "height": 812}
-_ADDRESS = "The board at "
 
 
 @pytest.fixture(scope="module")
-def board(standing: Standing) -> Iterator[str]:
-    """The board's address, beside `opsflows up`."""
-    environment = standing.home.environment(PYTHONUNBUFFERED="1", PREFECT_API_URL=standing.api)
-    with subprocess.Popen(
-        [OPSFLOWS, "board", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    ) as running:
-        assert running.stdout
-        yield running.stdout.readline().removeprefix(_ADDRESS).split(". Stop")[0]
-        # Not an interrupt: a child of a background shell would ignore it, and this would wait for ever.
-        running.terminate()
+def board(standing: Standing) -> str:
+    """The address of the board that `opsflows up` serves."""
+    assert standing.api
+    found = re.search(r"^Board +(\S+)$", standing.output, re.MULTILINE)
+    assert found
+    return f"{found[1]}/"
 
 
 @pytest.fixture(scope="module")

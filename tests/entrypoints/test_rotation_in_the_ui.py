@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from blocks.store import save_values
 from domain.names import ROTATE, STEP_ROTATION, Target
 from tests.entrypoints.browsing import browser_page
-from tests.program import ROOT, Standing, eventually
+from tests.program import ROOT, Beside, Ended, Standing, eventually
 from vendors.registry import INTEGRATIONS
 
 IMAGES = ROOT / "docs" / "images"
@@ -23,14 +23,26 @@ ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 @pytest.fixture
-def page(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A browser, beside an opsflows in whose rehearsal the credential works with the stand-ins that run now."""
+def known(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    """An opsflows in whose rehearsal the credential works with the stand-ins that run now."""
     monkeypatch.setenv("PREFECT_API_URL", standing.api)
     found = re.search(r"^Stand-ins +(\S+)$", standing.output, re.MULTILINE)
     assert found
     values = httpx.get(f"{found[1]}/_control/opsgenie/credentials", trust_env=False).json()
     with temporary_settings({PREFECT_API_URL: standing.api}):
         save_values(INTEGRATIONS["opsgenie"], Target("opsgenie"), "rehearsal", values)
+    return standing
+
+
+@pytest.fixture
+def adopted(known: Standing) -> Ended:
+    """What adopting the credential came to; done before there is a browser, beside whose loop no other may run."""
+    return Beside(known).run("adopt", CREDENTIAL, "--by", "ana", "--ticket", "UI-2")
+
+
+@pytest.fixture
+def page(known: Standing) -> Iterator[Page]:
+    del known
     with browser_page() as page:
         yield page
 
@@ -113,9 +125,8 @@ def test_a_plan_from_the_form_changes_nothing_and_says_so(page: Page, standing: 
 
 
 def test_a_rotation_applied_from_the_form_waits_as_a_scheduled_run_and_can_be_read_afterwards(
-    page: Page, standing: Standing
+    adopted: Ended, page: Page, standing: Standing
 ) -> None:
-    adopted = standing.run("adopt", CREDENTIAL, "--by", "ana", "--ticket", "UI-2")
     fill_form(page, standing, ticket="UI-2", mode="apply")
 
     run = ended_run(standing, "UI-2")
@@ -140,7 +151,8 @@ def test_a_rotation_applied_from_the_form_waits_as_a_scheduled_run_and_can_be_re
     expect(body).to_contain_text("rotate opsgenie send rehearsal (test, apply)")
     picture(page, "run-history.png")
 
-    assert adopted.code == 0, adopted.err
+    assert (adopted.code, adopted.err) == (0, "")
+    assert re.search(rf"^{CREDENTIAL} is \S+, because .+ \(rotation r[0-9a-f]{{11}}\)\.$", adopted.out, re.MULTILINE)
     assert (run["state"]["type"], run["state"]["name"]) == ("COMPLETED", "Waiting"), run["state"]["message"]
     assert found
     assert keys_of(standing, run)[:2] == ["rotation-report-rehearsal", "rotations-rehearsal"]
