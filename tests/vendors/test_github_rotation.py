@@ -271,14 +271,15 @@ def test_a_secret_that_github_does_not_sign_with_is_refused_by_the_redelivery(ac
     assert caught.value.symptom in SECRET.refusals
 
 
-def test_a_redelivery_is_waited_for_until_github_lists_it(account: Account) -> None:
+def test_a_redelivery_is_waited_for_until_github_lists_it(account: Account, stand_ins: StandIns) -> None:
     account.act("deliver")
-    account.act("set_indexing_delay", seconds=0.05)
+    account.act("set_indexing_delay", seconds=30)
 
     with probe_of(SECRET, account) as probe:
         receipt = probe.send(NONCE, datetime.now(UTC))
         with pytest.raises(NotYet) as caught:
             probe.confirm[0](receipt)
+        stand_ins.control("POST", "/clock", {"offset_s": 31})
         found = eventually(lambda: probe.confirm[0](receipt))
         probe.confirm[1](found)
 
