@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from entrypoints import cli
+from steps.version import code_version
 
 ROOT = Path(__file__).parents[1]
 OPSFLOWS = str(Path(sys.executable).with_name("opsflows"))
@@ -81,7 +82,8 @@ class Home:
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_OURS)}
-        return {**kept, "OPSFLOWS_HOME": str(self.path), **more}
+        # One version for all of it: what a demo rehearsed would not count any more once somebody commits.
+        return {**kept, "OPSFLOWS_HOME": str(self.path), "OPSFLOWS_VERSION": code_version(), **more}
 
     def run(self, *arguments: str) -> Ended:
         """Run opsflows to its end, without a terminal."""
