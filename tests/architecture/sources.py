@@ -1,6 +1,7 @@
 """The files that the architecture is checked on: what is ours, without caches, environments and what git ignores."""
 
 import ast
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,11 +16,12 @@ _NOT_OURS = frozenset({".env.local", "uv.lock"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One Python file of ours; `where` is its path from the root, as people write it."""
+    """One Python file of ours; `where` is its path from the root, as people write it, `nodes` is all that its tree has."""
 
     where: str
     text: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
 
     @property
     def package(self) -> str:
@@ -33,14 +35,21 @@ class Source:
 def sources(*folders: str) -> list[Source]:
     """Return the Python files below these folders; of all folders where none is named."""
     found = (file for folder in folders or (*PACKAGES, "tests", "benchmarks") for file in (ROOT / folder).rglob("*.py"))
-    return [_read(file) for file in sorted(found)]
+    # Trees are millions of objects that stay: the collector would look through all of them, again and again.
+    gc.disable()
+    try:
+        return [_read(file) for file in sorted(found)]
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
-# Parsing all of them takes seconds, and each of a dozen tests looks at all.
+# Parsing and walking all of them takes seconds, and each of a dozen tests looks at all.
 @cache
 def _read(file: Path) -> Source:
     text = file.read_text(encoding="utf-8")
-    return Source(file.relative_to(ROOT).as_posix(), text, ast.parse(text))
+    tree = ast.parse(text)
+    return Source(file.relative_to(ROOT).as_posix(), text, tree, tuple(ast.walk(tree)))
 
 
 def our_files() -> Iterator[Path]:

@@ -58,7 +58,7 @@ def test_no_class_is_named_after_nothing() -> None:
     found = [
         f"{source.where}: {node.name}"
         for source in sources()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef) and node.name.endswith(_DULL_CLASSES)
     ]
 
@@ -101,7 +101,7 @@ def test_what_is_caught_broadly_is_raised_again() -> None:
     swallowed = [
         f"{source.where}:{handler.lineno}"
         for source in sources()
-        for handler in ast.walk(source.tree)
+        for handler in source.nodes
         if isinstance(handler, ast.ExceptHandler) and _is_broad(handler) and not isinstance(handler.body[-1], ast.Raise)
     ]
 
@@ -149,15 +149,22 @@ def test_every_locked_requirement_has_hashes_and_no_address() -> None:
 
 
 def _called(source: Source) -> Iterator[str]:
-    return (ast.unparse(node.func) for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+    return (_dotted(node.func) for node in source.nodes if isinstance(node, ast.Call))
 
 
 def _mentioned(source: Source) -> Iterator[str]:
-    return (ast.unparse(node) for node in ast.walk(source.tree) if isinstance(node, ast.Name | ast.Attribute))
+    return (_dotted(node) for node in source.nodes if isinstance(node, ast.Name | ast.Attribute))
+
+
+def _dotted(node: ast.AST) -> str:
+    """Return a name as it is written, with `?` for what is no name: `time.sleep`, `?.sleep`."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"
 
 
 def _imported(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -165,6 +172,8 @@ def _imported(source: Source) -> Iterator[str]:
 
 
 def _comments(source: Source) -> Iterator[str]:
+    if not _SUPPRESSION.search(source.text):
+        return iter(())
     tokens = tokenize.generate_tokens(io.StringIO(source.text).readline)
     return (token.string for token in tokens if token.type == tokenize.COMMENT)
 
