@@ -3,12 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from ledger.opening import Ledger, open_ledger
 from tests.ledger import postgres
@@ -32,11 +33,13 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def empty_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A place where no ledger is yet."""
     if backend == "sqlite":
-        return f"sqlite:///{tmp_path / 'home' / 'ledger.db'}"
-    return _create_database(request.getfixturevalue("postgres_server"), "template1")
+        yield f"sqlite:///{tmp_path / 'home' / 'ledger.db'}"
+        return
+    with database(request.getfixturevalue("postgres_server")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -47,20 +50,21 @@ def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_original(postgres_server: str) -> str:
-    url = _create_database(postgres_server, "template1")
-    open_ledger(url).close()
-    return str(make_url(url).database)
+def postgres_original(postgres_server: str) -> Iterator[str]:
+    with database(postgres_server) as url:
+        open_ledger(url).close()
+        yield str(make_url(url).database)
 
 
 @pytest.fixture
-def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A ledger with its schema and nothing in it."""
-    if backend == "postgresql":
-        server = request.getfixturevalue("postgres_server")
-        return _create_database(server, request.getfixturevalue("postgres_original"))
-    original = request.getfixturevalue("sqlite_original")
-    return f"sqlite:///{shutil.copy(original, tmp_path / 'ledger.db')}"
+    if backend == "sqlite":
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite_original'), tmp_path / 'ledger.db')}"
+        return
+    server, original = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_original")
+    with database(server, original) as made:
+        yield made
 
 
 @pytest.fixture
@@ -84,10 +88,15 @@ def later(url: str) -> Iterator[Callable[[timedelta], Ledger]]:
         one.close()
 
 
-def _create_database(server: str, template: str) -> str:
+@contextmanager
+def database(server: str, template: str = "template1") -> Iterator[str]:
+    """Give the URL of a new database; it goes with its connections, because each takes eight megabytes."""
     name = f"ledger_{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))

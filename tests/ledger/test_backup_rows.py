@@ -1,6 +1,7 @@
 """The ledger's rows as they stood at one moment, while others write; back on either database, frozen, and the chain goes on."""
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ledger.rotations import claim, intend, open_rotation, write
 from ledger.runs import runs
 from ledger.schema import METADATA, NOTES, SCHEMA_VERSION, VERSION_TABLE
 from ledger.wiring import go_live, note, record_rehearsal
-from tests.ledger.conftest import _create_database
+from tests.ledger.conftest import database
 from tests.ledger.recording import complete_run
 from tests.ledger.rotating import SPLUNK, closed, held, published
 
@@ -29,11 +30,13 @@ REASON = "restored from a backup of 2026-11-26 12:00 UTC; opsflows restore --agr
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A place where nothing is yet, on either database, whatever the backup's was."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
-    return _create_database(request.getfixturevalue("postgres_server"), "template1")
+        yield f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
+        return
+    with database(request.getfixturevalue("postgres_server")) as url:
+        yield url
 
 
 def lived(ledger: Ledger, home: Path) -> None:
