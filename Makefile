@@ -43,7 +43,7 @@ check: $(STAMP) ## format, lint, types, import contracts
 	@echo "make check: format, lint, types and import contracts hold."
 
 prove: setup ## the exhaustive sweeps (tests marked prove)
-	@$(BIN)/python -m pytest -m prove -n 2 --dist loadfile || { code=$$?; test $$code -eq 5 && echo "make prove: no test is marked prove."; }
+	@$(BIN)/python -m pytest -m prove -n 3 --dist loadfile || { code=$$?; test $$code -eq 5 && echo "make prove: no test is marked prove."; }
 
 topology: setup ## the production shape as processes, each service killed in turn (about ten minutes)
 	@$(BIN)/python -m pytest tests/topology -m topology

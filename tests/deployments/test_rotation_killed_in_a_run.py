@@ -13,7 +13,7 @@ from tests.deployments.rehearsed import Rehearsal, faults
 from tests.flows.later import finished
 from tests.program import eventually, needs_proc
 
-pytestmark = needs_proc
+pytestmark = [pytest.mark.prove, needs_proc]
 
 
 def test_killed_after_the_vendor_created_and_before_the_value_was_kept(rehearsal: Rehearsal) -> None:
@@ -30,7 +30,6 @@ def test_killed_after_the_vendor_created_and_before_the_value_was_kept(rehearsal
     assert faults(rehearsal) == []
 
 
-@pytest.mark.prove
 def test_killed_after_the_flip_and_before_the_projection(rehearsal: Rehearsal) -> None:
     port = urlsplit(rehearsal.standing.api).port
     assert port
@@ -50,7 +49,6 @@ def test_killed_after_the_flip_and_before_the_projection(rehearsal: Rehearsal) -
     assert faults(rehearsal) == []
 
 
-@pytest.mark.prove
 def test_killed_after_the_delete_and_before_its_outcome_was_written(rehearsal: Rehearsal) -> None:
     rehearsal.hold_answers_to("DELETE", "/integrations/")
     run = rehearsal.start("compromise")
@@ -66,7 +64,6 @@ def test_killed_after_the_delete_and_before_its_outcome_was_written(rehearsal: R
     assert faults(rehearsal) == []
 
 
-@pytest.mark.prove
 def test_of_two_sweepers_at_once_one_steps_the_rotation(rehearsal: Rehearsal) -> None:
     rotation = rehearsal.open()
     # Long enough that both are at it at the same time.
@@ -88,7 +85,6 @@ def test_of_two_sweepers_at_once_one_steps_the_rotation(rehearsal: Rehearsal) ->
     assert faults(rehearsal) == []
 
 
-@pytest.mark.prove
 def test_a_prefect_server_that_is_killed_after_the_vendor_created_and_comes_back_loses_nothing(
     rehearsal: Rehearsal,
 ) -> None:

@@ -27,8 +27,9 @@ class Searched:
 
 def searched(name: str) -> Searched:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.steps.rotation_mutants", name],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=_AT_MOST_SECONDS,
+        # A copy of the environment: this runs in threads, and what another one sets in the middle of a start breaks that start.
+        [sys.executable, "-m", "tests.steps.rotation_mutants", name], env=dict(os.environ), cwd=ROOT,
+        capture_output=True, text=True, check=False, timeout=_AT_MOST_SECONDS,
     )  # fmt: skip
     return Searched(ran.returncode, ran.stdout.partition("\n")[0], f"{ran.stdout}\n{ran.stderr}")
 
