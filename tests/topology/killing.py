@@ -49,10 +49,10 @@ OF_THE_WORKER = _case("rotation-worker", "sentry")
 CREDENTIALS = [case.credential for case in (*CASES, OF_THE_FLOW, OF_THE_WORKER)]
 
 
-def run_in_the_middle(topology: Topology, case: Case) -> UUID:
+def run_in_the_middle(topology: Topology, case: Case, held_s: float = _HELD_S) -> UUID:
     """Start a rotation, and return its run once the vendor was asked for a change that it has not answered."""
     vendor = case.credential.target.integration
-    asked = held_back(topology, vendor, case.method)
+    asked = held_back(topology, vendor, case.method, held_s=held_s)
     run = start_rotation(topology, case.credential)
     eventually(asked, within_s=120)
     return run
@@ -66,10 +66,12 @@ def check_in_the_middle(topology: Topology) -> UUID:
     return run
 
 
-def held_back(topology: Topology, vendor: str, method: str, times: int = 1) -> Callable[[], bool]:
+def held_back(
+    topology: Topology, vendor: str, method: str, times: int = 1, held_s: float = _HELD_S
+) -> Callable[[], bool]:
     """Let the vendor keep its next answers to the method to itself for a while; return what says whether it was asked."""
     before = len(requests_to(topology, vendor, method))
-    topology.control("POST", f"/{vendor}/faults", {"method": method, "path": "", "delay_s": _HELD_S, "times": times})
+    topology.control("POST", f"/{vendor}/faults", {"method": method, "path": "", "delay_s": held_s, "times": times})
     return lambda: len(requests_to(topology, vendor, method)) > before
 
 
@@ -104,6 +106,14 @@ def swept_until_over(topology: Topology, rotations: Sequence[str]) -> list[Rotat
         if not any(record.is_open for record in records):
             break
     return records
+
+
+def gave_a_sign_of_life(topology: Topology, run: UUID) -> bool:
+    """Say whether the server has heard of the run by itself, as it has to before it can miss it."""
+    asked = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]},
+    }  # fmt: skip
+    return bool(topology.ask("POST", "/events/filter", {"filter": asked})["total"])
 
 
 def process_of(run: UUID) -> int:

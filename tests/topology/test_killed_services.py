@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.topology, needs_proc]
 # due as it was, and the sweeper takes it up once the lease of who had it is over.
 _GOES_ON = frozenset({Wait.NOTHING, Wait.OVERLAP, Wait.BACKOFF, Wait.SETTLING, Wait.VENDOR_LAG, Wait.GROUP})
 
+# These tell when a credential was last used, by a clock that is not moved here: a minute ago is no quiet day, so nothing is retired.
+_TELL_LAST_USE = frozenset({"datadog", "awskey"})
+
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_service_that_is_killed_in_a_rotation_comes_back_and_the_run_ends(topology: Topology, case: Case) -> None:
@@ -62,6 +65,9 @@ def test_every_overlap_that_was_open_meanwhile_ends_once(topology: Topology) -> 
 
     assert len(over) == len(CASES)
     for one in over:
+        if one.credential.target.integration in _TELL_LAST_USE:
+            assert (one.wait, retirements(one)) == (Wait.BLOCKED_STILL_USED, []), one.words
+            continue
         assert one.state is State.DONE, one.words
         assert len(retirements(one)) == len(set(retirements(one)))
         # Keycloak's secrets have no place for our marker.

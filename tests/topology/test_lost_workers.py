@@ -12,7 +12,7 @@ from ledger.runs import ABANDONED, ended_as
 from steps.sweeping import seal_dead_runs
 from tasks.preparing import read_own_config
 from tests.program import eventually, needs_proc
-from tests.topology.killing import OF_THE_WORKER, ended, run_in_the_middle
+from tests.topology.killing import OF_THE_WORKER, ended, gave_a_sign_of_life, run_in_the_middle
 from tests.topology.rotating import ledger_at, newest_rotation
 from tests.topology.standing import Topology
 
@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.topology, needs_proc]
 
 # The same automations, less patient: signs of life come every half minute here (tests/topology/shape.py).
 _IMPATIENT = Windows(pending=timedelta(seconds=45), silent=timedelta(seconds=95))
+# The run is to be there still when the server has heard of it; one that is killed before is told by the sweeper, hours later.
+_LONGER_THAN_A_SIGN_OF_LIFE_S = 30
 # A run's lease in the ledger, and a bit.
 _A_LEASE_LATER = timedelta(minutes=6)
 
@@ -27,7 +29,8 @@ _A_LEASE_LATER = timedelta(minutes=6)
 def test_runs_that_died_with_their_workers_are_told_and_their_places_are_free_again(topology: Topology) -> None:
     with get_client(sync_client=True) as client:
         converge_automations(client, read_own_config().automations, _IMPATIENT)
-    in_the_middle = run_in_the_middle(topology, OF_THE_WORKER)
+    in_the_middle = run_in_the_middle(topology, OF_THE_WORKER, held_s=_LONGER_THAN_A_SIGN_OF_LIFE_S)
+    eventually(lambda: gave_a_sign_of_life(topology, in_the_middle), within_s=60, every_s=0.5)
     topology.services["rotation-worker"].kill()
     taken = topology.start(CREDENTIAL_AGES, {})
     eventually(lambda: topology.state(taken)["type"] == "PENDING", within_s=120, every_s=0.05)
