@@ -1,4 +1,4 @@
-"""An address outside of everything under test, for what is sent by others: notifications."""
+"""An address outside of everything under test, for what is sent: notifications, signs of life."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,16 +7,17 @@ from threading import Thread
 
 
 @contextmanager
-def receiver() -> Iterator[tuple[str, list[str]]]:
-    """Give an address outside Prefect and what arrives there."""
+def receiver(status: int = 200, body: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Give an address that answers so, and what arrives there: path and text of each request."""
     arrived: list[str] = []
 
     class Receiving(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            arrived.append(self.path + self.rfile.read(int(self.headers["content-length"])).decode())
-            self.send_response(200)
-            self.send_header("content-length", "0")
+            arrived.append(self.path + self.rfile.read(int(self.headers.get("content-length", 0))).decode())
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,10 +18,10 @@ from domain.names import ROTATE, STEP_ROTATION, Target
 from domain.rotation import State
 from entrypoints.following import follow_all, start_rotation
 from entrypoints.rotations import rotation
-from ledger.opening import Ledger, open_ledger
 from ledger.questions import open_questions
 from ledger.rotation_rows import find_rotation
 from steps.clock import Clock
+from tests.deployments.made_runs import ledger_of
 from tests.program import Beside, Standing, eventually
 from vendors.registry import INTEGRATIONS
 
@@ -39,15 +38,6 @@ def server(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stan
     monkeypatch.setenv("OPSFLOWS_HOME", str(standing.home.path))
     with temporary_settings({PREFECT_API_URL: standing.api}):
         yield standing
-
-
-@contextmanager
-def ledger_of(standing: Standing) -> Iterator[Ledger]:
-    ledger = open_ledger(f"sqlite:///{standing.home.path / 'ledger.db'}")
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def store_generated(standing: Standing, name: str) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
@@ -11,6 +9,7 @@ from domain.errors import BadInput, OpsError, Rejected, Unavailable
 from domain.exchanges import Exchange
 from domain.operations_sections import Heartbeats
 from steps.heartbeats import sign_of_life
+from tests.receiver import receiver
 from vendors.heartbeat import tell
 from vendors.hosts import HostRule
 from vendors.http import Conduct
@@ -22,28 +21,8 @@ LOOPBACK = Heartbeats(sweeper="sweeper-heartbeat", allowed_hosts=("127.0.0.1",))
 @contextmanager
 def listening(status: int = 200, body: str = "OK") -> Iterator[tuple[str, list[str]]]:
     """Give an address that expects a sign of life, and the paths that were called."""
-    called: list[str] = []
-
-    class Answering(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            called.append(self.path)
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/{SECRET}", called
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with receiver(status, body) as (address, called):
+        yield f"{address}/{SECRET}", called
 
 
 def conduct(record: list[Exchange]) -> Conduct:
