@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def compose() -> list[str]:
 def volumes_of(service: str) -> dict[str, str]:
     """Return what is mounted in a service, by its place in the container."""
     return {row.split(":")[1]: row.split(":")[0] for row in SERVICES[service].get("volumes", [])}
+
+
+@pytest.mark.parametrize("service", ["services", "worker-1"])
+def test_prefect_reads_its_settings_as_they_are_written(service: str, tmp_path: Path) -> None:
+    given = {
+        name: str(value) for name, value in SERVICES[service]["environment"].items() if name.startswith("PREFECT_")
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-c", "from prefect.settings import get_current_settings; get_current_settings()"],
+        env={**given, "PREFECT_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("profiles", ["", "rehearsal,cli,oidc"])
