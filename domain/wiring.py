@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from domain.errors import BadInput
 from domain.names import REHEARSAL, Target
-from domain.probes import Outcome
 
 MODE_VARIABLE = "OPERATOR_WIRING_MODE"
 ROLLBACK_FLAG = "OPERATOR_WIRING_PROD_ENABLED=0"
@@ -57,8 +56,3 @@ def check_environment(mode: Mode, environment: str) -> None:
             f"mock is the environment {REHEARSAL}, and only that.",
             f"Choose --mode mock with {REHEARSAL}, or a real_ mode with another environment.",
         )
-
-
-def not_selected(mode: Mode, targets: Iterable[Target]) -> dict[Target, Outcome]:
-    """Return the targets that the mode leaves out, each as NOT RUN: shown, not counted."""
-    return {target: Outcome.NOT_RUN for target in targets if not mode.selects(target)}

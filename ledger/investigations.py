@@ -112,17 +112,6 @@ def open_investigations(ledger: Ledger, environment: str) -> tuple[Investigation
     return _investigations(ledger, INVESTIGATIONS.c.environment == environment, INVESTIGATIONS.c.ended_seq.is_(None))
 
 
-def carried_over(ledger: Ledger, environment: str, month: Month) -> tuple[Investigation, ...]:
-    """Return what is still open of the months before this one."""
-    return tuple(one for one in open_investigations(ledger, environment) if one.month < str(month))
-
-
-def overdue_investigations(ledger: Ledger, environment: str, day: date) -> tuple[Investigation, ...]:
-    """Return what should have been closed before the UTC day, the longest overdue first."""
-    late = (one for one in open_investigations(ledger, environment) if one.due < day)
-    return tuple(sorted(late, key=lambda one: (one.due, one.month, one.target)))
-
-
 def investigations_of(ledger: Ledger, environment: str, month: Month) -> Mapping[str, Investigation]:
     """Return by target the month's newest investigation, open or closed."""
     kept = INVESTIGATIONS.c

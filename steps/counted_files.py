@@ -6,7 +6,6 @@ its key, its digest and its spool's checksum are right; anything else is counted
 
 import hashlib
 import secrets
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -87,11 +86,6 @@ def count_files(files: Sequence[InputFile], kept: Kept, told: Told, *, memory_mi
         counted = _from_earlier(file, kept) or _counted(file, kept, memory_mib)
         told(file.name, done, len(files), counted.count.rows)
         yield counted
-
-
-def forget_counts(kept: Kept) -> None:
-    """Remove all that is kept of the window."""
-    shutil.rmtree(kept.of_window, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

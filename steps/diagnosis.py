@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from domain.errors import OpsError, Rejected
-from vendors.capabilities import Client
+from vendors.capabilities import Client, Relocatable
 from vendors.dialing import finish_by
 
 ASKING_BOUND = timedelta(seconds=15)
@@ -13,24 +13,22 @@ ASKING_BOUND = timedelta(seconds=15)
 
 def investigator(client: Client, *, ask_other_homes: bool) -> Callable[[OpsError], OpsError]:
     """Return what turns a refusal into the place that does know the credential, where there is one."""
-    other_homes = getattr(client, "other_homes", None)
-    is_known_at = getattr(client, "is_known_at", None)
-    if not ask_other_homes or other_homes is None or is_known_at is None:
+    if not (ask_other_homes and isinstance(client, Relocatable)):
         return lambda error: error
 
     def investigate(error: OpsError) -> OpsError:
         if not isinstance(error, Rejected):
             return error
         with finish_by(time.monotonic() + ASKING_BOUND.total_seconds()):
-            known = [home for home in other_homes(error.symptom) if _is_known(is_known_at, home)]
+            known = [home for home in client.other_homes(error.symptom) if _is_known(client, home)]
         return _at_home(error, known) if known else error
 
     return investigate
 
 
-def _is_known(is_known_at: Callable[[str], bool], home: str) -> bool:
+def _is_known(client: Relocatable, home: str) -> bool:
     try:
-        return is_known_at(home)
+        return client.is_known_at(home)
     except OpsError:
         return False
 

@@ -14,7 +14,6 @@ from uuid import uuid4
 import google_crc32c
 
 from domain.errors import OpsError, Rejected, Unavailable
-from domain.event_manifest import Difference, Manifest, difference_in_content
 from steps.event_sources import SourceFile
 from steps.repeated_reads import Repeats
 from vendors.object_stores import Check, Digest, Store
@@ -78,14 +77,6 @@ def sha256_of(path: Path) -> str:
         while chunk := reading.read(_CHUNK_BYTES):
             summed.update(chunk)
     return summed.hexdigest()
-
-
-def differing_content(file: SourceFile, path: Path, manifest: Manifest | None) -> Difference | None:
-    """Return how the content of a file, read from `path`, differs from what its manifest says; it is read only then."""
-    entry = manifest.entries.get(file.name) if manifest is not None else None
-    if entry is None or entry.sha256 is None:
-        return None
-    return difference_in_content(entry, sha256_of(path))
 
 
 def _fetch(file: SourceFile, store: Store, there: Path, repeats: Repeats) -> bool:

@@ -234,15 +234,6 @@ class LiveVendor:
         return kept[-1]
 
 
-@contextmanager
-def live_vendor(vendor: LiveVendor) -> Iterator[LiveVendor]:
-    """Give the vendor and close its connections at the end."""
-    try:
-        yield vendor
-    finally:
-        vendor.close()
-
-
 def _noting(probe: Probe, attributed: list[str]) -> Probe:
     """Return the same probe, whose last read-back also notes which credential the vendor says the event came with."""
     if not probe.confirm:

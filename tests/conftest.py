@@ -16,12 +16,12 @@ from mocks.tls import ThrowAwayAuthority
 from tests.program import Beside, Home, Standing
 from tests.sharing import scheduler
 
-# How long data takes to be made says how busy the machine is, and nothing else.
-settings.register_profile("opsflows", suppress_health_check=[HealthCheck.too_slow])
+# How long data takes to be made, or a test with them, says how busy the machine is, and nothing else.
+settings.register_profile("opsflows", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("opsflows")
 
-# Fixtures that start a Prefect server: their tests take longest, and so run first.
-_SERVERS = ("standing", "lived", "prefect")
+# Fixtures whose tests take longest, and so run first: those that start a Prefect server, then the searches of seeded defects.
+_LONGEST = ("standing", "lived", "prefect", "searches")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +35,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 def _place(item: pytest.Item) -> int:
     names = item.fixturenames if isinstance(item, pytest.Function) else []
-    return next((place for place, name in enumerate(_SERVERS) if name in names), len(_SERVERS))
+    return next((place for place, name in enumerate(_LONGEST) if name in names), len(_LONGEST))
 
 
 @cache

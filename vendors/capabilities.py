@@ -41,6 +41,7 @@ class Client(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class Relocatable(Protocol):
     """A client of a vendor with several sites or regions, whose refusal may mean 'not here'.
 
@@ -137,11 +138,6 @@ def checked_values(integration: Integration, given: Mapping[str, str]) -> dict[s
             " ".join(p.happened for p in problems), problems[0].means, " ".join(p.next_step for p in problems)
         )
     return values
-
-
-def looks_complete(integration: Integration, given: Mapping[str, str]) -> bool:
-    """Say whether every required variable has a value."""
-    return all(given.get(row.name, "").strip() for row in integration.variables if row.required)
 
 
 class Urgency(Enum):

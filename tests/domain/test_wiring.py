@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from domain.errors import BadInput
 from domain.names import Target
-from domain.probes import Outcome
-from domain.wiring import MODE_VARIABLE, Mode, check_environment, not_selected, parse_mode
+from domain.wiring import MODE_VARIABLE, Mode, check_environment, parse_mode
 
 SLACK, PAYMENTS, CHECKOUT = Target("slack"), Target("pagerduty", "payments"), Target("pagerduty", "checkout")
 IN_SCOPE = (SLACK, PAYMENTS, CHECKOUT)
@@ -88,9 +87,3 @@ def test_a_mode_of_one_world_does_not_go_with_an_environment_of_the_other(mode: 
 @pytest.mark.parametrize(("mode", "environment"), [(Mode("mock"), "rehearsal"), (Mode("real_all"), "prod")])
 def test_a_mode_goes_with_an_environment_of_its_world(mode: Mode, environment: str) -> None:
     check_environment(mode, environment)
-
-
-def test_what_the_mode_leaves_out_is_not_run() -> None:
-    mode = parse_mode("real_slack", IN_SCOPE)
-
-    assert not_selected(mode, IN_SCOPE) == {PAYMENTS: Outcome.NOT_RUN, CHECKOUT: Outcome.NOT_RUN}

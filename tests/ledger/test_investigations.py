@@ -9,13 +9,11 @@ from domain.errors import BadInput
 from domain.reconciliation import Investigation
 from domain.windows import Month
 from ledger.investigations import (
-    carried_over,
     close_investigation,
     investigations_of,
     note_investigation,
     open_investigation,
     open_investigations,
-    overdue_investigations,
 )
 from ledger.opening import Ledger
 
@@ -102,23 +100,6 @@ def test_an_investigation_is_not_closed_without_an_outcome(ledger: Ledger) -> No
         close_investigation(ledger, "prod", OCTOBER, "slack", who="ada", outcome=" ")
 
     assert len(open_investigations(ledger, "prod")) == 1
-
-
-def test_what_is_open_goes_along_to_the_later_months(ledger: Ledger) -> None:
-    opened(ledger, "sentry", Month(2026, 9))
-    opened(ledger)
-    close_investigation(ledger, "prod", Month(2026, 9), "sentry", who="ada", outcome="done")
-
-    assert carried_over(ledger, "prod", OCTOBER) == ()
-    assert [one.target for one in carried_over(ledger, "prod", OCTOBER.next)] == ["slack"]
-
-
-def test_it_is_overdue_the_day_after_its_day(ledger: Ledger) -> None:
-    opened(ledger, ahead=5)
-    opened(ledger, "sentry", ahead=2)
-
-    assert overdue_investigations(ledger, "prod", day(ledger, 2)) == ()
-    assert [one.target for one in overdue_investigations(ledger, "prod", day(ledger, 6))] == ["sentry", "slack"]
 
 
 def test_a_day_that_has_passed_is_refused(ledger: Ledger, later: Callable[[timedelta], Ledger]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from domain.event_files import DayCell, EventKind, FileState
 from domain.windows import Month
-from steps.counted_files import CountedFile, InputFile, Kept, count_files, forget_counts, spools_of
+from steps.counted_files import CountedFile, InputFile, Kept, count_files, spools_of
 from steps.event_ids import compare_ids
 from tests.steps.event_rows import JULY, SECTION, TARGETS, event, jsonl
 
@@ -196,13 +196,3 @@ def test_what_is_kept_is_its_owners_alone(source: Folder, kept: Kept) -> None:
 
     assert {path.stat().st_mode & 0o777 for path in kept.of_window.iterdir()} == {0o600}
     assert kept.of_window.stat().st_mode & 0o777 == 0o700
-
-
-def test_counts_can_be_forgotten(source: Folder, kept: Kept) -> None:
-    file = source.holds("a.jsonl", 3)
-    run([file], kept)
-
-    forget_counts(kept)
-    (counted,) = run([file], kept)
-
-    assert not counted.was_kept

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Rejected, Unavailable
-from domain.event_manifest import Differs, Entry, Manifest
 from domain.windows import Month
 from steps.event_sources import SourceFile, list_files, opened_store
-from steps.fetched_files import differing_content, fetched, forget, sha256_of, spool_name
+from steps.fetched_files import fetched, forget, sha256_of, spool_name
 from tests.steps.storing import event_files, repeats, write
 from tests.steps.test_event_sources import access
 from tests.stores.amazon import S3, moto_server, s3_bucket
@@ -198,19 +197,10 @@ def test_what_was_fetched_is_removed_when_asked_and_what_was_there_stays(
     assert (tmp_path / "here" / "a.jsonl").exists()
 
 
-def test_another_content_than_the_manifest_says_is_a_difference(tmp_path: Path) -> None:
+def test_the_sha_256_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": "{}\n"})
-    [file] = list_files(event_files(tmp_path), OCTOBER, None, repeats()).files
-    path = tmp_path / "a.jsonl"
-    digest = hashlib.sha256(b"{}\n").hexdigest()
 
-    right, wrong, silent = (Manifest({"a.jsonl": Entry("a.jsonl", sha256=said)}) for said in (digest, "0" * 64, None))
-
-    assert sha256_of(path) == digest
-    assert [differing_content(file, path, said) for said in (right, silent, None, Manifest({}))] == [None] * 4
-    found = differing_content(file, path, wrong)
-    assert found is not None
-    assert found.differs is Differs.DIGEST
+    assert sha256_of(tmp_path / "a.jsonl") == hashlib.sha256(b"{}\n").hexdigest()
 
 
 @pytest.fixture(scope="module")

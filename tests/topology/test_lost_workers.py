@@ -37,7 +37,7 @@ def test_runs_that_died_with_their_workers_are_told_and_their_places_are_free_ag
     topology.services["worker-1"].kill()
     topology.services["worker-2"].kill()
 
-    lost, never_begun = ended(topology, in_the_middle, within_s=300), ended(topology, taken, within_s=300)
+    lost, never_begun = ended(topology, in_the_middle, within_s=420), ended(topology, taken, within_s=420)
 
     topology.wait_until_healthy(*topology.services)
     after = topology.start(CREDENTIAL_AGES, {})
