@@ -104,11 +104,11 @@ def test_what_runs_on_a_schedule_needs_no_word_of_an_operator(standing: Standing
     }  # fmt: skip
 
 
-def test_deploying_again_changes_nothing(standing: Standing) -> None:
+def test_deploying_again_changes_nothing(standing: Standing, beside: Beside) -> None:
     before = ours(standing)
 
     again = standing.run("deploy")
-    check = standing.run("deploy", "--check")
+    check = beside.run("deploy", "--check")
 
     assert (again.code, check.code) == (0, 0), again.err + check.err
     assert "Nothing differs" in again.out

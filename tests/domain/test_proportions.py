@@ -1,9 +1,9 @@
 """Shares are judged as SciPy's own exact tests judge them, and come to the figures that the rule was chosen by."""
 
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest, false_discovery_control
 
 from domain.comparing import noise_of
 from domain.proportions import (
@@ -25,7 +25,7 @@ def test_the_interval_is_that_of_the_exact_binomial_test(count: tuple[int, int],
 
     found = clopper_pearson(seen, seen, of, confidence)
 
-    judge = binomtest(seen, of).proportion_ci(confidence, method="exact")
+    judge = scipy.stats.binomtest(seen, of).proportion_ci(confidence, method="exact")
     assert (found.low, found.high) == pytest.approx((judge.low, judge.high), rel=1e-9, abs=1e-12)
 
 
@@ -49,7 +49,7 @@ def test_the_chance_of_so_many_is_the_binomial_tail(count: tuple[int, int], shar
     at_least, of = count
 
     assert chance_of(at_least, of, share) == pytest.approx(
-        float(binom.sf(at_least - 1, of, share)), rel=1e-6, abs=1e-14
+        float(scipy.stats.binom.sf(at_least - 1, of, share)), rel=1e-6, abs=1e-14
     )
 
 
@@ -66,7 +66,7 @@ def test_the_chance_is_told_of_more_events_than_fit_into_32_bits() -> None:
 def test_those_are_believed_whose_adjusted_chance_is_small_enough(chances: list[float], false_share: float) -> None:
     found = believed(chances, false_share)
 
-    adjusted = false_discovery_control(chances) if chances else []
+    adjusted = scipy.stats.false_discovery_control(chances) if chances else []
     # The judge divides where ours multiplies: at the very limit rounding decides.
     clear = [at for at, value in enumerate(adjusted) if abs(value - false_share) > 1e-12]
     assert len(found) == len(chances)
@@ -107,4 +107,4 @@ def test_so_many_sampled_events_let_one_percent_stand_out(rate: float, events: i
 @given(st.integers(0, 10**9), st.floats(0.0001, 0.9999))
 def test_a_sampler_that_lets_all_or_nothing_through_has_no_error(events: int, rate: float) -> None:
     assert sampling_error(events, 0.0) == sampling_error(events, 1.0) == 0
-    assert sampling_error(events, rate) == pytest.approx(float(binom.std(events, rate)), rel=1e-6, abs=1e-6)
+    assert sampling_error(events, rate) == pytest.approx(float(scipy.stats.binom.std(events, rate)), rel=1e-6, abs=1e-6)

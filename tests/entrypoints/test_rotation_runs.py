@@ -91,6 +91,7 @@ def test_a_credential_is_adopted_by_evidence_and_then_planned_without_a_problem(
     assert planned.out.rstrip().endswith(f"opsflows rotate {DATADOG} --reason test --ticket OPS-1 --apply")
 
 
+@pytest.mark.prove
 def test_a_value_made_by_hand_goes_from_the_prompt_into_its_document_and_nowhere_else(
     server: Standing, beside: Beside
 ) -> None:

@@ -113,6 +113,7 @@ def watched(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     watched.blocks.close()
 
 
+@pytest.mark.prove
 def test_with_both_alert_channels_exposed_one_of_them_works_at_any_moment(desk: Desk, watched: Watched) -> None:
     old = list(watched.values)
 

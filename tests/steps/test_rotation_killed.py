@@ -30,7 +30,7 @@ def test_a_rotation_killed_at_any_point_converges(sqlite_place: Place, case: str
     assert killed_at(sqlite_place, case, at) == []
 
 
-@pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.parametrize("case", SHAPES[:2])
 def test_a_rotation_killed_at_any_point_converges_on_postgresql(postgresql_place: Place, case: str) -> None:
     at = _some_point(SHAPES.index(case) + 7)
 
