@@ -32,7 +32,7 @@ from entrypoints.doctor_server import (
 from ledger.opening import open_ledger
 from steps.doctor_machine import clocks_agree
 from tests.entrypoints.conftest import Cli
-from tests.program import OPSFLOWS, ROOT, Beside, Standing
+from tests.program import OPSFLOWS, ROOT, Standing
 
 OURS = version("prefect")
 SAFE = {"server": {"concurrency": {"lease_storage": "filesystem"}, "analytics_enabled": False, "services": {}}}
@@ -216,8 +216,8 @@ def test_next_of_an_environment_that_is_not_declared_is_bad_input(opsflows: Cli)
     assert opsflows("next", "--environment", "nowhere").code == 2
 
 
-def test_on_a_healthy_home_nothing_is_broken(beside: Beside) -> None:
-    said = beside.run("doctor", "--json")
+def test_on_a_healthy_home_nothing_is_broken(standing: Standing) -> None:
+    said = standing.run("doctor", "--json")
 
     document = json.loads(said.out)
     assert (document["broken"], document["not_checked"], said.code) == ([], [], 0)
