@@ -95,6 +95,19 @@ def test_the_helm_values_hold_the_same_base_of_runbooks_and_drop_it_from_alerts(
     ]
 
 
+def test_every_file_of_rules_is_loaded_by_prometheus_and_by_the_command_of_the_chart() -> None:
+    written = {file.stem: read(file) for file in (ROOT / "deployments").rglob("*.yml") if "groups" in read(file)}
+    [command] = re.findall(r"^# +(\(echo .+\)) > rules-values\.yml$", VALUES.read_text(), re.MULTILINE)
+    page = (ROOT / "docs" / "kms-alerts.md").read_text()
+
+    made = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert yaml.safe_load(made.stdout) == {"additionalPrometheusRulesMap": written}
+    assert {Path(name).stem for name in read(PROMETHEUS)["rule_files"]} == set(written)
+    for part in page.split("\n## Loading them into ")[1:]:
+        assert [name for name in written if f"{name}.yml`" not in part] == []
+
+
 def test_every_key_is_read_from_a_file_that_the_values_mount() -> None:
     pagerduty = [
         row for receiver in read(PLAIN)["receivers"] for row in receiver.get("pagerduty_configs", ())

@@ -17,6 +17,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 VERSION = "1.37"
 NAMESPACE = "opsflows"
 OPTIONAL = "kubernetes-worker.yaml"
+VALUES = ROOT / "deployments" / "alertmanager" / "kube-prometheus-stack-values.yml"
 # Workload -> the service of docker-compose.yml that is the same.
 SAME = {
     "migrate": "migrate", "api": "api-1", "services": "services", "deploy": "deploy", "worker": "worker-1",
@@ -161,6 +162,32 @@ def test_nobody_connects_to_what_has_no_rule() -> None:
     named = set(who["podSelector"]["matchExpressions"][0]["values"])
     clients = {name for name in PODS if "PREFECT_API_URL" in CONFIGURATION[_source(name)]}
     assert named == {*clients, "proxy", job_of_a_run()["spec"]["template"]["metadata"]["labels"][_NAME]}
+
+
+def test_prometheus_of_the_cluster_scrapes_the_service_is_let_in_and_sends_the_token() -> None:
+    values, page = VALUES.read_text(), (ROOT / "docs" / "kms-alerts.md").read_text()
+    spec = yaml.safe_load(values)["prometheus"]["prometheusSpec"]
+    [job] = [job for job in spec["additionalScrapeConfigs"] if job["job_name"] == "opsflows-metrics"]
+    services = [row for _, row in OBJECTS if row["kind"] == "Service" and row["metadata"]["name"] == "metrics"]
+    [policy] = [row["spec"] for _, row in OBJECTS if row["metadata"]["name"] == "to-metrics"]
+
+    addresses = [
+        f"{row['metadata']['name']}.{row['metadata']['namespace']}.svc:{port['port']}"
+        for row in services
+        for port in row["spec"]["ports"]
+    ]
+    [theirs] = [who["namespaceSelector"]["matchLabels"] for who in policy["ingress"][0]["from"] if len(who) == 1 and "namespaceSelector" in who]  # fmt: skip
+
+    assert [target for row in job["static_configs"] for target in row["targets"]] == addresses
+    assert "--token-file" in container_of("metrics")["args"]
+    [secret] = spec["secrets"]
+    assert job["authorization"] == {"type": "Bearer", "credentials_file": f"/etc/prometheus/secrets/{secret}/token"}
+    namespace = theirs["kubernetes.io/metadata.name"]
+    assert (
+        f"kubectl -n {namespace} create secret generic {secret} --from-file=token=.opsflows/compose/metrics_token\n"
+        in page
+    )
+    assert f"--namespace {namespace} " in values
 
 
 def test_no_secret_is_in_a_manifest() -> None:
