@@ -16,6 +16,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.schedules import Schedule
+from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 from prefect.workers.process import ProcessWorker
 
@@ -30,7 +31,6 @@ from tasks.preparing import read_own_config
 
 # How long a run keeps its place while its process starts; less than the ten minutes after which it counts as stuck.
 GRACE_SECONDS = 300
-_NO_PARAMETERS = json.dumps({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def automation_differences(
     """Return in what the server's automations differ, and which notification blocks are missing; changes nothing."""
     server = read_server(client, _blocks(section))
     missing = [path for tier, path in _blocks(section).items() if path and tier not in server.blocks]
-    told = compared(read_ours(client), wanted(server, windows or _windows(section)))
+    told = compared(read_ours(client), wanted(server, windows or _windows()))
     how = "the notification block is not there: make it in Prefect (Blocks), then deploy again; until then nobody is told while workers are dead"
     return [
         *(Difference(name, words) for name, words in told),
@@ -93,7 +93,7 @@ def converge_automations(
 ) -> list[Difference]:
     """Create or update what differs, and return what that was."""
     found = automation_differences(client, section, windows)
-    those = wanted(read_server(client, _blocks(section)), windows or _windows(section))
+    those = wanted(read_server(client, _blocks(section)), windows or _windows())
     put(client, read_ours(client), those, [one.what for one in found if not one.is_for_a_person])
     return found
 
@@ -125,8 +125,10 @@ def _blocks(section: Automations) -> dict[Tier, str]:
     return {Tier.PAGE: section.page_block, Tier.TICKET: section.ticket_block}
 
 
-def _windows(section: Automations) -> Windows:
-    return Windows(silent=3 * timedelta(seconds=section.heartbeat_seconds))
+def _windows() -> Windows:
+    """Return how long to wait, by the setting that the workers' runs have as well; without signs of life the windows stay as they are."""
+    seconds = get_current_settings().flows.heartbeat_frequency
+    return Windows(silent=3 * timedelta(seconds=seconds)) if seconds else Windows()
 
 
 def _differences(client: SyncPrefectClient, config: Config) -> Iterator[Difference]:
@@ -192,7 +194,10 @@ def _wanted(entry: Entry, config: Config, held: DeploymentResponse | None = None
         name=entry.name,
         paused=held.paused if held else None,
         schedules=[
-            Schedule(cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off, parameters={})
+            Schedule(
+                cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off,
+                parameters=dict(tick.parameters),
+            )  # fmt: skip
             for tick in entry.schedules
         ],
         # Said although they are Prefect's own, so that an update takes back what somebody set by hand.
@@ -221,7 +226,7 @@ def _shape_of_entry(entry: Entry, config: Config) -> dict[str, object]:
     return {
         "description": wanted.description,
         "tags": sorted(wanted.tags),
-        "schedules": sorted((tick.slug, tick.cron, tick.timezone, _NO_PARAMETERS) for tick in entry.schedules),
+        "schedules": sorted((tick.slug, tick.cron, tick.timezone, _told(tick.parameters)) for tick in entry.schedules),
         "entrypoint": wanted.entrypoint,
         "work pool": wanted.work_pool_name,
         "the form": _schema(wanted._parameter_openapi_schema.model_dump_for_openapi()),  # noqa: SLF001 (no other way to it)
@@ -244,7 +249,7 @@ def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
                 row.slug or "",
                 getattr(row.schedule, "cron", None) or "",
                 getattr(row.schedule, "timezone", None) or "",
-                json.dumps(row.parameters, sort_keys=True),
+                _told(row.parameters),
             )
             for row in held.schedules
         ),
@@ -262,6 +267,10 @@ def _shape_of_held(held: DeploymentResponse) -> dict[str, object]:
             options.grace_period_seconds if options else None,
         ),
     }
+
+
+def _told(parameters: Mapping[str, object]) -> str:
+    return json.dumps(dict(parameters), sort_keys=True)
 
 
 def _schema(parameters: Mapping[str, object] | None) -> dict[str, object]:

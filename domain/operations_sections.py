@@ -8,8 +8,6 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 # A block document as Prefect writes it in its own texts: type slug and name.
 BlockPath = Annotated[str, Field(pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$")]
 BlockName = Annotated[str, Field(pattern=r"^[a-z0-9-]*$")]
-# The least that Prefect takes for PREFECT_FLOWS_HEARTBEAT_FREQUENCY, and what it is where nobody sets it.
-_LEAST_SECONDS, _USUAL_SECONDS = 30, 180
 
 
 class Automations(BaseModel):
@@ -19,7 +17,6 @@ class Automations(BaseModel):
 
     page_block: BlockPath = ""
     ticket_block: BlockPath = ""
-    heartbeat_seconds: int = Field(default=_USUAL_SECONDS, ge=_LEAST_SECONDS, le=3600)
 
 
 class Heartbeats(BaseModel):

@@ -49,6 +49,14 @@ def volumes_of(service: str) -> dict[str, str]:
     return {row.split(":")[1]: row.split(":")[0] for row in SERVICES[service].get("volumes", [])}
 
 
+def test_who_deploys_counts_the_same_signs_of_life_as_the_workers_give() -> None:
+    seconds = {
+        SERVICES[name]["environment"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] for name in ("deploy", "cli", *WORKERS)
+    }
+
+    assert seconds == {"60"}
+
+
 @pytest.mark.parametrize("service", ["services", "worker-1"])
 def test_prefect_reads_its_settings_as_they_are_written(service: str, tmp_path: Path) -> None:
     given = {

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.schemas.automations import EventTrigger
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from deployments.apply import automation_differences, converge_automations
 from deployments.automations import OUR_MARK, PREFIX, Server, Windows, wanted
@@ -109,6 +110,15 @@ def test_converging_again_changes_nothing_and_a_hand_made_change_is_seen_and_put
     assert again == []
     assert [(row.what, row.how) for row in seen] == [(one["name"], "the automation differs in description")]
     assert named(standing, "run failed")["description"] == one["description"]
+
+
+def test_a_run_counts_as_lost_by_the_setting_that_the_workers_have(client: SyncPrefectClient) -> None:
+    usual = {row.what for row in automation_differences(client, Automations())}
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 45}):
+        quicker = {row.what for row in automation_differences(client, Automations())}
+
+    assert quicker - usual == {f"{PREFIX}lost heartbeat"}
 
 
 def test_one_that_a_person_switched_off_stays_off(
