@@ -49,6 +49,11 @@ class Run:
     world: str
     bundle_digest: str
 
+    @property
+    def last_sign_at(self) -> datetime:
+        """Return when it was last known to live, of one that has the usual lease."""
+        return self.lease_until - RUN_LEASE
+
 
 def open_run(
     ledger: Ledger,

@@ -8,7 +8,7 @@ from domain.names import REHEARSAL, Target, deployment_of
 from domain.probes import CleanUp
 from domain.run_watch import Kind, key_of
 from ledger import due, probes
-from ledger.alerts import clear_alert, open_alerts, raise_alert
+from ledger.alerts import Alert, clear_alert, open_alerts, raise_alert
 from ledger.opening import Ledger
 from ledger.questions import Question, open_questions
 from ledger.runs import ABANDONED, Run, abandon_dead_runs, find_run, runs
@@ -26,12 +26,12 @@ RUN = "run:"
 def seal_dead_runs(ledger: Ledger) -> list[Run]:
     """Seal killed runs ABANDONED, and raise an alert for each that `send_alerts` sends.
 
-    Of a flow whose crash was seen in Prefect and is told already, none more: it would be the same message twice.
+    Of a run whose crash was seen in Prefect and is told already, none more: it would be the same message twice.
     """
     dead = abandon_dead_runs(ledger)
-    told = {alert.key for alert in open_alerts(ledger)} if dead else set()
+    told = open_alerts(ledger) if dead else []
     for run in dead:
-        if any(key.startswith(key_of(Kind.ENDED, deployment_of(run.flow))) for key in told):
+        if any(_tells_of(alert, run) for alert in told):
             continue
         raise_alert(
             ledger, f"{RUN}{run.run_id}", environment=run.environment, target="the operator",
@@ -103,6 +103,17 @@ def able_to_tell(contexts: Mapping[str, Context]) -> Context | None:
     """Return an environment that can tell someone, for alerts that belong to none."""
     able = (c for c in contexts.values() if c.declared.alerts.page or c.declared.alerts.ticket)
     return next(able, None)
+
+
+def _tells_of(alert: Alert, run: Run) -> bool:
+    """Whether the alert told, or will tell, that this very run ended badly in Prefect.
+
+    Its key is that of every run about the same, and its text is of the newest of them: so the text must name the run. It may
+    have been sent before that, and then it was sent for an earlier run, and the next time is up to a day away.
+    """
+    is_of_its_end = alert.key.startswith(key_of(Kind.ENDED, deployment_of(run.flow)))
+    names_it = run.prefect_run_id != "" and run.prefect_run_id in alert.text
+    return is_of_its_end and names_it and (alert.sent_at is None or alert.sent_at >= run.last_sign_at)
 
 
 def _went_on(ledger: Ledger, run_id: str) -> bool:

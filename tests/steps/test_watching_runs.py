@@ -21,6 +21,7 @@ from steps.alerting import in_words
 from steps.context import Context
 from steps.sweeping import seal_dead_runs
 from steps.watching_runs import tell_of_runs
+from tests.ledger.recording import opened
 from tests.steps.conftest import OpenScene
 from tests.steps.rehearsal_context import Scene
 
@@ -157,6 +158,45 @@ def test_a_killed_run_is_told_by_whoever_sees_it_first(prod: Scene) -> None:
         seal_dead_runs(then.ledger)
 
         assert [alert.key for alert in open_alerts(then.ledger)] == ["deployment:rotate-credentials:ended:prod"]
+
+
+@pytest.mark.parametrize("where", ["staging", "prod"])
+def test_a_killed_run_is_told_though_another_of_its_flow_crashed_before(prod: Scene, where: str) -> None:
+    before = ended(prod, ROTATE, "CRASHED", name="Crashed", environment=where)
+    told(prod, replace(before, ended=(replace(before.ended[0], run_id="another-run"),)))
+    recorded(prod.ledger, "rotate-credentials", "prod", is_killed=True)
+
+    with prod.later(RUN_LEASE + timedelta(seconds=1)) as then:
+        seal_dead_runs(then.ledger)
+
+        assert [alert.key for alert in open_alerts(then.ledger)] == [
+            f"deployment:rotate-credentials:ended:{where}",
+            "run:rotate-credentials-1",
+        ]
+
+
+def test_a_killed_run_is_told_once_though_an_alert_of_an_earlier_crash_was_sent_that_names_it_now(prod: Scene) -> None:
+    crashed = ended(prod, ROTATE, "CRASHED", name="Crashed", environment="prod")
+    told(prod, replace(crashed, ended=(replace(crashed.ended[0], run_id="another-run"),)))
+    with prod.later(timedelta(hours=1)) as then:
+        recorded(then.ledger, "rotate-credentials", "prod", is_killed=True)
+        told(then, ended(then, ROTATE, "CRASHED", name="Crashed", environment="prod"))
+
+    with prod.later(timedelta(hours=1) + RUN_LEASE + timedelta(seconds=1)) as swept:
+        seal_dead_runs(swept.ledger)
+        told(swept, ended(swept, ROTATE, "CRASHED", name="Crashed", environment="prod"))
+
+        assert [alert.key for alert in open_alerts(swept.ledger)] == ["run:rotate-credentials-1"]
+
+
+def test_a_killed_run_that_prefect_does_not_know_is_told_whatever_else_is_open(prod: Scene) -> None:
+    told(prod, ended(prod, ROTATE, "CRASHED", name="Crashed", environment="prod"))
+    opened(prod.ledger, "from-a-terminal", flow="rotate-credentials")
+
+    with prod.later(RUN_LEASE + timedelta(seconds=1)) as then:
+        seal_dead_runs(then.ledger)
+
+        assert "run:from-a-terminal" in {alert.key for alert in open_alerts(then.ledger)}
 
 
 def test_a_run_whose_death_its_lease_has_told_is_not_told_again_by_its_crash(prod: Scene) -> None:
