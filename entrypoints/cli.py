@@ -88,6 +88,7 @@ _COMMANDS = {
         "One look at a service's health page: does it encrypt with the KMS? For CI, too.",
     ),
     "next": ("entrypoints.next", "next_", "What is wrong or waits, by when it matters, and the one command."),
+    "run": ("entrypoints.run", "run", "Run a deployment now, with its form's defaults; followed to its end."),
     "doctor": (
         "entrypoints.doctor",
         "doctor",

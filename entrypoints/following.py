@@ -1,10 +1,10 @@
-"""Starts runs of the deployment that rotates, and follows them: states, what each rotation came to, the table, the verdict.
+"""Starts runs of a deployment, most often the one that rotates, and follows them: states, what each rotation came to, the table, the verdict.
 
 Imported by a command once its input is checked, since Prefect costs a second.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,6 +40,8 @@ _TOLD = "rotation."
 _LINES_AT_ONCE = 200
 _INTERRUPTED = 130
 _WAITS_FOR_ANOTHER = "AwaitingConcurrencySlot"
+# Which command to use once a run is not followed any more.
+_ROTATIONS = "opsflows rotations shows where each rotation stands."
 
 
 def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -> FlowRun:
@@ -53,11 +55,7 @@ def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -
         try:
             started = run_deployment(deployment, parameters=dict(parameters), timeout=0, as_subflow=False)
         except ObjectNotFound:
-            raise BadInput(
-                f"The Prefect server has no deployment {deployment}.",
-                "It was not deployed there yet. Nothing was started.",
-                "Deploy with opsflows deploy, then try again.",
-            ) from None
+            raise _not_deployed(deployment) from None
         except PrefectHTTPStatusError as error:
             if error.response.status_code != HTTPStatus.CONFLICT:
                 raise
@@ -69,6 +67,35 @@ def start_rotation(parameters: Mapping[str, object], deployment: str = ROTATE) -
     if not isinstance(started, FlowRun):
         raise TypeError("a synchronous caller is given the run itself")
     return started
+
+
+def require_no_more_than(given: Collection[str], deployment: str) -> None:
+    """Return where the deployment's form has a default for every field that is not given.
+
+    Raises:
+        BadInput: it asks for more, which a person has to choose in the form; or the deployment is not there.
+        Unavailable, OutcomeUnknown: the Prefect server did not answer.
+    """
+    with answering(changes=False), get_client(sync_client=True) as client:
+        try:
+            found = client.read_deployment_by_name(deployment)
+        except ObjectNotFound:
+            raise _not_deployed(deployment) from None
+    asked: list[str] = (found.parameter_openapi_schema or {}).get("required", [])
+    if missing := [name for name in asked if name not in given and name not in found.parameters]:
+        raise BadInput(
+            f"The form of {found.name} asks for {', '.join(missing)}.",
+            "A person has to choose that. Nothing was started.",
+            f"Fill the form in: {url_for('deployment', found.id)}/run.",
+        )
+
+
+def _not_deployed(deployment: str) -> BadInput:
+    return BadInput(
+        f"The Prefect server has no deployment {deployment}.",
+        "It was not deployed there yet. Nothing was started.",
+        "Deploy with opsflows deploy, then try again.",
+    )
 
 
 def _refusal(body: bytes) -> str:
@@ -90,10 +117,10 @@ def start_all(forms: Iterable[Mapping[str, object]], deployment: str = ROTATE) -
     return runs
 
 
-def follow_all(runs: Iterable[FlowRun], clock: Clock | None = None) -> int:
+def follow_all(runs: Iterable[FlowRun], clock: Clock | None = None, *, afterwards: str = _ROTATIONS) -> int:
     """Follow one run after the other to its end; return 0 where all went well, 1 where one is on HOLD, 2 where one was bad input.
 
-    Ctrl-C ends the following, not the run.
+    Ctrl-C ends the following, not the run. `afterwards` says which command shows what became of a run that is not followed to its end.
 
     Raises:
         Unavailable: no worker picks a run up.
@@ -101,20 +128,20 @@ def follow_all(runs: Iterable[FlowRun], clock: Clock | None = None) -> int:
     codes = [0]
     for run in runs:
         try:
-            codes.append(follow(run, clock or Clock()))
+            codes.append(follow(run, clock or Clock(), afterwards))
         except KeyboardInterrupt:
             click.echo(
-                f"\nNot followed any more; run {run.name} goes on. It is at {url_for(run) or run.id}; opsflows rotations shows where each rotation stands."
+                f"\nNot followed any more; run {run.name} goes on. It is at {url_for(run) or run.id}; {afterwards}"
             )
             return _INTERRUPTED
     # A HOLD anywhere is a HOLD; bad input alone is bad input.
     return 1 if 1 in codes else max(codes)
 
 
-def follow(run: FlowRun, clock: Clock) -> int:
+def follow(run: FlowRun, clock: Clock, afterwards: str = _ROTATIONS) -> int:
     """Follow one run: print each new state and line, at the end its table and its verdict; return the exit code."""
     with get_client(sync_client=True) as client:
-        followed = _Followed(client, run, clock.now())
+        followed = _Followed(client, run, clock.now(), afterwards)
         state = followed.look()
         while not state.is_final():
             followed.check_picked_up(state, clock.now())
@@ -136,12 +163,13 @@ class _Followed:
     client: SyncPrefectClient
     run: FlowRun
     since: datetime
+    afterwards: str
     _state: str = ""
     _lines: set[UUID] = field(default_factory=set)
 
     def look(self) -> State[Any]:
         """Print what is new, and return the state."""
-        with _still_going(self.run):
+        with _still_going(self.run, self.afterwards):
             state = self.client.read_flow_run(self.run.id).state
             lines = list(self._new_lines())
         for line in lines:
@@ -161,12 +189,12 @@ class _Followed:
             raise Unavailable(
                 f"No worker has picked up run {self.run.name} for a minute.",
                 "It stays scheduled and begins as soon as a worker of this server is there; nothing was done yet.",
-                f"Start one: prefect worker start --pool {self.run.work_pool_name}, or all of it with opsflows up; opsflows rotations shows what became of it.",
+                f"Start one: prefect worker start --pool {self.run.work_pool_name}, or all of it with opsflows up; {self.afterwards}",
             )
 
     def table(self) -> list[Mapping[str, object]]:
         """Return the rows of the table that the run published."""
-        with _still_going(self.run):
+        with _still_going(self.run, self.afterwards):
             found = self.client.read_artifacts(
                 artifact_filter=ArtifactFilter(
                     flow_run_id=ArtifactFilterFlowRunId(any_=[self.run.id]), type=ArtifactFilterType(any_=["table"])
@@ -194,7 +222,7 @@ class _Followed:
 
 
 @contextmanager
-def _still_going(run: FlowRun) -> Iterator[None]:
+def _still_going(run: FlowRun, afterwards: str) -> Iterator[None]:
     """Say of a server that does not answer that the run goes on without us."""
     try:
         with answering(changes=False):
@@ -202,8 +230,8 @@ def _still_going(run: FlowRun) -> Iterator[None]:
     except (Unavailable, OutcomeUnknown):
         raise Unavailable(
             f"The Prefect server does not answer, so run {run.name} cannot be followed.",
-            "The run itself may go on.",
-            "opsflows rotations shows where each rotation stands; the run is in the Prefect UI.",
+            "The run itself may go on; it is in the Prefect UI.",
+            f"{afterwards[0].upper()}{afterwards[1:]}",
         ) from None
 
 

@@ -16,7 +16,7 @@ from vendors.registry import INTEGRATIONS
 COMMANDS = (
     "demo", "up", "setup", "verify", "wire", "connect", "blocks", "confirm", "questions", "rotate", "credentials", "rotations", "rotation",
     "adopt", "emergency", "freeze", "reconcile", "waive", "waivers", "sign-off", "investigate", "sample-events", "kms", "go-live", "deploy", "kms-smoke",
-    "next", "doctor", "board", "backup", "restore", "audit", "metrics", "mocks",
+    "next", "run", "doctor", "board", "backup", "restore", "audit", "metrics", "mocks",
 )  # fmt: skip
 SKIP = ("--skip-rehearsal", "a test of what is refused")
 
