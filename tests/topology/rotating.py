@@ -1,7 +1,7 @@
 """Rotations in the topology: adopted, started as an operator does, seen in the ledger, lived through to their end."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Interval, literal, update
 
 from blocks.store import save_values
 from domain.names import MARKER_PREFIX, ROTATE, Credential, Target
-from domain.rotation import RotationRecord, State
+from domain.rotation import RotationRecord, State, Wait
 from ledger.held_credentials import find_credential
 from ledger.moments import Moment
 from ledger.opening import Ledger, open_ledger
@@ -86,6 +86,15 @@ def all_open() -> dict[Credential, RotationRecord]:
     """Return the open rotation of every credential that has one."""
     with ledger_at() as ledger:
         return {one.credential: one for one in rotations(ledger, open_only=True, limit=1000)}
+
+
+def overlaps() -> Mapping[Credential, tuple[object, ...]]:
+    """Return of each open overlap what must not change while it lasts."""
+    return {
+        credential: (one.id, one.state, one.new_version, one.served_at, one.not_before)
+        for credential, one in all_open().items()
+        if one.wait is Wait.OVERLAP
+    }
 
 
 def scheduled_for(topology: Topology, record: RotationRecord) -> dict[UUID, datetime]:

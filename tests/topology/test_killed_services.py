@@ -2,15 +2,20 @@
 
 import os
 import signal
-from collections.abc import Mapping
 
 import pytest
 
-from domain.names import Credential
 from domain.rotation import State, Wait
 from tests.program import eventually, needs_proc
 from tests.topology.killing import CASES, OF_THE_FLOW, Case, ended, process_of, run_in_the_middle, swept_until_over
-from tests.topology.rotating import all_open, left_at_vendor, newest_rotation, retirements, start_rotation
+from tests.topology.rotating import (
+    all_open,
+    left_at_vendor,
+    newest_rotation,
+    overlaps,
+    retirements,
+    start_rotation,
+)
 from tests.topology.standing import Topology
 
 pytestmark = [pytest.mark.topology, needs_proc]
@@ -43,6 +48,7 @@ def test_a_service_that_is_killed_in_a_rotation_comes_back_and_the_run_ends(topo
 
 
 def test_a_flow_whose_process_is_killed_is_told_at_once_and_its_rotation_goes_on(topology: Topology) -> None:
+    before = overlaps()
     run = run_in_the_middle(topology, OF_THE_FLOW)
 
     os.kill(eventually(lambda: process_of(run)), signal.SIGKILL)
@@ -53,6 +59,7 @@ def test_a_flow_whose_process_is_killed_is_told_at_once_and_its_rotation_goes_on
     assert "-9" in message
     assert record is not None
     assert record.is_open
+    assert overlaps().items() >= before.items()
 
 
 def test_every_overlap_that_was_open_meanwhile_ends_once(topology: Topology) -> None:
@@ -73,12 +80,3 @@ def test_every_overlap_that_was_open_meanwhile_ends_once(topology: Topology) -> 
         # Keycloak's secrets have no place for our marker.
         ours = [] if one.credential.target.integration == "oidc" else [one.new_vendor_id]
         assert left_at_vendor(one) == (ours, [one.new_version], True)
-
-
-def overlaps() -> Mapping[Credential, tuple[object, ...]]:
-    """Return of each open overlap what must not change while it lasts."""
-    return {
-        credential: (one.id, one.state, one.new_version, one.served_at, one.not_before)
-        for credential, one in all_open().items()
-        if one.wait is Wait.OVERLAP
-    }

@@ -13,7 +13,7 @@ from steps.sweeping import seal_dead_runs
 from tasks.preparing import read_own_config
 from tests.program import eventually, needs_proc
 from tests.topology.killing import OF_THE_WORKER, ended, gave_a_sign_of_life, run_in_the_middle
-from tests.topology.rotating import ledger_at, newest_rotation
+from tests.topology.rotating import ledger_at, newest_rotation, overlaps
 from tests.topology.standing import Topology
 
 pytestmark = [pytest.mark.topology, needs_proc]
@@ -29,6 +29,7 @@ _A_LEASE_LATER = timedelta(minutes=6)
 def test_runs_that_died_with_their_workers_are_told_and_their_places_are_free_again(topology: Topology) -> None:
     with get_client(sync_client=True) as client:
         converge_automations(client, read_own_config().automations, _IMPATIENT)
+    before = overlaps()
     in_the_middle = run_in_the_middle(topology, OF_THE_WORKER, held_s=_LONGER_THAN_A_SIGN_OF_LIFE_S)
     eventually(lambda: gave_a_sign_of_life(topology, in_the_middle), within_s=60, every_s=0.5)
     topology.services["rotation-worker"].kill()
@@ -54,3 +55,4 @@ def test_runs_that_died_with_their_workers_are_told_and_their_places_are_free_ag
     assert len(known) == 1
     assert record is not None
     assert record.is_open
+    assert overlaps().items() >= before.items()

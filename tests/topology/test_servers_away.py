@@ -74,6 +74,9 @@ def test_a_worker_that_is_killed_alone_leaves_the_work_of_its_pool_to_the_other_
 
     kind, _, message = ended(topology, run)
     topology.services[killed].start()
+    with ledger_at(_A_LEASE_LATER) as ledger:
+        dead = [one.prefect_run_id for one in seal_dead_runs(ledger)]
+    assert str(in_the_middle) in dead
     assert topology.state(in_the_middle)["type"] in {"RUNNING", "CRASHED"}
     assert process_of(in_the_middle) == 0
     # What it holds for is what the stand-ins say: their first credentials are old.
