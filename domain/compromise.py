@@ -9,6 +9,10 @@ from domain.errors import BadInput
 from domain.manifests import Manifest
 from domain.names import Credential, Purpose
 from domain.rotation import RotationRecord
+from domain.windows import DAY_OF_MONTH
+
+# What forms take. Whether there is such a day is said by whoever reads it.
+MOMENT = f"{DAY_OF_MONTH}T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?Z"
 
 
 @dataclass(frozen=True, slots=True)

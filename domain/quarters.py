@@ -7,6 +7,8 @@ from datetime import datetime
 from domain.errors import BadInput
 from domain.windows import Month, Window
 
+# What forms take.
+QUARTER = "[0-9]{4}-Q[1-4]"
 _QUARTER = re.compile(r"(\d{4})-Q([1-4])")
 _MONTHS = 3
 

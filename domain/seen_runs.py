@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from domain.names import DAY1_WIRING, REHEARSAL, RESPOND, ROTATE
+from domain.names import DAY1_WIRING, RECONCILE, REHEARSAL, RESPOND, ROTATE, ROTATE_DUE
 
 PLAN = "plan"
 _EVERY = "all"
 # What their forms do where nothing else was chosen.
-_PLANS_UNLESS_ASKED = frozenset({DAY1_WIRING, ROTATE, RESPOND})
+PLANS_UNLESS_ASKED = frozenset({DAY1_WIRING, ROTATE, RESPOND, ROTATE_DUE, RECONCILE})
 # Keys go to vendors that take 255 characters.
 _LONGEST_SUBJECT = 120
 
@@ -60,7 +60,7 @@ class SeenRun:
     @property
     def is_plan(self) -> bool:
         """Say whether it only said what would be done."""
-        unless_asked = PLAN if self.deployment in _PLANS_UNLESS_ASKED else ""
+        unless_asked = PLAN if self.deployment in PLANS_UNLESS_ASKED else ""
         return str(self.parameters.get("mode") or unless_asked) == PLAN
 
     @property
@@ -99,4 +99,5 @@ class SeenDeployment:
 
     @property
     def ended_well_at(self) -> datetime | None:
-        return max((run.at for run in self.ended if run.state == Ended.WELL), default=None)
+        """Return when it last did well what it is for, which a plan does not."""
+        return max((run.at for run in self.ended if run.state == Ended.WELL and not run.is_plan), default=None)

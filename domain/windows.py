@@ -9,6 +9,9 @@ from domain.errors import BadInput
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+# What forms take. They cannot know which years and which days there are: that is said by whoever reads it.
+MONTH = "[0-9]{4}-(0[1-9]|1[0-2])"
+DAY_OF_MONTH = f"{MONTH}-(0[1-9]|[12][0-9]|3[01])"
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 

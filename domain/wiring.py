@@ -11,6 +11,9 @@ ROLLBACK_FLAG = "OPERATOR_WIRING_PROD_ENABLED=0"
 MOCK = "mock"
 REAL_ALL = "real_all"
 _REAL = "real_"
+_NAME = "[a-z0-9]+(/[a-z0-9]+)?"
+# What forms take: `real_all` is written as a name is.
+WIRING_MODE = f"{MOCK}|{_REAL}{_NAME}(,{_NAME})*"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.preparing_rotation import policy_or_none
 from tasks.progress import shown_progress
+from tasks.reporting import show_report
 from tasks.run_history import named, recorded_run
 
 _NAME = CREDENTIAL_AGES.partition("/")[0]
+_NOTHING = "No credential is too old."
 
 
 @flow(name=_NAME, flow_run_name=named("check credential ages"), persist_result=False)
@@ -41,10 +43,9 @@ def check_credential_ages(
         ) as run:  # fmt: skip
             said = check_ages(ledger, policy_or_none(config))
             judgement = Judgement(Verdict.HOLD if said else Verdict.GREEN, World.REAL)
-            run.conclude(
-                judgement,
-                "\n".join(["# Ages", "", *(f"- {line}" for line in said or ["No credential is too old."]), ""]),
-            )
-            return concluded(run, " ".join(said)) if said else Completed(message="No credential is too old.")
+            report = "\n".join([f"# {judgement}: ages", "", *(f"- {line}" for line in said or [_NOTHING]), ""])
+            show_report("credential-ages", report, str(judgement))
+            run.conclude(judgement, report)
+            return concluded(run, " ".join(said)) if said else Completed(message=_NOTHING)
     except OpsError as error:
         return refused(error)

@@ -17,6 +17,7 @@ from tasks.concluding import refused
 from tasks.continuing import continue_after
 from tasks.preparing import own_ledger
 from tasks.progress import shown_progress
+from tasks.reporting import show_report
 from tasks.run_history import recorded_run
 
 _NAME = CONFIRM_STEP.partition("/")[0]
@@ -62,7 +63,10 @@ def confirm_a_step(
                 if started
                 else _not_started(rotation_asked_about(answered))
             )
-            run.conclude(Judgement(Verdict.GREEN, World.REAL), f"# {words}\n\n{note}\n")
+            judgement = Judgement(Verdict.GREEN, World.REAL)
+            report = f"# {judgement}: {words}\n\n{note}\n"
+            show_report(f"answer-{question}", report, str(judgement))
+            run.conclude(judgement, report)
     except OpsError as error:
         return refused(error)
     return Completed(message=words)

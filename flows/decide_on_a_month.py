@@ -9,11 +9,12 @@ from pydantic import Field
 from domain.errors import OpsError
 from domain.names import DECIDE, REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
-from domain.windows import Month
+from domain.windows import DAY_OF_MONTH, MONTH, Month
 from steps.deciding import Decision, Word, day_of, decide, target_in_scope
 from tasks.concluding import concluded, refused
 from tasks.preparing import own_ledger, read_own_config
 from tasks.progress import shown_progress
+from tasks.reporting import show_report
 from tasks.run_history import recorded_run
 
 EVERY_INTEGRATION = "all"
@@ -23,14 +24,13 @@ _NAME = DECIDE.partition("/")[0]
 @flow(name=_NAME, flow_run_name="{decision} {integration} {month} {environment} by {operator}", persist_result=False)
 def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")],
-    # No pattern: what is no month is refused in words.
-    month: Annotated[str, Field(min_length=1, max_length=20)],
+    month: Annotated[str, Field(pattern=f"^{MONTH}$")],
     decision: Decision,
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     reason: Annotated[str, Field(min_length=1, max_length=1000)],
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
     integration: Annotated[str, Field(pattern=r"^([a-z0-9]+(/[a-z0-9]+)?)?$")] = EVERY_INTEGRATION,
-    day: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = "",
+    day: Annotated[str, Field(pattern=f"^({DAY_OF_MONTH})?$")] = "",
     owner: Annotated[str, Field(max_length=100)] = "",
     revision: Annotated[int, Field(ge=0)] = 0,
 ) -> State[None]:
@@ -73,7 +73,9 @@ def decide_on_a_month(  # noqa: PLR0917 (the fields of the form)
             )  # fmt: skip
             words = decide(ledger, decision, word)
             judgement = Judgement(Verdict.GREEN, World.REHEARSAL if environment == REHEARSAL else World.REAL)
-            run.conclude(judgement, f"# {judgement}: {decision}\n\n{words}\n")
+            report = f"# {judgement}: {decision}\n\n{words}\n"
+            show_report(f"decision-{environment}-{about}", report, str(judgement))
+            run.conclude(judgement, report)
             return concluded(run, words)
     except OpsError as error:
         return refused(error)

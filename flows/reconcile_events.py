@@ -16,7 +16,7 @@ from domain.names import RECONCILE
 from domain.reconciliation import Reconciliation
 from domain.settling import last_settled_month
 from domain.verdicts import Judgement, Verdict, World
-from domain.windows import Month
+from domain.windows import MONTH, Month
 from ledger.opening import Ledger
 from steps.audited_run import AuditedRun
 from steps.reconciling import EVERY_ENVIRONMENT, chosen_environments, planned_lines, question_of
@@ -47,10 +47,9 @@ def reconcile_events(  # noqa: PLR0917 (the fields of the form)
     operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
     ticket: Annotated[str, Field(min_length=1, max_length=100)] = "none",
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "monthly reconciliation",
-    # No pattern: what is no month is refused in words.
-    month: Annotated[str, Field(min_length=1, max_length=20)] = LAST_SETTLED,
+    month: Annotated[str, Field(pattern=f"^({LAST_SETTLED}|{MONTH})$")] = LAST_SETTLED,
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY_ENVIRONMENT,
-    mode: Mode = Mode.APPLY,
+    mode: Mode = Mode.PLAN,
 ) -> State[None]:
     """Compare a month's emitted events with what each vendor says it received, and write the report.
 

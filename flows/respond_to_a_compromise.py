@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from domain.compromise import Case, moment_of
+from domain.compromise import MOMENT, Case, moment_of
 from domain.errors import BadInput, OpsError
 from domain.names import RESPOND
 from domain.verdicts import Judgement, Verdict, World
@@ -65,7 +65,7 @@ def _run_name() -> str:
 @flow(name=_NAME, flow_run_name=_run_name, persist_result=False)
 def respond_to_a_compromise(  # noqa: PLR0917 (the fields of the form)
     scope: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+([-/][a-z0-9_]+)*$")]],
-    compromised_since: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?Z$")],
+    compromised_since: Annotated[str, Field(pattern=f"^{MOMENT}$")],
     operator: Annotated[str, Field(min_length=1, max_length=100)],
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
     reason: Annotated[str, Field(min_length=1, max_length=500)],

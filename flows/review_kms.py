@@ -13,7 +13,7 @@ from domain.config import Config, EnvironmentKind
 from domain.errors import OpsError
 from domain.kms_reviewing import verdict_of
 from domain.names import KMS_REVIEW
-from domain.quarters import Quarter
+from domain.quarters import QUARTER, Quarter
 from domain.verdicts import World
 from ledger.opening import Ledger
 from steps.kms_choosing import EVERY, chosen_targets
@@ -33,7 +33,7 @@ DOCUMENT = "review.json"
 
 @flow(name=_NAME, flow_run_name="kms review {quarter} {environment}", persist_result=False)
 def review_kms(
-    quarter: Annotated[str, Field(min_length=1, max_length=20)] = LAST,
+    quarter: Annotated[str, Field(pattern=f"^({LAST}|{QUARTER})$")] = LAST,
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = EVERY,
     operator: Annotated[str, Field(min_length=1, max_length=100)] = "schedule",
     reason: Annotated[str, Field(min_length=1, max_length=500)] = "quarterly review",

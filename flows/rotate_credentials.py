@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from domain.compromise import moment_of
+from domain.compromise import MOMENT, moment_of
 from domain.errors import BadInput, OpsError
 from domain.names import ROTATE, Credential
 from domain.rotation import Kind
@@ -75,7 +75,7 @@ def rotate_credentials(  # noqa: PLR0917 (the fields of the form)
     mode: Mode = Mode.PLAN,
     instance: Annotated[str, Field(pattern=r"^[a-z0-9]*$")] = EVERY_INSTANCE,
     note: Annotated[str, Field(max_length=500)] = "",
-    compromised_since: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?Z)?$")] = "",
+    compromised_since: Annotated[str, Field(pattern=f"^({MOMENT})?$")] = "",
     contain_first: bool = False,  # noqa: FBT001, FBT002 (a switch of the form)
     second_person: Annotated[str, Field(max_length=100)] = "",
     may_page: bool = False,  # noqa: FBT001, FBT002 (a switch of the form)

@@ -23,12 +23,14 @@ from tasks.parts import expect
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.preparing_rotation import rotation_desk
 from tasks.progress import shown_progress
+from tasks.reporting import show_report
 from tasks.rotation_sweep import put_back_what_drifted, step_what_is_due, sweep_recent_orphans
 from tasks.run_history import named, recorded_run
 from tasks.sweeping import sweep_one
 from tasks.watched_runs import watch_runs_now
 
 _NAME = SWEEPER.partition("/")[0]
+_NOTHING = "Nothing was due."
 _OF_ROTATIONS = (
     ("drifted blocks", put_back_what_drifted),
     ("rotations due", step_what_is_due),
@@ -87,15 +89,16 @@ def _swept(config: Config, operator: str, reason: str) -> State[None]:
                 said.extend(sweep_one("run history", lambda: reached(watch_runs_now(ledger, contexts), failed), failed))
                 said.extend(sweep_one("alerts", lambda: reached(send_alerts(ledger, contexts), failed), failed))
                 verdict = Verdict.HOLD if failed else Verdict.GREEN
-                run.conclude(
-                    Judgement(verdict, World.REAL),
-                    "\n".join(["# Sweep", "", *(f"- {line}" for line in [*said, *failed]), ""]),
-                )
+                judgement = Judgement(verdict, World.REAL)
+                lines = [*failed, *said] or [_NOTHING]
+                report = "\n".join([f"# {judgement}: sweep", "", *(f"- {line}" for line in lines), ""])
+                show_report("sweep", report, str(judgement))
+                run.conclude(judgement, report)
     except OpsError as error:
         return refused(error)
     if failed:
         return Failed(message=" ".join(failed), name="Hold")
-    return Completed(message=" ".join(said) or "Nothing was due.")
+    return Completed(message=" ".join(said) or _NOTHING)
 
 
 def _sweep_rotations(run: AuditedRun, config: Config, failed: list[str]) -> list[str]:

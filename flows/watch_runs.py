@@ -14,10 +14,12 @@ from steps.alerting import reached
 from tasks.concluding import refused
 from tasks.preparing import context_of, own_ledger, read_own_config
 from tasks.progress import shown_progress
+from tasks.reporting import show_report
 from tasks.run_history import AUTOMATION, is_by_hand, recorded_run
 from tasks.watched_runs import watch_runs_now
 
 _NAME = WATCH_RUNS.partition("/")[0]
+_NOTHING = "Nothing is wrong that was not told."
 
 
 @flow(name=_NAME, flow_run_name="watch runs", persist_result=False)
@@ -49,10 +51,13 @@ def watch_runs(
             failed: list[str] = []
             contexts = {name: context_of(run, config, name, frozenset()) for name in names}
             said = reached(watch_runs_now(ledger, contexts), failed)
-            report = "\n".join(["# Runs watched", "", *(f"- {line}" for line in [*said, *failed]), ""])
-            run.conclude(Judgement(Verdict.HOLD if failed else Verdict.GREEN, World.REAL), report)
+            judgement = Judgement(Verdict.HOLD if failed else Verdict.GREEN, World.REAL)
+            lines = [*failed, *said] or [_NOTHING]
+            report = "\n".join([f"# {judgement}: runs watched", "", *(f"- {line}" for line in lines), ""])
+            show_report("runs-watched", report, str(judgement))
+            run.conclude(judgement, report)
     except OpsError as error:
         return refused(error)
     if failed:
         return Failed(message=" ".join(failed), name="Hold")
-    return Completed(message=" ".join(said) or "Nothing is wrong that was not told.")
+    return Completed(message=" ".join(said) or _NOTHING)

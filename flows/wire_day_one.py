@@ -12,7 +12,7 @@ from domain.checklist import CHECKLIST, StepResult, judge_steps
 from domain.errors import OpsError
 from domain.names import DAY1_WIRING, REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
-from domain.wiring import check_environment, parse_mode
+from domain.wiring import WIRING_MODE, check_environment, parse_mode
 from steps.cold_start import check_rehearsed
 from steps.plan import planned
 from steps.reports import day1_report, first_line, last_of_each, plan_report, probe_documents
@@ -46,8 +46,8 @@ def wire_day_one(  # noqa: PLR0917 (the fields of the form)
     ticket: Annotated[str, Field(min_length=1, max_length=100)],
     reason: Annotated[str, Field(min_length=1, max_length=500)],
     environment: Annotated[str, Field(pattern=r"^[a-z0-9]+$")] = REHEARSAL,
-    # No pattern: what is no mode is refused in words, with the names in scope.
-    wiring_mode: Annotated[str, Field(min_length=1, max_length=500)] = "mock",
+    # Which names are in scope is said by the run, in words.
+    wiring_mode: Annotated[str, Field(pattern=f"^({WIRING_MODE})$", max_length=500)] = "mock",
     mode: Mode = Mode.PLAN,
     may_page: list[IntegrationName] = [],  # noqa: B006 (Prefect reads the default into the form; nobody changes it)
     skip_rehearsal: Annotated[str, Field(max_length=500)] = "",

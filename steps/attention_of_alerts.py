@@ -7,6 +7,7 @@ from domain.attention import Attention, Weight
 from domain.names import DAY1_WIRING, KMS_SMOKE, RECONCILE, ROTATE, STEP_ROTATION, VERIFY_DUE, deployment_of
 from domain.run_bounds import ENDS_WELL_WITHIN
 from domain.run_watch import ALL_KEYS
+from domain.seen_runs import PLANS_UNLESS_ASKED
 from ledger.alerts import Alert
 
 DOCTOR = "opsflows doctor"
@@ -94,6 +95,11 @@ def _of_month(_alert: Alert, rest: str) -> str:
     return investigating(environment, *subject.split(" ", 1))
 
 
+def start_of(deployment: str) -> str:
+    """Return the command that makes a deployment do what its schedule does: a form that nobody touched may only plan."""
+    return f"opsflows run {deployment.partition('/')[2]}{' --apply' if deployment in PLANS_UNLESS_ASKED else ''}"
+
+
 def investigating(environment: str, target: str, month: str) -> str:
     """Return the command that puts somebody on a month's finding."""
     return f"opsflows investigate --month {month} --environment {environment} --integration {target} --owner NAME --due YYYY-MM-DD"
@@ -125,7 +131,7 @@ _BY_KIND: Mapping[str, Callable[[Alert, str], str]] = MappingProxyType(
 
 
 def _by_schedule(deployment: str, _environment: str) -> str:
-    return f"prefect deployment run {deployment}" if deployment in ENDS_WELL_WITHIN else DOCTOR
+    return start_of(deployment) if deployment in ENDS_WELL_WITHIN else DOCTOR
 
 
 def _day_one(_deployment: str, environment: str) -> str:

@@ -9,7 +9,7 @@ from domain.run_bounds import ENDS_WELL_WITHIN
 from domain.run_watch import ALL_KEYS, Kind, key_of
 from ledger.deployment_ends import DeploymentEnd
 from ledger.open_facts import SilentRun
-from steps.attention_of_alerts import DOCTOR, environment_of, started_again
+from steps.attention_of_alerts import DOCTOR, environment_of, start_of, started_again
 
 _ABANDONED = "docs/runbooks/run-abandoned.md"
 _MISSING = "docs/runbooks/run-missing.md"
@@ -81,13 +81,14 @@ def _not_looked_since(at: datetime) -> Attention:
 
 
 def _silent(deployment: str, last: datetime, due: datetime) -> Attention:
+    short = deployment.partition("/")[2]
     return Attention(
         key=key_of(Kind.SILENT, deployment),
         weight=Weight.NOW,
         environment="",
-        what=f"{deployment.partition('/')[2]} does not run: it ended well last at {last:%Y-%m-%d %H:%M} UTC.",
+        what=f"{short} does not run: it ended well last at {last:%Y-%m-%d %H:%M} UTC.",
         means=f"A good end was due by {due:%Y-%m-%d %H:%M} UTC; what it looks at was not looked at since.",
         by=due,
-        command=f"prefect deployment run {deployment}",
+        command=start_of(deployment),
         runbook=_MISSING,
     )

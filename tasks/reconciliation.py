@@ -212,8 +212,8 @@ def schedule_month(ledger: Ledger, environment: str, month: Month) -> str:
     try:
         with answering(changes=True):
             run_deployment(
-                RECONCILE, parameters={"month": str(month), "environment": environment, "reason": MADE_UP},
-                timeout=0, as_subflow=False, idempotency_key=f"reconcile:{ledger.id}:{environment}:{month}:{today}",
+                RECONCILE,
+                parameters={"month": str(month), "environment": environment, "reason": MADE_UP, "mode": "apply"}, timeout=0, as_subflow=False, idempotency_key=f"reconcile:{ledger.id}:{environment}:{month}:{today}",
             )  # fmt: skip
     except (OpsError, ObjectNotFound) as error:
         event("reconciliation.not_scheduled", month=month, kind=type(error).__name__)

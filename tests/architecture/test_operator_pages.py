@@ -7,6 +7,7 @@ import ast
 import inspect
 import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from deployments.catalog import CATALOG, Entry
 from domain.rotation import Wait
 from tasks.concluding import state_name
-from tests.architecture.sources import ROOT
+from tests.architecture.sources import ROOT, Source, sources
 
 FOLDER = ROOT / "docs" / "operators"
 _PART = re.compile(r"(?<=<!-- from the code: )([a-z0-9-]+) -->\n.*?<!-- to here -->", re.DOTALL)
@@ -68,6 +69,19 @@ def test_its_page_names_every_state_in_which_it_ends_and_no_other(entry: Entry) 
     assert named <= said | _USUAL
 
 
+@pytest.mark.parametrize("entry", CATALOG, ids=name_of)
+def test_every_run_leaves_an_artifact_beside_its_bundle(entry: Entry) -> None:
+    modules = {source.where.removesuffix(".py").replace("/", "."): source for source in sources("flows", "tasks")}
+    reached: set[tuple[str, str]] = set()
+    waiting = {(entry.flow.fn.__module__, "")}
+
+    while waiting:
+        reached |= waiting
+        waiting = {called for at in waiting for called in _calls(modules, *at)} - reached
+
+    assert {name for _, name in reached} >= {"show_report"}
+
+
 def test_every_state_that_is_named_after_a_wait_has_its_section_in_the_runbook() -> None:
     runbook = (ROOT / "docs" / "runbooks" / "rotation-stuck.md").read_text()
 
@@ -103,6 +117,23 @@ def from_the_code(entry: Entry) -> str:
         about = " ".join(str(row.get("description", "")).split())
         lines.append(f"| `{name}` | {about} | {_allowed(row, schema)} | {default} |")
     return "\n".join([*lines, "", ""])
+
+
+def _calls(modules: Mapping[str, Source], module: str, function: str) -> Iterator[tuple[str, str]]:
+    """Yield what a function of ours calls, by module and name; what a whole module calls, where no function is named."""
+    source = modules.get(module)
+    if source is None:
+        return
+    origins = {
+        alias.asname or alias.name: (str(node.module), alias.name)
+        for node in source.nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    bodies = [node for node in source.nodes if isinstance(node, ast.FunctionDef) and function in {"", node.name}]
+    for node in (inner for body in bodies for inner in ast.walk(body)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield origins.get(node.func.id, (module, node.func.id))
 
 
 def _allowed(row: dict[str, Any], schema: dict[str, Any]) -> str:

@@ -83,16 +83,24 @@ def test_every_parameter_tells_the_operator_what_it_is(standing: Standing) -> No
 
 def test_every_schedule_ticks_as_the_catalog_says(standing: Standing) -> None:
     ticking = {
-        (row["name"], schedule["slug"], schedule["schedule"]["cron"], schedule["schedule"]["timezone"])
+        (
+            row["name"],
+            schedule["slug"],
+            schedule["schedule"]["cron"],
+            schedule["schedule"]["timezone"],
+            str(schedule["parameters"]),
+        )
         for row in ours(standing)
         for schedule in row["schedules"]
     }
 
     assert ticking == {
-        (entry.name, tick.slug, tick.cron, tick.timezone) for entry in CATALOG for tick in entry.schedules
+        (entry.name, tick.slug, tick.cron, tick.timezone, str(dict(tick.parameters)))
+        for entry in CATALOG
+        for tick in entry.schedules
     }
-    assert {"reconcile-monthly", "collect-counts-daily", "check-yesterday-daily"} <= {slug for _, slug, _, _ in ticking}
-    assert ("kms-smoke", "kms-smoke-half-hourly", "3,33 * * * *", "UTC") in ticking
+    assert {"reconcile-monthly", "collect-counts-daily", "check-yesterday-daily"} <= {slug for _, slug, *_ in ticking}
+    assert ("kms-smoke", "kms-smoke-half-hourly", "3,33 * * * *", "UTC", "{}") in ticking
 
 
 def test_what_runs_on_a_schedule_needs_no_word_of_an_operator(standing: Standing) -> None:

@@ -1,5 +1,6 @@
 """Every form is made for an operator: lists to choose from, a description each, a safe default; a wrong value is refused at once."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,15 +12,26 @@ from deployments.catalog import CATALOG, Entry
 from deployments.forms import Form, form_of
 from domain.config import Config, parse_config
 from domain.names import (
+    CHECK_YESTERDAY,
+    COLLECT_COUNTS,
     CONFIRM_STEP,
+    CREDENTIAL_AGES,
     DAY1_WIRING,
     DECIDE,
+    KMS_REVIEW,
     KMS_SMOKE,
     RECONCILE,
     RESPOND,
     ROTATE,
+    ROTATE_DUE,
+    ROTATION_DRILL,
     STEP_ROTATION,
+    SWEEPER,
+    VERIFY_DUE,
+    WATCH_RUNS,
 )
+from domain.seen_runs import PLANS_UNLESS_ASKED
+from tests.architecture.sources import ROOT
 from tests.program import Standing, to_loopback
 from vendors.registry import INTEGRATIONS
 
@@ -41,8 +53,23 @@ _LOOKS = frozenset({"plan", "last settled", "last", "all"})
 _SAFE_DEFAULTS: tuple[object, ...] = (False, "", 0, [], "mock", "nothing", "rehearsal", "none", *_LOOKS)
 # Who starts a run and why; what starts by itself says so where nobody does.
 _WHO_AND_WHY = frozenset({"operator", "by", "reason", "note"})
-# Reconciling only reads, and its schedule applies.
-_APPLIES = {(RECONCILE, "mode")}
+# What a person writes for people, and nothing reads for what it says. Every other text has a grammar.
+_PROSE = frozenset({*_WHO_AND_WHY, "ticket", "owner", "second_person", "skip_rehearsal"})
+# What has no plan, with the reason, as docs/operators/README.md gives it.
+_ACTS_AT_ONCE = {
+    CONFIRM_STEP: "records an answer, which is all of the form",
+    DECIDE: "records a decision, which is all of the form",
+    VERIFY_DUE: "verifies what is due anyway",
+    STEP_ROTATION: "steps a rotation that somebody ordered, where it is due",
+    SWEEPER: "steps what is due anyway",
+    ROTATION_DRILL: "rotates canaries, which nothing uses",
+    WATCH_RUNS: "looks, and tells",
+    CREDENTIAL_AGES: "looks, and tells",
+    COLLECT_COUNTS: "asks, and keeps what was said",
+    CHECK_YESTERDAY: "asks, and keeps what was said",
+    KMS_SMOKE: "encrypts a sample of its own",
+    KMS_REVIEW: "reads the ledger",
+}
 _WHO = {"operator": "ana", "ticket": "F-1"}
 _ROTATE = {"credentials": ["slack send"], "environment": "rehearsal", "reason": "test", **_WHO}
 _DAY1 = {"reason": "a try", "mode": "plan", **_WHO}
@@ -74,7 +101,7 @@ def test_a_form_can_be_filled_in_by_whoever_reads_it(entry: Entry) -> None:
     # Union, dict, SecretStr, timedelta and constants have no control that an operator could use (Prefect 3.8).
     assert {field.get("type") for field in fields.values()} <= {"string", "integer", "boolean", "array"}
     assert [name for name, field in fields.items() if field.keys() & {"anyOf", "allOf", "const", "format"}] == []
-    assert [name for name, field in fields.items() if not _is_bounded(field)] == []
+    assert [name for name, field in fields.items() if not _is_bounded(name, field)] == []
     assert sorted(field["position"] for field in fields.values()) == list(range(len(fields)))
     assert schema.additionalProperties is False
 
@@ -84,13 +111,32 @@ def test_a_field_that_nobody_touched_changes_nothing(entry: Entry) -> None:
     schema = form_of(entry.full_name, parameter_schema(entry.flow), config())
     defaults = {name: field["default"] for name, field in schema.properties.items() if "default" in field}
 
-    unsafe = {
-        name
-        for name, default in defaults.items()
-        if name not in _WHO_AND_WHY and default not in _SAFE_DEFAULTS and (entry.full_name, name) not in _APPLIES
-    }
+    unsafe = {name for name, default in defaults.items() if name not in _WHO_AND_WHY and default not in _SAFE_DEFAULTS}
+    mode = kind_of(schema, schema.properties.get("mode", {})).get("default")
     assert unsafe == set()
+    assert (mode == "plan") != (entry.full_name in _ACTS_AT_ONCE)
     assert set(schema.required) == schema.properties.keys() - defaults.keys()
+
+
+def test_the_page_for_operators_names_every_form_that_acts_at_once() -> None:
+    page = (
+        (ROOT / "docs" / "operators" / "README.md")
+        .read_text()
+        .partition("## How to start one")[2]
+        .partition("\n## ")[0]
+    )
+
+    assert [name for name in sorted(_ACTS_AT_ONCE) if f"`{name.partition('/')[2]}`" not in page] == []
+
+
+def test_what_plans_by_itself_is_told_to_act_by_its_schedule_and_counts_as_a_plan_in_run_history() -> None:
+    planning = {entry.full_name for entry in CATALOG if "mode" in parameter_schema(entry.flow).properties}
+    told = {
+        tick.slug: dict(tick.parameters) for entry in CATALOG for tick in entry.schedules if entry.full_name in planning
+    }
+
+    assert planning == PLANS_UNLESS_ASKED
+    assert told == {"rotate-due-daily": {"mode": "apply"}, "reconcile-monthly": {"mode": "apply"}}
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
@@ -151,6 +197,24 @@ def test_without_anything_declared_the_form_is_the_flows_own() -> None:
     assert plain.properties["credentials"]["items"] == {"$ref": "#/definitions/CredentialChoice"}
 
 
+@pytest.mark.parametrize(
+    ("full_name", "name", "texts"),
+    [
+        (RECONCILE, "month", ["last settled", "1970-01", "2026-10", "2026-12"]),
+        (DECIDE, "month", ["2026-10"]),
+        (DECIDE, "day", ["", "2026-12-31"]),
+        (KMS_REVIEW, "quarter", ["last", "2026-Q1", "2026-Q4"]),
+        (DAY1_WIRING, "wiring_mode", ["mock", "real_all", "real_slack", "real_slack,pagerduty/payments,sentry"]),
+        (ROTATE, "compromised_since", ["", "2026-11-25T14:00Z", "2026-11-25T23:59:59Z"]),
+        (RESPOND, "compromised_since", ["2026-11-25T14:00:00Z"]),
+    ],
+)  # fmt: skip
+def test_a_form_takes_what_its_flow_can_read(full_name: str, name: str, texts: list[str]) -> None:
+    pattern = form(full_name).properties[name]["pattern"]
+
+    assert [text for text in texts if not re.search(pattern, text)] == []
+
+
 # One of each kind of field, with what Prefect's server says of a value that does not fit.
 _REFUSED = [
     (ROTATE, _ROTATE | {"environment": "moon"}, "'moon' is not one of ['rehearsal'"),
@@ -164,6 +228,13 @@ _REFUSED = [
     (ROTATE, _ROTATE | {"modus": "apply"}, "Additional properties are not allowed ('modus' was unexpected)"),
     (RESPOND, _RESPOND | {"compromised_since": "yesterday"}, "'yesterday' does not match"),
     (RESPOND, _RESPOND | {"scope": ["moon"]}, "'moon' is not one of"),
+    (RESPOND, _RESPOND | {"compromised_since": "2026-11-25T25:00:00Z"}, "'2026-11-25T25:00:00Z' does not match"),
+    (DECIDE, _DECIDE | {"month": "2026-13"}, "'2026-13' does not match"),
+    (DECIDE, _DECIDE | {"day": "2026-12-32"}, "'2026-12-32' does not match"),
+    (RECONCILE, {"month": "october"}, "'october' does not match"),
+    (KMS_REVIEW, {"quarter": "2026-Q5"}, "'2026-Q5' does not match"),
+    (ROTATE_DUE, {"mode": "perhaps"}, "'perhaps' is not one of ['plan', 'apply']"),
+    (DAY1_WIRING, _DAY1 | {"wiring_mode": "real_slack, sentry"}, "'real_slack, sentry' does not match"),
     (DECIDE, _DECIDE | {"revision": -1}, "-1 is less than the minimum of 0"),
     (DECIDE, _DECIDE | {"integration": "moon"}, "'moon' is not one of"),
     (DAY1_WIRING, _DAY1 | {"may_page": ["moon"]}, "'moon' is not one of"),
@@ -187,12 +258,12 @@ def test_the_server_refuses_what_does_not_fit_before_there_is_a_run(
     assert says in answer.json()["detail"]
 
 
-def _is_bounded(field: dict[str, Any]) -> bool:
-    """Say whether a value that makes no sense is refused by the server, as far as a schema can."""
+def _is_bounded(name: str, field: dict[str, Any]) -> bool:
+    """Say whether a value that makes no sense is refused by the server, as far as a schema can: words are only bounded in length."""
     checks: dict[str, Callable[[], bool]] = {
         "boolean": lambda: True,
         "integer": lambda: "minimum" in field,
         "array": lambda: bool(field["items"].keys() & {"enum", "$ref", "pattern"}),
-        "string": lambda: bool(field.keys() & {"enum", "pattern", "maxLength"}),
+        "string": lambda: bool(field.keys() & {"enum", "pattern"}) or (name in _PROSE and "maxLength" in field),
     }
     return checks[field["type"]]()

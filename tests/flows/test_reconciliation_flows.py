@@ -129,7 +129,7 @@ def _at(day: date, number: int) -> str:
 def _reconcile(month: str = str(MONTH), environment: str = "staging", **parameters: Any) -> State[Any]:
     required = {"operator": "ana", "ticket": "OPS-1", "reason": "test"}
     state: State[Any] = reconcile_events(
-        **required, month=month, environment=environment, **parameters, return_state=True
+        **{**required, "mode": "apply", **parameters}, month=month, environment=environment, return_state=True
     )
     return state
 
@@ -282,18 +282,18 @@ def test_a_run_beside_one_that_counts_the_same_month_ends_and_records_nothing(bo
     assert open_alerts(books.desk.ledger) == []
 
 
-def test_a_plan_reads_nothing_and_what_is_no_month_is_refused_in_words(desk: Desk, tmp_path: Path) -> None:
+def test_a_plan_reads_nothing_and_what_is_not_there_is_refused_in_words(desk: Desk, tmp_path: Path) -> None:
     configure(desk, tmp_path, NOTHING_FORGOTTEN)
 
     planned = _reconcile(mode="plan")
-    refused = [_reconcile("october"), _reconcile("2026-13"), _reconcile(environment="moon")]
+    refused = [_reconcile("9999-12"), _reconcile(environment="moon")]
 
     assert (planned.is_completed(), planned.name) == (True, "Planned")
     assert [desk.sent_to(name) for name in ("slack", "datadog")] == [0, 0]
     assert ("reconciliation-plan-staging", "markdown") in _artifacts()
     assert {(state.is_failed(), state.name) for state in refused} == {(True, "BadInput")}
     assert [(state.message or "").partition(". ")[0] for state in refused] == [
-        "'october' is not a month", "'2026-13' is not a month", "'moon' is not an environment",
+        "'9999-12' is not a month", "'moon' is not an environment",
     ]  # fmt: skip
 
 

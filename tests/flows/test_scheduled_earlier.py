@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 
 from deployments.catalog import CATALOG
-from domain.names import DAY1_WIRING, KMS_SMOKE, RECONCILE, STEP_ROTATION
+from domain.names import DAY1_WIRING, KMS_SMOKE, RECONCILE, ROTATE_DUE, STEP_ROTATION
 
 # Release -> deployment -> parameters as it scheduled them.
 _SCHEDULED: list[tuple[str, str, dict[str, Any]]] = [
     ("rotations", STEP_ROTATION, {"rotation": "r0123456789a"}),
     ("reconciliation", RECONCILE, {"month": "2026-10", "environment": "prod", "reason": "made up for a missed schedule"}),
+    (
+        "operating", RECONCILE,
+        {"month": "2026-10", "environment": "prod", "reason": "made up for a missed schedule", "mode": "apply"},
+    ),
+    ("operating", ROTATE_DUE, {"mode": "apply"}),
     ("kms", KMS_SMOKE, {"targets": "pay", "environment": "prod", "reason": "asked again after a failure"}),
     ("kms", KMS_SMOKE, {"targets": "pay,shop", "environment": "prod", "reason": "asked again after a failure"}),
     ("kms", KMS_SMOKE, {"targets": "all"}),

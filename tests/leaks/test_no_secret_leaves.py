@@ -142,6 +142,7 @@ def test_every_part_was_lived_through_and_ended_as_it_should(kept: Kept) -> None
         "entered by hand": "0",
         "webhook": "COMPLETED Waiting",
         "published": ", ".join(_PUBLISHED),
+        "rotate due plan": "COMPLETED Planned",
         "rotate due": "COMPLETED Waiting",
         "ages": "COMPLETED Completed",
         "sweep with rotations": "COMPLETED Completed",

@@ -4,8 +4,9 @@ import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from domain.names import ROTATE_DUE, VERIFY_DUE
 from ledger.alerts import Alert
-from steps.attention_of_alerts import DOCTOR, line_of_alert
+from steps.attention_of_alerts import DOCTOR, line_of_alert, start_of
 from tests.architecture.sources import Source, sources
 
 RAISING = {"raise_alert", "keep_raised", "Escalation"}
@@ -45,7 +46,14 @@ def test_each_kind_of_alert_that_the_code_raises_has_a_command_of_its_own() -> N
 def test_a_run_of_the_sweeper_is_started_by_its_deployments_name() -> None:
     found = line_of_alert(alert("run:sweep-due-moments-20261126T030000Z-0123abcd"))
 
-    assert found.command == "prefect deployment run sweep-due-moments/sweeper"
+    assert found.command == "opsflows run sweeper"
+
+
+def test_a_schedule_that_acts_is_made_up_for_by_a_run_that_acts() -> None:
+    assert [start_of(name) for name in (ROTATE_DUE, VERIFY_DUE)] == [
+        "opsflows run rotate-due --apply",
+        "opsflows run verify-due",
+    ]
 
 
 def test_what_looks_like_ours_and_is_foreign_leads_to_the_rotations_of_its_credential() -> None:

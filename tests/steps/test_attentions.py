@@ -50,7 +50,7 @@ FACTS: dict[str, tuple[Arrange, str, Weight, str]] = {
     "KMS is down": (scenes.kms_is_down, "kms:prod:pay:canary/main", NOW, "opsflows kms check pay --environment prod"),
     "a golden of a key that is gone": (scenes.a_golden_is_left, "golden:prod:pay:gone", LATER, "opsflows kms retire-golden pay gone 3"),
     "a run is silent": (scenes.a_run_is_silent, "run:verify-2026", NOW, "opsflows verify --environment prod"),
-    "a schedule is silent": (scenes.verify_is_silent, "deployment:verify-due:silent", NOW, "prefect deployment run verify-due/"),
+    "a schedule is silent": (scenes.verify_is_silent, "deployment:verify-due:silent", NOW, "opsflows run verify-due"),
     "an alert that no rule here knows": (scenes.of_no_rule_here, f"drift:{DATADOG}", NOW, f"opsflows adopt {DATADOG}"),
 }  # fmt: skip
 
