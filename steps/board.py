@@ -31,6 +31,7 @@ from steps.board_cells import (
     verification_cell,
 )
 from steps.board_kms import kms_cells
+from steps.board_links import linked
 from steps.board_schedules import PrefectSeen, prefect_cell, schedules, worst_first
 from steps.rotation_calendar import Seen, Standing, standings_among
 from steps.rotation_inventory import Rows, credentials_in
@@ -79,7 +80,9 @@ def board(
     return Board(
         now=known.now,
         attentions=tuple(in_turn([*attentions(ledger, config, facts)])),
-        environments=tuple(_environment(config, known, name, is_counted=name in counted) for name in names),
+        environments=tuple(
+            linked(_environment(config, known, name, is_counted=name in counted), prefect) for name in names
+        ),
         schedules=tuple(worst_first(schedules(prefect, known.now))),
         prefect=prefect_cell(prefect, known.now),
         world=World.REHEARSAL.value if all(_is_rehearsal(config, name) for name in counted) else "",

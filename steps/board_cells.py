@@ -47,6 +47,7 @@ _COMES = {
 # How a finding is accepted; the other way is to look into it and close that.
 WAIVED = "waived"
 _STUCK = "docs/runbooks/rotation-stuck.md"
+_BREACH = "docs/runbooks/reconciliation-breach.md"
 # What has a page of its own under docs/runbooks; the rest is on the integration's page.
 _WITH_RUNBOOK = frozenset(
     {*NETWORK, SUBSTRATE.id, DELIVERED_UNSEEN.id, NOT_DELIVERED.id, *(row.id for row in FALLBACK[Effect.READS])}
@@ -214,7 +215,7 @@ def month_cell(
         f"{newest.month} {newest.verdict.value}, {standing}, revision {newest.number} of {moment(newest.at)}",
         f"{more}." if more else "",
         run=run.prefect_run_id if run else "",
-        page="docs/runbooks/reconciliation-breach.md" if look is Look.HOLD else page,
+        page=_BREACH if look is Look.HOLD else page,
         facts={
             "month": str(newest.month),
             "verdict": newest.verdict.value,
@@ -232,11 +233,11 @@ def finding_cell(target: str, newest: NewestMonth | None, accepted: str) -> Cell
     found = newest.findings.get(target) if newest else None
     if found is None:
         return Cell("month", Look.ASIDE, "no count of it", facts={"finding": None})
-    look = Look.GREEN if found in AGREES else Look.WAITING
+    look, page = (Look.GREEN if found in AGREES else Look.WAITING), ""
     if found in NEEDS_SOMEONE and not accepted:
-        look = Look.HOLD
+        look, page = Look.HOLD, _BREACH
     words = f"{found.value}{f', {accepted}' if accepted and found is not Finding.WAIVED else ''}"
-    return Cell("month", look, words, facts={"finding": found.value, "waived": accepted == WAIVED})
+    return Cell("month", look, words, page=page, facts={"finding": found.value, "waived": accepted == WAIVED})
 
 
 def moment(at: datetime | None) -> str:

@@ -10,6 +10,7 @@ from domain.kms_past import NEGATIVE_CHECKS_EVERY
 from domain.kms_standing import COUNTS_FOR, Standing
 from ledger.newest import PartSeen, RunSeen
 from steps.board_cells import moment
+from steps.kms_alerting import runbook_of
 
 _PAGE = "docs/kms-smoke.md"
 _NOT_SEEN = "NOT SEEN"
@@ -62,9 +63,8 @@ def _target_cell(
         row = FAULTS.get(first.fault)
         words = f"DOWN since {moment(first.since)}: {', '.join(part.part for part in down)}; {checked}"
         more = f"{row.means} {row.next_step}" if row else f"Fault {first.fault or 'not recorded'}."
-        return Cell(
-            target, Look.HOLD, words, more, run.prefect_run_id if run else "", page="docs/kms-alerts.md", facts=facts
-        )
+        page = runbook_of(row.id, row.fault_class) if row else "docs/runbooks/kms-canary-down.md"
+        return Cell(target, Look.HOLD, words, more, run.prefect_run_id if run else "", page=page, facts=facts)
     if old:
         is_all = len(old) == len(answered)
         words = f"{checked}; it was UP then" if is_all else f"no answer of late, UP before: {', '.join(old)}; {checked}"

@@ -11,7 +11,8 @@ from domain.run_watch import LATE_AFTER, WAITS_AFTER, WAITS_FOR_A_SLOT
 from domain.seen_runs import SeenRun
 from steps.board_cells import iso, moment
 
-_DOCS = "docs/architecture.md"
+# What to do where a run ended badly, where nothing ends or comes, and where one is late.
+_FAILED, _MISSING, _LATE = (f"docs/runbooks/run-{name}.md" for name in ("failed", "missing", "late"))
 _LOOK_OF_ENDED = {("COMPLETED", "Waiting"): Look.WAITING, ("COMPLETED", "Planned"): Look.WAITING}
 _LOOK_OF_KIND = {"COMPLETED": Look.GREEN, "FAILED": Look.HOLD, "CRASHED": Look.HOLD}
 # Prefect's scheduler looks once a minute for what has no run ahead.
@@ -37,8 +38,8 @@ def prefect_cell(seen: PrefectSeen, now: datetime) -> Cell:
         return Cell("Prefect", Look.NOT_KNOWN, seen.wrong, more, facts=facts)
     if not seen.deployments:
         return Cell(
-            "Prefect", Look.HOLD, "it has no deployment of ours", "Nothing ticks. Deploy: opsflows deploy.", facts=facts
-        )
+            "Prefect", Look.HOLD, "it has no deployment of ours", "Nothing ticks. Deploy: opsflows deploy.", page=_MISSING, facts=facts
+        )  # fmt: skip
     read = f", read {ago(now - seen.at)} ago" if seen.at else ""
     return Cell("Prefect", Look.GREEN, f"{len(seen.deployments)} deployments{read}", facts=facts)
 
@@ -64,7 +65,7 @@ def _ticking(name: str, one: DeploymentRuns | None, seen: PrefectSeen, now: date
         Look.HOLD,
         "not deployed",
         "Nothing starts it. Deploy: opsflows deploy.",
-        page=_DOCS,
+        page=_MISSING,
         facts={"at": None},
     )
     return Schedule(name, _cell("last run", Look.NOT_YET, "never ran"), gone, is_counted=True)
@@ -86,7 +87,9 @@ def _last(one: DeploymentRuns, now: datetime) -> Cell:
     if one.last is None:
         is_silent = within is not None and one.made_at is not None and now - one.made_at > within
         words = f"has not ended yet{running}" if running else "never ran"
-        return _cell("last run", Look.HOLD if is_silent else Look.NOT_YET, words, due if is_silent else "", one.id)
+        if is_silent:
+            return _cell("last run", Look.HOLD, words, due, one.id, page=_MISSING)
+        return _cell("last run", Look.NOT_YET, words, deployment=one.id)
     last = one.last
     is_silent = within is not None and now - last.at > within
     usual = _LOOK_OF_ENDED.get((last.state, last.state_name), _LOOK_OF_KIND.get(last.state, Look.NOT_KNOWN))
@@ -94,6 +97,7 @@ def _last(one: DeploymentRuns, now: datetime) -> Cell:
     more = (due if is_silent else "", "" if usual is Look.GREEN else last.message)
     return Cell(
         "last run", Look.HOLD if is_silent else usual, words, " ".join(part for part in more if part), last.run_id, one.id,
+        _FAILED if usual is Look.HOLD else _MISSING if is_silent else "",
         facts={"run": last.name, "state": last.state_name, "type": last.state, "at": iso(last.at)},
     )  # fmt: skip
 
@@ -103,13 +107,13 @@ def _next(one: DeploymentRuns, now: datetime) -> Cell:
         return _coming(one, one.next, now)
     if one.is_paused or not one.has_schedule:
         off = "paused" if one.is_paused else "its schedule is switched off"
-        return _cell("next run", Look.WAITING, off, "Somebody switched it off in Prefect; nothing ticks until it is on again.", deployment=one.id)  # fmt: skip
+        return _cell("next run", Look.WAITING, off, "Somebody switched it off in Prefect; nothing ticks until it is on again.", one.id, page=_MISSING)  # fmt: skip
     if not one.next_is_known:
         return _cell("next run", Look.NOT_KNOWN, "not among the runs that Prefect listed", deployment=one.id)
     if one.made_at is not None and now - one.made_at < _SCHEDULED_WITHIN:
         return _cell("next run", Look.NOT_YET, "deployed just now; no run is scheduled yet", deployment=one.id)
     more = "Its schedule is on and Prefect made no run for it: the scheduler does not work. opsflows doctor says what is broken."
-    return _cell("next run", Look.HOLD, "none is scheduled", more, deployment=one.id)
+    return _cell("next run", Look.HOLD, "none is scheduled", more, one.id, page=_MISSING)
 
 
 def _coming(one: DeploymentRuns, run: SeenRun, now: datetime) -> Cell:
@@ -122,12 +126,12 @@ def _coming(one: DeploymentRuns, run: SeenRun, now: datetime) -> Cell:
             if waits
             else "No worker takes it: opsflows doctor says what is broken."
         )
-        return Cell("next run", Look.HOLD, words, more, run.run_id, one.id, facts=facts)
+        return Cell("next run", Look.HOLD, words, more, run.run_id, one.id, _LATE, facts=facts)
     return Cell("next run", Look.GREEN, moment(run.at), "", run.run_id, one.id, facts=facts)
 
 
-def _cell(name: str, look: Look, words: str, more: str = "", deployment: str = "") -> Cell:
-    return Cell(name, look, words, more, deployment=deployment, facts={"at": None})
+def _cell(name: str, look: Look, words: str, more: str = "", deployment: str = "", *, page: str = "") -> Cell:
+    return Cell(name, look, words, more, deployment=deployment, page=page, facts={"at": None})
 
 
 def worst_first(found: Iterable[Schedule]) -> list[Schedule]:

@@ -56,6 +56,7 @@ _PICTURE = re.compile(r"!?\[([^\]]+)\]\(([^)\s]*images/[^)\s]+)\)")
 _WORDS_OF_A_PICTURE = 4
 _OPTION = re.compile(r"--[a-z][a-z-]+")
 _OURS = re.compile(r"\bOPSFLOWS_[A-Z_]+\b")
+_NOT_OURS = "prefect deployment run"
 
 
 def where(page: Path) -> str:
@@ -123,6 +124,13 @@ def test_every_command_that_the_code_tells_people_to_run_exists() -> None:
 
     assert len(named) > len(PACKAGES)
     assert {f"{place}: {line}": fault for line, place in named.items() if (fault := _fault_of(line))} == {}
+
+
+def test_nobody_is_told_to_start_a_deployment_with_prefects_own_program() -> None:
+    """It starts a server of its own where a shell knows none, and the container of the commands has it not at all."""
+    told = [source.where for source in sources(*PACKAGES) if any(_NOT_OURS in text for text in _texts(source.tree))]
+
+    assert told + [where(page) for page in PAGES if _NOT_OURS in page.read_text()] == []
 
 
 @pytest.mark.parametrize("key", [name for name in Environment.model_fields if name != "alerts"])

@@ -15,7 +15,17 @@ from domain.board import SCHEDULED, Board, Look, alone
 from domain.config import Config
 from domain.errors import Unavailable
 from domain.kms_standing import Standing
-from domain.names import KMS_SMOKE, RECONCILE, ROTATE_DUE, SWEEPER, VERIFY_DUE, Credential
+from domain.names import (
+    COLLECT_COUNTS,
+    KMS_SMOKE,
+    RECONCILE,
+    ROTATE,
+    ROTATE_DUE,
+    STEP_ROTATION,
+    SWEEPER,
+    VERIFY_DUE,
+    Credential,
+)
 from domain.probes import Outcome
 from domain.reconciliation import Finding
 from domain.rotation import State, Wait
@@ -43,6 +53,7 @@ from vendors.registry import ROTATIONS
 
 AWAY = PrefectSeen(wrong="The Prefect server did not answer as it should (ConnectError).")
 UI = "https://prefect.example.com"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -372,6 +383,31 @@ def test_each_schedule_says_what_keeps_it_from_ticking(ledger: Ledger) -> None:
     assert told["collect-counts"] == (Look.NOT_YET, "never ran", Look.HOLD, "not deployed")
     assert "why it ended Hold" in words(found)
     assert f"{UI}/runs/flow-run/run-{VERIFY_DUE}" in words(found)
+
+
+def test_all_that_is_on_hold_leads_into_prefect_and_to_a_page_that_is_there(ledger: Ledger) -> None:
+    now = ledger.now()
+    scenes.live(ledger, now.date() - timedelta(days=1))
+    scenes.verified(ledger, {"slack": Outcome.FAIL})
+    scenes.standing(ledger, "datadog-default-prod-send", State.PUBLISHED, Wait.BLOCKED_STILL_USED, timedelta(hours=1))
+    scenes.checked(ledger, "pay", scenes.DOWN)
+    scenes.month(ledger, {"slack": Finding.BREACH}, Verdict.HOLD)
+    runs = {
+        **{name: scenes.ticking(name, now) for name in (*SCHEDULED, STEP_ROTATION, ROTATE)},
+        SWEEPER: scenes.ticking(SWEEPER, now, "CRASHED", "Crashed"),
+        COLLECT_COUNTS: scenes.ticking(COLLECT_COUNTS, now, ahead=-timedelta(minutes=40)),
+        ROTATE_DUE: scenes.ticking(ROTATE_DUE, now, ahead=None),
+    }
+
+    found = scenes.read(ledger, PrefectSeen(tuple(runs.values()), now))
+
+    [prod] = [one for one in found.environments if one.name == "prod"]
+    of_prod = [*(cell for row in prod.rows for cell in row.cells), *prod.rotations, prod.month, *prod.kms]
+    held = [cell for cell in (*of_prod, *(cell for one in found.schedules for cell in (one.last, one.next))) if cell.look is Look.HOLD]  # fmt: skip
+    assert {"verified", "datadog-default-prod-send", "pay", "month", "reconciliation", "last run", "next run"} <= {cell.name for cell in held}  # fmt: skip
+    assert [cell.name for cell in held if not (cell.run or cell.deployment)] == []
+    assert [(cell.name, cell.page) for cell in held if not (ROOT / cell.page).is_file()] == []
+    assert {cell.page for cell in held} >= {f"docs/runbooks/run-{name}.md" for name in ("failed", "late", "missing")}
 
 
 def test_the_rehearsal_decides_nothing_beside_others_and_everything_by_itself(ledger: Ledger) -> None:
