@@ -146,7 +146,7 @@ def _allowed(row: dict[str, Any], schema: dict[str, Any]) -> str:
     if bounds:
         return " ".join(bounds)
     if "pattern" in kind:
-        return f"text like `{kind['pattern']}`".replace("|", "\\|")
+        return "text as described; all else is refused"
     if kind.get("type") == "boolean":
         return "yes or no"
     return f"text of up to {kind['maxLength']} characters" if "maxLength" in kind else str(kind.get("type", "text"))

@@ -1,11 +1,8 @@
 """A rotation lived through on a real Prefect server: planned, applied, its overlap waited for, the old one revoked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
@@ -23,7 +20,10 @@ from ledger.alerts import open_alerts
 from ledger.held_credentials import find_credential
 from ledger.rotation_rows import rotations
 from ledger.runs import runs
+from steps.rotation_inventory import take_stock
+from tasks.preparing_rotation import value_in_use
 from tests.flows.conftest import Desk
+from tests.flows.later import desk_at
 from vendors.registry import INTEGRATIONS
 
 DATADOG_SEND = Credential.parse("datadog-default-staging-send")
@@ -48,14 +48,6 @@ def _keys(desk: Desk) -> dict[str, str]:
     headers = {"dd-api-key": _value(desk, "datadog", "DD_API_KEY"), "dd-application-key": given["DD_MANAGE_APP_KEY"]}
     answer = httpx.get(f"{desk.stand_ins.url}/datadog/api/v2/api_keys?page[size]=100", headers=headers)
     return {row["id"]: row["attributes"]["name"] for row in answer.json()["data"]}
-
-
-@contextmanager
-def _later(desk: Desk, monkeypatch: pytest.MonkeyPatch, offset: timedelta) -> Iterator[None]:
-    """Let this process's ledger and the stand-ins live that much later."""
-    monkeypatch.setenv("OPSFLOWS_LEDGER_OFFSET_S", str(offset.total_seconds()))
-    desk.stand_ins.control("POST", "/clock", {"offset_s": offset.total_seconds()})
-    yield
 
 
 def test_a_plan_changes_nothing_and_says_what_stands_in_the_way(desk: Desk) -> None:
@@ -117,6 +109,23 @@ def test_nothing_is_due_right_after_installation_and_everything_is_known(desk: D
     assert check_credential_ages("ana", "asked by audit", return_state=True).is_completed()
     [checked] = runs(desk.ledger, flow="credential-ages")
     assert (checked.actor, checked.reason) == ("ana", "asked by audit")
+
+
+def test_a_form_that_nobody_touched_shows_what_is_due_and_opens_no_rotation(desk: Desk) -> None:
+    desk.store("datadog")
+    with desk_at(-timedelta(days=400)) as long_ago:
+        take_stock(long_ago.run.ledger, [DATADOG_SEND], value_in_use(long_ago), long_ago.fingerprint)
+    before = _keys(desk)
+
+    state = rotate_what_is_due(return_state=True)
+
+    with get_client(sync_client=True) as client:
+        plans = [row for row in client.read_artifacts() if row.key == "rotation-plan-due"]
+    assert (state.is_completed(), state.name) == (True, "Planned")
+    assert (state.message or "").startswith("PLANNED: 1 credentials are due")
+    assert any(str(DATADOG_SEND) in str(plan.data) for plan in plans)
+    assert rotations(desk.ledger) == []
+    assert _keys(desk) == before
 
 
 def test_the_sweeper_steps_what_is_due_and_repairs_a_block(desk: Desk) -> None:
