@@ -30,16 +30,20 @@ from steps.backup_restoring import ENV, FINGERPRINT_KEY
 
 
 @click.command()
+@click.option("--to", "to", type=click.Path(path_type=Path), help="The new file (needed); nothing is overwritten.")
 @click.option(
-    "--to", "to", type=click.Path(path_type=Path), required=True, help="The new file; nothing is overwritten."
+    "--recipient", "recipients", multiple=True, metavar="age1...", help="Whose identity may open it (needed)."
 )
-@click.option("--recipient", "recipients", multiple=True, metavar="age1...", help="Whose identity may open it.")
 @click.option("--recipient-file", type=click.Path(path_type=Path), help="Recipients, one a line.")
 @click.option("--ticket", default="none", show_default=True, help="The ticket this belongs to.")
 @click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
-def backup(to: Path, recipients: tuple[str, ...], recipient_file: Path | None, ticket: str, by: str) -> None:
+def backup(to: Path | None, recipients: tuple[str, ...], recipient_file: Path | None, ticket: str, by: str) -> None:
     """Write a backup while everything goes on. Keep the identity that opens it away from this machine."""
-    file, keys = to.absolute(), _recipients(recipients, recipient_file)
+    keys = _recipients(recipients, recipient_file)
+    if to is None or not keys:
+        raise _incomplete(to, keys)
+    age_keys(keys)
+    file = to.absolute()
     check_place(file)
     with closing(open_existing(ledger_url(os.environ))) as ledger, server_at_hand():
         quiet_prefect()
@@ -97,15 +101,22 @@ def _recipients(given: tuple[str, ...], file: Path | None) -> list[str]:
             "Nothing was written.",
             "Name a file of lines that begin with age1.",
         ) from error
-    found = recipients_in("\n".join(lines))
-    if not found:
-        raise BadInput(
-            "Nobody was named who may open the backup.",
-            "It holds every credential, so it is never written in the clear. Nothing was written.",
-            "Name a recipient with --recipient age1...; age-keygen makes one, best on another machine.",
-        )
-    age_keys(found)
-    return found
+    return recipients_in("\n".join(lines))
+
+
+def _incomplete(to: Path | None, keys: list[str]) -> BadInput:
+    """Return what is said where the file or the recipient is missing: both in one answer where both are."""
+    where = "" if to else "No file was named for the backup. "
+    whom = "" if keys else "Nobody was named who may open the backup. "
+    name_it = "" if to else "Name a new file in a folder of your own with --to (mkdir -m 700 ~/backups). "
+    name_them = (
+        "" if keys else "Name a recipient with --recipient age1...; age-keygen makes one, best on another machine. "
+    )
+    return BadInput(
+        f"{where}{whom}".strip(),
+        "It holds every credential, so it is never written in the clear. Nothing was written.",
+        f"{name_it}{name_them}".strip(),
+    )
 
 
 def _keys() -> Mapping[str, Path]:

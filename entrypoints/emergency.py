@@ -35,10 +35,21 @@ _FORMATS = (
 )
 
 
+class _Moment(click.DateTime):
+    """A moment in UTC; what is none is answered by an example instead of click's list of formats."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)!r} is not a moment. Write it like 2026-11-25T14:00:00Z or 2026-11-25.", param, ctx)
+
+
 @click.command()
 @click.option(
     "--since",
-    type=click.DateTime(_FORMATS),
+    type=_Moment(_FORMATS),
+    metavar="MOMENT",
     default=None,
     help="Until when values count as exposed, in UTC (default: as the ticket's last order said, else now).",
 )

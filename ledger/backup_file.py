@@ -57,13 +57,16 @@ def check_place(file: Path) -> None:
     if file.exists() or file.is_symlink():
         raise unusable(file, "is there already", "A backup never overwrites anything.", "Name a new file.")
     try:
-        mode = file.parent.stat().st_mode
+        folder = file.parent.stat()
     except OSError as error:
         raise unusable(file, f"has no folder ({error.strerror})", "Nothing was written.", "Make the folder.") from error
-    if mode & _OTHERS_MAY_WRITE:
+    if folder.st_mode & _OTHERS_MAY_WRITE:
+        # A folder that is shared on purpose, such as /tmp, must stay so: without it the machine breaks.
+        is_own = folder.st_uid == os.geteuid() and not folder.st_mode & stat.S_ISVTX
         raise unusable(
             file, "would lie in a folder that others can write to", "They could put another file in its place.",
-            f"Choose a folder of your own (chmod 700 {file.parent}).",
+            f"Take that from them (chmod go-w {file.parent})." if is_own
+            else "Make a folder of your own (mkdir -m 700 ~/backups) and name a file in it.",
         )  # fmt: skip
 
 

@@ -42,6 +42,13 @@ def test_a_backup_is_for_somebody(opsflows: Cli, folder: Path) -> None:
     assert "Nobody was named who may open the backup." in said.err
 
 
+def test_a_bare_backup_is_told_both_things_that_it_needs(opsflows: Cli) -> None:
+    said = opsflows("backup")
+
+    assert said.code == 2
+    assert all(one in said.err for one in ("--to", "--recipient age1...", "age-keygen"))
+
+
 def test_a_folder_that_others_can_write_to_is_refused(opsflows: Cli, folder: Path) -> None:
     folder.chmod(0o777)
 

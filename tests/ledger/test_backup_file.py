@@ -203,8 +203,20 @@ def test_what_somebody_else_wrote_meanwhile_stays(file: Path, keys: Pair) -> Non
 def test_a_folder_that_others_can_write_to_is_refused(file: Path) -> None:
     file.parent.chmod(0o770)
 
-    with pytest.raises(BadInput, match="others can write to"):
+    with pytest.raises(BadInput, match="others can write to") as refusal:
         check_place(file)
+
+    assert refusal.value.next_step == f"Take that from them (chmod go-w {file.parent})."
+
+
+def test_nobody_is_told_to_close_a_folder_that_is_shared_on_purpose(file: Path) -> None:
+    file.parent.chmod(0o1777)
+
+    with pytest.raises(BadInput, match="others can write to") as refusal:
+        check_place(file)
+
+    assert "chmod" not in refusal.value.next_step
+    assert "mkdir -m 700 ~/backups" in refusal.value.next_step
 
 
 def test_a_disk_that_fills_up_leaves_nothing(file: Path, keys: Pair) -> None:
