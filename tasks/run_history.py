@@ -17,6 +17,7 @@ SCHEDULE = "schedule"
 AUTOMATION = "automation"
 SCHEDULED = "scheduled"
 BY_HAND = "by hand (Prefect UI)"
+NOT_GIVEN = "not given"
 # What stands in a form where nobody is named.
 _NOBODY = frozenset({"", SCHEDULE, AUTOMATION})
 # What Prefect's own scheduler puts on a run.
@@ -73,7 +74,7 @@ def recorded_run(
     """
     tag_run(environment=environment, mode=mode, reason=why or occasion().replace(" ", "-"), name=name)
     with audited_run(
-        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor), reason=reason, ticket=ticket,
+        ledger, flow=flow, environment=environment, mode=mode, actor=recorded_as(actor), reason=reason_recorded_as(reason), ticket=ticket,
         prefect_run_id=str(flow_run.id or ""), parameters=parameters,
     ) as run:  # fmt: skip
         yield run
@@ -84,6 +85,16 @@ def recorded_as(actor: str) -> str:
     given = flow_run.parameters.get("operator")
     is_untouched = given is not None and given.strip() in _NOBODY
     return BY_HAND if is_untouched and is_by_hand() else actor.strip() or occasion()
+
+
+def reason_recorded_as(reason: str) -> str:
+    """Return the reason; that none was given, where a person left the form's own words for it as they were."""
+    return NOT_GIVEN if reason and reason == _reason_in_the_form() and is_by_hand() else reason
+
+
+def _reason_in_the_form() -> object:
+    context = FlowRunContext.get()
+    return context.flow.parameters.properties.get("reason", {}).get("default") if context and context.flow else None
 
 
 def tag_run(*, environment: str, mode: str, reason: str, name: str = "") -> None:

@@ -67,6 +67,8 @@ def test_its_page_names_every_state_in_which_it_ends_and_no_other(entry: Entry) 
     must = said.union(*(_ENDS[name] for name in called & _ENDS.keys()))
     assert must - named <= {"Completed"}
     assert named <= said | _USUAL
+    # Such a state has the name of what every row waits for.
+    assert ("such as BlockedStillUsed" in page) == ("held_by" in called)
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=name_of)

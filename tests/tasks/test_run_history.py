@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
-from prefect import flow
+from prefect import Flow, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-from tasks.run_history import named, recorded_as, tag_run, tags_of
+from deployments.catalog import CATALOG
+from tasks.run_history import named, reason_recorded_as, recorded_as, tag_run, tags_of
 
 
 @flow(flow_run_name=named("try tags"), persist_result=False)
@@ -90,9 +91,23 @@ def test_a_name_is_recorded_without_what_surrounds_it_and_is_never_blank() -> No
     assert recorded == ["by hand", "ana", "sweep (by hand)"]
 
 
+@pytest.mark.parametrize("flow", [entry.flow for entry in CATALOG], ids=lambda flow: flow.name)
+def test_a_forms_own_reason_is_none_of_a_persons(flow: Flow[..., object]) -> None:
+    in_the_form = flow.parameters.properties.get("reason", {}).get("default") or "why"
+    has_one = in_the_form != "why"
+
+    with started(None, {"operator": "ana"}, flow):
+        by_hand = [reason_recorded_as(in_the_form), reason_recorded_as("a word of mine"), reason_recorded_as("")]
+    with started("scheduled", {}, flow):
+        scheduled = reason_recorded_as(in_the_form)
+
+    assert by_hand == ["not given" if has_one else "why", "a word of mine", ""]
+    assert scheduled == in_the_form
+
+
 @contextmanager
-def started(key: str | None, parameters: dict[str, str]) -> Iterator[None]:
+def started(key: str | None, parameters: dict[str, str], flow: Flow[..., object] | None = None) -> Iterator[None]:
     """Be in a deployment's run; what the UI starts has no idempotency key, and everything else has one."""
     run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), idempotency_key=key, tags=[])
-    with FlowRunContext.model_construct(flow_run=run, parameters=parameters):  # type: ignore[call-arg]  # the others are not looked at
+    with FlowRunContext.model_construct(flow=flow, flow_run=run, parameters=parameters):  # type: ignore[call-arg]  # the others are not looked at
         yield
