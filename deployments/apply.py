@@ -195,9 +195,12 @@ def _wanted(entry: Entry, config: Config, held: DeploymentResponse | None = None
         paused=held.paused if held else None,
         schedules=[
             Schedule(
-                cron=tick.cron, timezone=tick.timezone, slug=tick.slug, active=tick.slug not in off,
+                cron=tick.cron,
+                timezone=tick.timezone,
+                slug=tick.slug,
+                active=tick.slug not in off,
                 parameters=dict(tick.parameters),
-            )  # fmt: skip
+            )
             for tick in entry.schedules
         ],
         # Said although they are Prefect's own, so that an update takes back what somebody set by hand.

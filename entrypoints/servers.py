@@ -102,6 +102,24 @@ def own_server() -> Iterator[str]:
     yield url
 
 
+@contextmanager
+def own_stand_ins() -> Iterator[str]:
+    """Give the address of this home's running stand-ins; where none run, of the same ones, started for this block.
+
+    They are never others: what this home's generated, and what was rotated at them since, is in the blocks of the rehearsal.
+
+    Raises:
+        Unavailable: they did not become ready; their log says why.
+    """
+    if is_running(STAND_INS):
+        yield f"http://127.0.0.1:{project.ports()['stand_ins']}"
+        return
+    child, url = stand_ins_child()
+    with running(child):
+        child.wait_until_ready()
+        yield url
+
+
 def _program(name: str) -> str:
     """Return where a program of this virtual environment is."""
     return str(Path(sys.executable).with_name(name))

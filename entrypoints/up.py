@@ -74,9 +74,7 @@ def _start(house: Household, *, with_stand_ins: bool) -> None:
     board, board_url = board_child()
     house.start(board)
     registered = register_block_types()
-    click.echo(
-        f"Put on the server: {_counted(len(changed), 'deployment, pool or automation')}, {_counted(len(registered), 'block type')}."
-    )
+    click.echo(_put(len(changed), len(registered)))
     first_run = ""
     if with_stand_ins:
         house.wait_until_ready(stand_ins)
@@ -96,8 +94,16 @@ def _rehearse() -> str:
     with own_ledger() as ledger:
         stored = store_stand_ins_credentials(read_own_config(), ledger)
         if stored:
-            click.echo(f"Blocks of the rehearsal: {', '.join(stored)}.")
+            click.echo(f"Written to blocks of the rehearsal: {', '.join(stored)}; all others hold what they should.")
         return start_first_run(ledger, logged_in_user())
+
+
+def _put(changed: int, registered: int) -> str:
+    """Return in words what was put on the server; nothing is what a start that finds all as it was says."""
+    types = f" Block types registered: {registered}." if registered else ""
+    if not changed:
+        return f"The server's deployments, pools and automations are as the catalog says; nothing was changed.{types}"
+    return f"Put on the server: {_counted(changed, 'deployment, pool or automation')}.{types}"
 
 
 def _words(api: str, board: str, stand_ins: str, first_run: str) -> str:
@@ -130,4 +136,4 @@ def _to_try(ui: str, stand_ins: str) -> list[str]:
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+    return f"{number} {what}{'' if number == 1 else 's'}"

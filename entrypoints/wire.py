@@ -14,10 +14,10 @@ from entrypoints import configuration
 from entrypoints.day_one import run_day_one
 from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import require_server
+from entrypoints.servers import own_stand_ins
 from ledger import credentials, wiring
 from steps.audited_run import open_own_ledger
 from steps.conduct import STAND_INS_URL, running_stand_ins
-from steps.stand_ins_process import started_stand_ins
 from vendors.registry import integration_named
 
 _BY = click.option("--by", default=logged_in_user, show_default="the logged-in user", help="Who does this (claimed).")
@@ -158,6 +158,6 @@ def _stand_ins(mode: str) -> Iterator[None]:
     if mode != MOCK or running_stand_ins():
         yield
         return
-    with started_stand_ins() as started:
-        os.environ[STAND_INS_URL] = started.url
+    with own_stand_ins() as url:
+        os.environ[STAND_INS_URL] = url
         yield

@@ -25,6 +25,7 @@ from steps.context import Context, pace_of
 from steps.verifying import new_nonce
 from steps.version import code_version
 from steps.walk import Walk
+from tasks.rehearsal_blocks import targets_in_use
 from vendors.registry import EVERY, INTEGRATIONS, PLATFORMS, ROTATIONS
 from vendors.stand_ins import connect as connect_stand_ins
 
@@ -115,11 +116,14 @@ def walk_of(
 
 
 def store_rehearsal_credentials(walk: Walk) -> None:
-    """In the rehearsal, store the running stand-ins' credentials as its blocks; elsewhere do nothing."""
+    """In the rehearsal, store the running stand-ins' credentials as its blocks, but for what is in use; elsewhere do nothing."""
     if walk.stand_ins is None:
         return
     generated = walk.stand_ins.credentials()
+    in_use = targets_in_use(walk.context.ledger)
     for target in (*walk.targets, *walk.context.declared.platform_targets):
+        if target in in_use:
+            continue
         walk.save_credentials(target, generated[target.integration])
 
 

@@ -18,7 +18,7 @@ def store_stand_ins_credentials(config: Config, ledger: Ledger) -> list[str]:
     since the current value is then another one.
     """
     declared = config.environment(REHEARSAL)
-    ours = {held.credential.target for held in held_credentials(ledger, REHEARSAL) if held.vendor_id or held.version}
+    ours = targets_in_use(ledger)
     stand_ins = connect(stand_ins_url(), conduct_for(config, REHEARSAL, lambda _: None))
     try:
         generated = stand_ins.credentials()
@@ -26,6 +26,11 @@ def store_stand_ins_credentials(config: Config, ledger: Ledger) -> list[str]:
         stand_ins.close()
     targets = [one for one in (*declared.targets, *declared.platform_targets) if one not in ours]
     return [str(one) for one in targets if _store(one, generated[one.integration])]
+
+
+def targets_in_use(ledger: Ledger) -> set[Target]:
+    """Return the rehearsal's targets of which a credential was adopted or rotated: their blocks hold what is used now."""
+    return {held.credential.target for held in held_credentials(ledger, REHEARSAL) if held.vendor_id or held.version}
 
 
 def _store(target: Target, generated: dict[str, str]) -> bool:

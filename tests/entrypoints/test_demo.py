@@ -92,13 +92,27 @@ def test_a_server_that_runs_is_used_and_goes_on(standing: Standing, monkeypatch:
 @pytest.mark.prove
 def test_a_demo_beside_a_running_server_uses_it_and_is_green_again(standing: Standing) -> None:
     api = standing.api
+    adopted = standing.run("adopt", "datadog-default-rehearsal-send", "--by", "ada", "--ticket", "OPS-1")
+    before = blocks_of_the_rehearsal(standing)
 
     again = standing.run("demo")
 
+    assert adopted.code == 0, adopted.out + adopted.err
     assert again.code == 0, again.out + again.err
+    assert before
+    assert blocks_of_the_rehearsal(standing) == before
+    assert f"{standing.ui}/runs" in again.out
     assert "GREEN (rehearsal)" in again.out
     assert standing.ask("GET", "/health") is True
     assert standing.api == api
     assert json.loads((standing.home.path / "ports.json").read_text())["prefect"] == int(
         api.split(":")[2].split("/")[0]
     )
+
+
+def blocks_of_the_rehearsal(standing: Standing) -> dict[str, object]:
+    """Return what they hold, by their names, but for Slack's webhook: a step of day 1 swaps it."""
+    found = standing.ask("POST", "/block_documents/filter", {"include_secrets": True, "limit": 200})
+    return {
+        row["name"]: row["data"] for row in found if "rehearsal" in row["name"] and not row["name"].startswith("slack-")
+    }
