@@ -98,25 +98,25 @@ class Entry:
 
 
 CATALOG: tuple[Entry, ...] = (
-    Entry(DAY1_WIRING, wire_day_one, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
-    Entry(CONFIRM_STEP, confirm_a_step, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1", "by-hand")),
-    Entry(VERIFY_DUE, verify_what_is_due, (VERIFY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("verify", "scheduled")),
-    Entry(ROTATE, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "by-hand"), pool=ROTATION_POOL),
+    Entry(DAY1_WIRING, wire_day_one, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1",)),
+    Entry(CONFIRM_STEP, confirm_a_step, (), ConcurrencyLimitStrategy.ENQUEUE, ("day1",)),
+    Entry(VERIFY_DUE, verify_what_is_due, (VERIFY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("verify",)),
+    Entry(ROTATE, rotate_credentials, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation",), pool=ROTATION_POOL),
     # It waits behind no other run, not even one of its own kind: rotations are fenced by their leases.
-    Entry(RESPOND, respond_to_a_compromise, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "emergency", "by-hand"), limit=20, pool=ROTATION_POOL, tier=Tier.PAGE),
-    Entry(ROTATE_DUE, rotate_what_is_due, (ROTATE_DAILY,), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled"), pool=ROTATION_POOL),
-    Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "scheduled"), pool=ROTATION_POOL, tier=Tier.PAGE),
-    Entry(CREDENTIAL_AGES, check_credential_ages, (AGES_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "scheduled")),
-    Entry(ROTATION_DRILL, drill_rotations, (DRILL_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "drill", "scheduled"), pool=ROTATION_POOL),
-    Entry(RECONCILE, reconcile_events, (RECONCILE_MONTHLY,), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "scheduled", "by-hand")),
-    Entry(COLLECT_COUNTS, collect_counts, (COLLECT_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
-    Entry(CHECK_YESTERDAY, check_yesterday, (YESTERDAY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation", "scheduled")),
-    Entry(DECIDE, decide_on_a_month, (), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation", "by-hand")),
+    Entry(RESPOND, respond_to_a_compromise, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation", "emergency"), limit=20, pool=ROTATION_POOL, tier=Tier.PAGE),
+    Entry(ROTATE_DUE, rotate_what_is_due, (ROTATE_DAILY,), ConcurrencyLimitStrategy.ENQUEUE, ("rotation",), pool=ROTATION_POOL),
+    Entry(STEP_ROTATION, step_a_rotation, (), ConcurrencyLimitStrategy.ENQUEUE, ("rotation",), pool=ROTATION_POOL, tier=Tier.PAGE),
+    Entry(CREDENTIAL_AGES, check_credential_ages, (AGES_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation",)),
+    Entry(ROTATION_DRILL, drill_rotations, (DRILL_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("rotation", "drill"), pool=ROTATION_POOL),
+    Entry(RECONCILE, reconcile_events, (RECONCILE_MONTHLY,), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation",)),
+    Entry(COLLECT_COUNTS, collect_counts, (COLLECT_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation",)),
+    Entry(CHECK_YESTERDAY, check_yesterday, (YESTERDAY_DAILY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("reconciliation",)),
+    Entry(DECIDE, decide_on_a_month, (), ConcurrencyLimitStrategy.ENQUEUE, ("reconciliation",)),
     # Not CANCEL_NEW: it would cancel the check that comes a minute after a failure when the half-hourly one runs, or that one. Nothing
     # piles up: a run that starts late ends at once where its targets were checked since (steps/kms_choosing.py).
-    Entry(KMS_SMOKE, smoke_kms, (KMS_HALF_HOURLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand"), tier=Tier.PAGE),
-    Entry(KMS_REVIEW, review_kms, (KMS_QUARTERLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms", "scheduled", "by-hand")),
-    Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper", "scheduled"), pool=ROTATION_POOL, tier=Tier.PAGE),
+    Entry(KMS_SMOKE, smoke_kms, (KMS_HALF_HOURLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms",), tier=Tier.PAGE),
+    Entry(KMS_REVIEW, review_kms, (KMS_QUARTERLY,), ConcurrencyLimitStrategy.ENQUEUE, ("kms",)),
+    Entry(SWEEPER, sweep_what_is_due, (SWEEP_QUARTER_HOURLY,), ConcurrencyLimitStrategy.CANCEL_NEW, ("sweeper",), pool=ROTATION_POOL, tier=Tier.PAGE),
     # Started by an automation (deployments/automations.py). Enqueued, since the one that runs may have looked already.
-    Entry(WATCH_RUNS, watch_runs, (), ConcurrencyLimitStrategy.ENQUEUE, ("sweeper", "automatic")),
+    Entry(WATCH_RUNS, watch_runs, (), ConcurrencyLimitStrategy.ENQUEUE, ("sweeper",)),
 )  # fmt: skip

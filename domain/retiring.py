@@ -50,9 +50,14 @@ class Stop:
 def why_not_yet(evidence: Evidence, policy: Policy, manifest: Manifest) -> Stop | None:
     """Return why the overlap is not over, None where it is. Asked before any request is made."""
     over = evidence.served_at + policy.overlap
-    if evidence.now < over:
-        return Stop(Wait.OVERLAP, f"Old and new both work until {over:%Y-%m-%d %H:%M} UTC.", over)
     covered = over + (manifest.last_used_lag or timedelta(0))
+    if evidence.now < over:
+        late = (
+            ""
+            if covered == over or evidence.waived
+            else f" Its uses until then are known at {covered:%Y-%m-%d %H:%M} UTC; sooner the old one does not go."
+        )
+        return Stop(Wait.OVERLAP, f"Old and new both work until {over:%Y-%m-%d %H:%M} UTC.{late}", over)
     if evidence.now < covered and not evidence.waived:
         return Stop(
             Wait.VENDOR_LAG,

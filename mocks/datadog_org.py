@@ -5,6 +5,7 @@ Source: https://docs.datadoghq.com/getting_started/site/, .../account_management
 
 import math
 import secrets
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -181,13 +182,15 @@ def seed() -> Seed:
 
 
 def memory(seeded: Seed) -> Memory:
+    # Since yesterday: what nobody has rotated yet is young in a rehearsal, as it is where somebody just made it.
+    made_at = time.time() - 86_400
     return Memory(
         HOME_SITE,
-        [ApiKey(seeded.api_key_id, "first", seeded.api_key, 0.0)],
+        [ApiKey(seeded.api_key_id, "first", seeded.api_key, made_at)],
         [
-            AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.service_account_id, 0.0, list(READ_SCOPES)),
+            AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.service_account_id, made_at, list(READ_SCOPES)),
             AppKey(
-                seeded.manage_app_key_id, "manage", seeded.manage_app_key, seeded.service_account_id, 0.0,
+                seeded.manage_app_key_id, "manage", seeded.manage_app_key, seeded.service_account_id, made_at,
                 list(MANAGE_SCOPES),
             ),
         ],

@@ -138,7 +138,7 @@ def _ending(one: RotationRecord) -> Attention:
         weight=Weight.LATER,
         environment=one.credential.environment,
         what=f"The overlap of {one.credential} ends at {one.not_before:%Y-%m-%d %H:%M} UTC.",
-        means=f"The retiring value is switched off then, if it was seen to be unused; {staying}. Nothing is to be done unless an application still uses it.",
+        means=f"From then on the retiring value may go, once it is seen to be unused; {staying}. Nothing is to be done unless an application still uses it.",
         by=one.not_before,
         command=SHOW.format(id=one.id),
         runbook=f"{STUCK}#{one.wait.lower()}" if one.wait else STUCK,

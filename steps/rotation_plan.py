@@ -42,7 +42,8 @@ def plan_rotation(hands: Hands, occasion: Occasion = Occasion.ORDERLY) -> PlanRo
     value = hands.store.projected(hands.credential)
     held = find_credential(hands.ledger, hands.credential)
     if not value:
-        problems.append("Its block holds no value.")
+        where = f"{hands.credential.target} --environment {hands.credential.environment}"
+        problems.append(f"Its block holds no value; opsflows connect {where} stores one.")
     else:
         _ask(lambda: _current(hands, value, seen, problems), problems)
         _ask(lambda: _at_vendor(hands, value, held, seen, problems), problems)

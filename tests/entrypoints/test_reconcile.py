@@ -82,6 +82,7 @@ def test_progress_is_on_the_error_stream_and_a_machine_hears_none(capsys: pytest
     assert (loud.out, silent.out, silent.err) == ("", "", "")
 
 
+@pytest.mark.prove
 def test_a_sample_month_is_reconciled_as_the_documentation_says(beside: Beside) -> None:
     sampled = beside.run("sample-events", "--month", MONTH)
     twice = beside.run("sample-events", "--month", MONTH)

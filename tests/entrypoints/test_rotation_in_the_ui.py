@@ -107,6 +107,7 @@ def keys_of(standing: Standing, run: dict[str, Any]) -> list[str]:
     return [row["key"] for row in sorted(rows, key=lambda row: str(row["created"]), reverse=True)]
 
 
+@pytest.mark.prove
 def test_a_plan_from_the_form_changes_nothing_and_says_so(page: Page, standing: Standing) -> None:
     fill_form(page, standing, ticket="UI-1", mode="plan")
 

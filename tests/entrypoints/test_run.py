@@ -15,6 +15,7 @@ def test_a_name_that_is_none_is_answered_with_all_of_them(opsflows: Cli) -> None
     assert "sweeper" in said.sentences[1]
 
 
+@pytest.mark.prove
 def test_a_deployment_is_run_with_its_forms_defaults_and_who_and_why(standing: Standing, beside: Beside) -> None:
     ended = beside.run("run", "credential-ages", "--by", "ada")
 
