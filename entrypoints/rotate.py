@@ -50,7 +50,9 @@ def rotate(  # noqa: PLR0917 (one parameter per option)
     )  # fmt: skip
     code = 0 if no_follow else follow_all(runs)
     if plan and code == 0:
-        click.echo(f"To apply it, once nothing stands in the way: {_applying(chosen, reason, ticket, note, may_page=may_page)}")
+        click.echo(
+            f"To apply it, once nothing stands in the way: {_applying(chosen, reason, ticket, note, may_page=may_page)}"
+        )
     sys.exit(code)
 
 
