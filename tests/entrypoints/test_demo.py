@@ -92,7 +92,7 @@ def test_a_server_that_runs_is_used_and_goes_on(standing: Standing, monkeypatch:
 @pytest.mark.prove
 def test_a_demo_beside_a_running_server_uses_it_and_is_green_again(standing: Standing) -> None:
     api = standing.api
-    adopted = standing.run("adopt", "datadog-default-rehearsal-send", "--by", "ada", "--ticket", "OPS-1")
+    adopted = standing.run("adopt", "splunk-default-rehearsal-send", "--by", "ada", "--ticket", "OPS-1")
     before = blocks_of_the_rehearsal(standing)
 
     again = standing.run("demo")
