@@ -5,7 +5,6 @@ Source: https://docs.datadoghq.com/getting_started/site/, .../account_management
 
 import math
 import secrets
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -182,15 +181,13 @@ def seed() -> Seed:
 
 
 def memory(seeded: Seed) -> Memory:
-    # Since yesterday: what nobody has rotated yet is young in a rehearsal, as it is where somebody just made it.
-    made_at = time.time() - 86_400
     return Memory(
         HOME_SITE,
-        [ApiKey(seeded.api_key_id, "first", seeded.api_key, made_at)],
+        [ApiKey(seeded.api_key_id, "first", seeded.api_key, 0.0)],
         [
-            AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.service_account_id, made_at, list(READ_SCOPES)),
+            AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.service_account_id, 0.0, list(READ_SCOPES)),
             AppKey(
-                seeded.manage_app_key_id, "manage", seeded.manage_app_key, seeded.service_account_id, made_at,
+                seeded.manage_app_key_id, "manage", seeded.manage_app_key, seeded.service_account_id, 0.0,
                 list(MANAGE_SCOPES),
             ),
         ],

@@ -21,8 +21,8 @@ from tests.sharing import scheduler
 settings.register_profile("opsflows", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("opsflows")
 
-# Fixtures whose tests take longest, and so run first: those that start a Prefect server, then the searches of seeded defects.
-_LONGEST = ("standing", "lived", "prefect", "searches")
+# Fixtures that start a Prefect server: their tests take longest, and so run first.
+_SERVERS = ("standing", "lived", "prefect")
 
 # Collecting makes a million objects that stay, and each process collects all tests: the collector, which would look through
 # them again and again, took a third of that time.
@@ -45,7 +45,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 def _place(item: pytest.Item) -> int:
     names = item.fixturenames if isinstance(item, pytest.Function) else []
-    return next((place for place, name in enumerate(_LONGEST) if name in names), len(_LONGEST))
+    return next((place for place, name in enumerate(_SERVERS) if name in names), len(_SERVERS))
 
 
 @cache

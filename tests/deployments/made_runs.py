@@ -15,11 +15,11 @@ def runs(standing: Standing) -> Iterator[Callable[..., str]]:
     """Make runs that no worker takes, and end them; afterwards they are gone."""
     made: list[str] = []
 
-    def make(deployment: str, kind: str, name: str, message: str = "The reason.") -> str:
+    def make(deployment: str, kind: str, name: str, message: str = "The reason.", mode: str = "") -> str:
         tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         later = {"type": "SCHEDULED", "state_details": {"scheduled_time": tomorrow}}
         path = f"/deployments/{standing.deployment(deployment)['id']}/create_flow_run"
-        made.append(standing.ask("POST", path, {"state": later})["id"])
+        made.append(standing.ask("POST", path, {"state": later, "parameters": {"mode": mode} if mode else {}})["id"])
         details = later["state_details"] if kind == "SCHEDULED" else {}
         state = {"state": {"type": kind, "name": name, "message": message, "state_details": details}, "force": True}
         standing.ask("POST", f"/flow_runs/{made[-1]}/set_state", state)

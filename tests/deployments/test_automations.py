@@ -54,9 +54,9 @@ def test_a_failed_and_a_crashed_run_are_told_once_on_each_channel_and_a_good_end
         make(SWEEPER, "CRASHED", "Crashed", "Killed.")
         told = eventually(lambda: told_of(standing, "verify-due", "sweeper"), within_s=180)
         make(VERIFY_DUE, "COMPLETED", "Completed")
-        make(RECONCILE, "FAILED", "TimedOut")
+        make(RECONCILE, "FAILED", "TimedOut", mode="apply")
         afterwards = eventually(lambda: told_of(standing, "reconcile-events"), within_s=180)
-        make(RECONCILE, "COMPLETED", "Completed")
+        make(RECONCILE, "COMPLETED", "Completed", mode="apply")
         make(SWEEPER, "COMPLETED", "Completed")
 
     second = [one for one in notices if "verify-due" in one or "sweeper" in one]
