@@ -133,7 +133,8 @@ class Standing:
     def ask(self, method: str, path: str, json: object = None, **query: str) -> Any:
         """Ask Prefect's API and return its JSON, None where it has nothing to say.
 
-        A 503 is asked again, as Prefect's own client does: SQLite was being written to by someone else.
+        A 503 is asked again, as Prefect's own client does: SQLite was being written to by someone else, for up to two minutes where
+        three servers share a machine's disk.
         """
         url = f"{self.api}{path}"
 
@@ -141,7 +142,7 @@ class Standing:
             answer = to_loopback().request(method, url, json=json, params=query)
             return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
-        answer = eventually(answered, every_s=1)
+        answer = eventually(answered, within_s=180, every_s=1)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 

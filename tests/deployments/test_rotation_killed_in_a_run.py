@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.prove, needs_proc]
 def test_killed_after_the_vendor_created_and_before_the_value_was_kept(rehearsal: Rehearsal) -> None:
     rehearsal.hold_answers_to("POST", "/integrations$")
     run = rehearsal.start("test")
-    eventually(lambda: rehearsal.was_asked("POST", "/integrations$"))
+    eventually(lambda: rehearsal.was_asked("POST", "/integrations$"), within_s=180)
     rehearsal.kill(run)
     left = rehearsal.rotation()
 
@@ -91,7 +91,7 @@ def test_a_prefect_server_that_is_killed_after_the_vendor_created_and_comes_back
     # The server is gone when the answer comes, so that the value cannot be kept.
     rehearsal.control("POST", "faults", {"method": "POST", "path": "/integrations$", "delay_s": 5})
     run = rehearsal.start("test")
-    eventually(lambda: rehearsal.was_asked("POST", "/integrations$"))
+    eventually(lambda: rehearsal.was_asked("POST", "/integrations$"), within_s=180)
     # Whoever would start the server again goes first.
     rehearsal.standing.stop_at_once()
     os.kill(int((rehearsal.standing.home.path / "prefect-server.lock").read_text()), signal.SIGKILL)
