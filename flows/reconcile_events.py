@@ -1,7 +1,6 @@
 """A month's events: what was emitted is held against what each vendor received; above 1 % without a reason is HOLD."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from prefect import flow
@@ -14,6 +13,7 @@ from domain.config import Config
 from domain.errors import OpsError
 from domain.names import RECONCILE
 from domain.reconciliation import Reconciliation
+from domain.run_mode import Mode
 from domain.settling import last_settled_month
 from domain.verdicts import Judgement, Verdict, World
 from domain.windows import MONTH, Month
@@ -33,13 +33,6 @@ from vendors.registry import COUNTS
 
 _NAME = RECONCILE.partition("/")[0]
 LAST_SETTLED = "last settled"
-
-
-class Mode(StrEnum):
-    """Whether to look or to act."""
-
-    PLAN = "plan"
-    APPLY = "apply"
 
 
 @flow(name=_NAME, flow_run_name="reconcile {month} {environment} ({mode})", persist_result=False)

@@ -15,8 +15,8 @@ from pydantic import Field
 from domain.compromise import MOMENT, Case, moment_of
 from domain.errors import BadInput, OpsError
 from domain.names import RESPOND
+from domain.run_mode import Mode
 from domain.verdicts import Judgement, Verdict, World
-from flows.rotate_credentials import Mode
 from steps.audited_run import AuditedRun
 from steps.compromise import Suspect, channels_of, order_replacement, rotations_of_case, suspects
 from steps.compromise_findings import Findings, case_report, headline

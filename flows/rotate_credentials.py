@@ -12,6 +12,7 @@ from domain.compromise import MOMENT, moment_of
 from domain.errors import BadInput, OpsError
 from domain.names import ROTATE, Credential
 from domain.rotation import Kind
+from domain.run_mode import Mode
 from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import AuditedRun
 from steps.compromise import channels_of, in_turn
@@ -49,13 +50,6 @@ class Reason(StrEnum):
     SCHEDULED = "scheduled"
     COMPROMISE = "compromise"
     TEST = "test"
-
-
-class Mode(StrEnum):
-    """Whether to look or to act."""
-
-    PLAN = "plan"
-    APPLY = "apply"
 
 
 def _run_name() -> str:

@@ -1,6 +1,5 @@
 """Daily: what the ledger's dates and each credential's policy make due is opened and stepped, one window once."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from prefect import flow
@@ -13,6 +12,7 @@ from domain.errors import OpsError
 from domain.names import ROTATE_DUE, Credential
 from domain.rotation import Kind
 from domain.rotation_config import is_rotated
+from domain.run_mode import Mode
 from domain.verdicts import Judgement, Verdict, World
 from steps.audited_run import AuditedRun
 from steps.rotation_calendar import scheduled_environments
@@ -39,13 +39,6 @@ from tasks.run_history import recorded_run, started_by
 from vendors.registry import ROTATIONS
 
 _NAME = ROTATE_DUE.partition("/")[0]
-
-
-class Mode(StrEnum):
-    """Whether to look or to act."""
-
-    PLAN = "plan"
-    APPLY = "apply"
 
 
 def _run_name() -> str:

@@ -11,6 +11,7 @@ from pydantic import Field
 from domain.checklist import CHECKLIST, StepResult, judge_steps
 from domain.errors import OpsError
 from domain.names import DAY1_WIRING, REHEARSAL
+from domain.run_mode import Mode
 from domain.verdicts import Judgement, Verdict, World
 from domain.wiring import WIRING_MODE, check_environment, parse_mode
 from steps.cold_start import check_rehearsed
@@ -31,13 +32,6 @@ from vendors.registry import INTEGRATIONS
 IntegrationName = StrEnum("IntegrationName", {name: name for name in INTEGRATIONS})  # type: ignore[misc]  # choices of the form
 
 _NAME = DAY1_WIRING.partition("/")[0]
-
-
-class Mode(StrEnum):
-    """Whether to look or to act."""
-
-    PLAN = "plan"
-    APPLY = "apply"
 
 
 @flow(name=_NAME, flow_run_name="day 1 {environment} {wiring_mode} ({mode})", persist_result=False)

@@ -10,10 +10,11 @@ import pytest
 from domain.compromise import moment_of
 from domain.names import ROTATION_STEP, Credential
 from domain.rotation import Kind, RotationRecord, State, Wait, rotation_id
+from domain.run_mode import Mode
 from entrypoints.emergency import form_of
 from entrypoints.rotate import REASONS
 from flows.respond_to_a_compromise import Isolate, respond_to_a_compromise
-from flows.rotate_credentials import Mode, Reason
+from flows.rotate_credentials import Reason
 from ledger.freezing import frozen
 from ledger.held_credentials import note_minted, see_credential
 from ledger.opening import Ledger, open_ledger

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from domain.names import Credential
 from domain.rotation import Wait
+from domain.run_mode import Mode
 from flows.respond_to_a_compromise import Isolate, respond_to_a_compromise
-from flows.rotate_credentials import Mode
 from ledger.alerts import open_alerts
 from ledger.fingerprints import fingerprinter
 from ledger.held_credentials import see_credential, set_vendor_id

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 
 from blocks.slack import SlackRead
 from domain.names import Target
+from domain.run_mode import Mode
 from flows.confirm_a_step import Answer, confirm_a_step
 from flows.sweep_what_is_due import sweep_what_is_due
 from flows.verify_what_is_due import verify_what_is_due
-from flows.wire_day_one import Mode, wire_day_one
+from flows.wire_day_one import wire_day_one
 from ledger import due, probes
 from ledger.alerts import open_alerts
 from ledger.auditing import verify_audit

@@ -10,9 +10,9 @@ from blocks.store import load_values, save_values
 from domain.names import Credential, Target
 from domain.rotation import State as At
 from domain.rotation import Wait
+from domain.run_mode import Mode
 from flows.check_credential_ages import check_credential_ages
-from flows.rotate_credentials import CredentialChoice, Mode, Reason, rotate_credentials
-from flows.rotate_what_is_due import Mode as Due
+from flows.rotate_credentials import CredentialChoice, Reason, rotate_credentials
 from flows.rotate_what_is_due import rotate_what_is_due
 from flows.step_a_rotation import step_a_rotation
 from flows.sweep_what_is_due import sweep_what_is_due
@@ -96,7 +96,7 @@ def test_nothing_is_due_right_after_installation_and_everything_is_known(desk: D
     desk.store("datadog", "slack")
 
     planned = rotate_what_is_due(return_state=True)
-    state = rotate_what_is_due(mode=Due.APPLY, return_state=True)
+    state = rotate_what_is_due(mode=Mode.APPLY, return_state=True)
 
     assert (planned.is_completed(), planned.name) == (True, "Planned")
     assert (state.is_completed(), state.name) == (True, "NothingDue")

@@ -17,12 +17,12 @@ from domain.config import Config
 from domain.names import Credential, Purpose
 from domain.rotation import RotationRecord
 from domain.rotation import State as Stage
+from domain.run_mode import Mode
 from entrypoints.rotations import rotation
 from flows.check_credential_ages import check_credential_ages
 from flows.drill_rotations import drill_rotations
 from flows.respond_to_a_compromise import respond_to_a_compromise
-from flows.rotate_credentials import CredentialChoice, Mode, Reason, rotate_credentials
-from flows.rotate_what_is_due import Mode as Due
+from flows.rotate_credentials import CredentialChoice, Reason, rotate_credentials
 from flows.rotate_what_is_due import rotate_what_is_due
 from flows.step_a_rotation import step_a_rotation
 from flows.sweep_what_is_due import sweep_what_is_due
@@ -64,7 +64,7 @@ def rotate_everything(control: Control) -> dict[str, str]:
     outcomes["webhook"] = _rotated([_WEBHOOK], Mode.APPLY, environment=LIVE)
     outcomes["published"] = _published("staging")
     outcomes["rotate due plan"] = _named(rotate_what_is_due(return_state=True))
-    outcomes["rotate due"] = _named(rotate_what_is_due(mode=Due.APPLY, return_state=True))
+    outcomes["rotate due"] = _named(rotate_what_is_due(mode=Mode.APPLY, return_state=True))
     outcomes["ages"] = _named(check_credential_ages(return_state=True))
     outcomes["sweep with rotations"] = _named(sweep_what_is_due(return_state=True))
     outcomes["emergency plan"] = _responded("staging/splunk", Mode.PLAN)
