@@ -41,7 +41,17 @@ def server_child(*, services: bool) -> tuple[Child, str]:
     if not services:
         # Not --no-services: that would leave out the recorder of task runs too, and the run's history would be empty.
         environment |= dict.fromkeys(_SCHEDULING, "false")
-    command = (_program("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    command = (
+        sys.executable,
+        "-m",
+        "entrypoints.prefect_server",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    )
     return Child(SERVER, command, environment, lambda _: _answers(f"{url}/health")), url
 
 
