@@ -52,23 +52,25 @@ def fill_form(page: Page, standing: Standing, *, ticket: str, mode: str) -> None
     page.goto(f"{standing.ui}/v2/deployments/deployment/{standing.deployment(ROTATE)['id']}")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Custom run").click()
-    page.get_by_label("Select credentials").click()
-    page.get_by_role("option", name="opsgenie send").click()
-    page.keyboard.press("Escape")
-    page.get_by_label("Select environment").click()
-    page.get_by_role("option", name="rehearsal").click()
-    page.get_by_label("Select reason").click()
-    page.get_by_role("option", name="test").click()
+    choose(page, "Select credentials", "opsgenie send", several=True)
+    choose(page, "Select environment", "rehearsal")
+    choose(page, "Select reason", "test")
     page.get_by_label("operator", exact=True).fill("ana")
     page.get_by_label("ticket", exact=True).fill(ticket)
     if mode != "plan":
-        page.get_by_label("Select mode").click()
-        page.get_by_role("option", name=mode).click()
-    # A list that was chosen from fades out over what is below it.
-    expect(page.get_by_role("option")).to_have_count(0)
+        choose(page, "Select mode", mode)
     picture(page, "form.png")
     # Whether it was taken the run says; the page's own word for it is gone after seconds.
     page.get_by_role("button", name="Submit").click()
+
+
+def choose(page: Page, label: str, option: str, *, several: bool = False) -> None:
+    """Choose from a list. Until it has faded out it lies over the others, and a click on the next one only closes it."""
+    page.get_by_label(label).click()
+    page.get_by_role("option", name=option).click()
+    if several:
+        page.keyboard.press("Escape")
+    expect(page.get_by_role("option")).to_have_count(0)
 
 
 def picture(page: Page, name: str) -> None:

@@ -25,18 +25,20 @@ _A_LEASE_LATER = timedelta(minutes=6)
 
 def test_servers_that_are_all_killed_at_once_lose_no_schedule(topology: Topology) -> None:
     slugs = {entry.full_name for entry in CATALOG if entry.schedules}
-    eventually(lambda: {name for name, _ in coming(topology)} == slugs, within_s=180)
-    before = coming(topology)
+    after = datetime.now(UTC) + _SOON
+    eventually(lambda: {name for name, _ in coming(topology, after)} == slugs, within_s=180)
+    before = coming(topology, after)
 
     for name in ("api-1", "api-2", "services"):
         topology.services[name].kill()
 
     topology.wait_until_healthy(*topology.services)
-    assert coming(topology) >= before
+    assert coming(topology, after) >= before
 
 
 def test_a_database_that_is_away_for_a_minute_loses_nothing_and_is_told_once(topology: Topology) -> None:
-    before = coming(topology)
+    after = datetime.now(UTC) + _SOON
+    before = coming(topology, after)
     with second_channel() as arrived:
         run = check_in_the_middle(topology)
 
@@ -59,7 +61,7 @@ def test_a_database_that_is_away_for_a_minute_loses_nothing_and_is_told_once(top
     assert len(told) == 1
     assert message.partition(".")[0] in told[0]
     assert len(dead) <= 1
-    assert coming(topology) >= before
+    assert coming(topology, after) >= before
     assert "INTACT" in audited.stdout, audited.stdout + audited.stderr
 
 
@@ -83,13 +85,12 @@ def test_a_worker_that_is_killed_alone_leaves_the_work_of_its_pool_to_the_other_
     assert kind in {"COMPLETED", "FAILED"}, message
 
 
-def coming(topology: Topology) -> set[tuple[str, str]]:
-    """Return every run that a schedule has made and that does not begin soon: its deployment and its moment."""
+def coming(topology: Topology, after: datetime) -> set[tuple[str, str]]:
+    """Return every run that a schedule has made for after that moment: its deployment and its moment."""
     ids = {topology.ask("GET", f"/deployments/name/{entry.full_name}")["id"]: entry.full_name for entry in CATALOG}
-    after = (datetime.now(UTC) + _SOON).isoformat()
     asked = {
         "flow_runs": {
-            "deployment_id": {"any_": [*ids]}, "state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"after_": after},
+            "deployment_id": {"any_": [*ids]}, "state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"after_": after.isoformat()},
         },
         "limit": 200,
     }  # fmt: skip
