@@ -1,7 +1,7 @@
 """What every test may use: the stand-ins, served once for the session and forgetful between tests."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the running server complained of beside the failure of a test that asked it."""
+    report = yield
+    standing = item.funcargs.get("standing") if isinstance(item, pytest.Function) else None
+    if report.failed and isinstance(standing, Standing):
+        report.sections.append(("of the server's log", standing.complaints()))
+    return report
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -27,6 +27,7 @@ OPSFLOWS = str(Path(sys.executable).with_name("opsflows"))
 _OURS = ("OPSFLOWS_", "PREFECT_", "OPERATOR_WIRING_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # Prefect's workers ask every ten seconds whether a run is due; five of them would be waited for at each run.
 _QUERY_S = "2"
+_COMPLAINT = re.compile(r"\| (WARNING|ERROR|CRITICAL) |^[\w.]+(Error|Exception)\b")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 needs_proc = pytest.mark.skipif(
@@ -158,6 +159,16 @@ class Standing:
         }
         found: list[dict[str, Any]] = self.ask("POST", "/flow_runs/filter", chosen)
         return found
+
+    def complaints(self) -> str:
+        """Return what servers and workers warned of, and of their tracebacks the last lines."""
+        logs = sorted((self.home.path / "logs").glob("*.log"))
+        return "\n".join(
+            f"{log.stem}: {line}"
+            for log in logs
+            for line in log.read_text(errors="replace").splitlines()
+            if _COMPLAINT.search(line)
+        )
 
     def stop(self, number: signal.Signals = signal.SIGINT, within_s: float = 60) -> int:
         """Send the signal a terminal sends, and return the exit code."""
