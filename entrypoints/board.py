@@ -14,7 +14,8 @@ import click
 
 from domain.board import Board, alone
 from domain.errors import BadInput, OpsError, Unavailable
-from entrypoints import configuration, project
+from entrypoints import configuration
+from entrypoints.board_documents import DOCS, document_at
 from entrypoints.day_one import quiet_prefect
 from entrypoints.prefect_api import is_there
 from entrypoints.serving import (
@@ -36,6 +37,7 @@ from steps.board import board as read_board
 from steps.board_document import away_document, document
 from steps.board_page import REFRESH_SECONDS, away_page, page, style_digest
 from steps.board_schedules import PrefectSeen
+from steps.document_page import document_style_digest
 from steps.kept_looks import KeptLooks
 from vendors.registry import ROTATIONS
 
@@ -47,14 +49,13 @@ _LEDGER_LIMIT_SECONDS = 10.0
 _PREFECT_LIMIT_SECONDS = 3.0
 # A busy server is slow to answer; what it said so lately is shown meanwhile, with its age.
 _PREFECT_SERVES_FOR = timedelta(minutes=2)
-_DOCS = project.ROOT / "docs"
 _HERE = "."
 _HTML, _JSON, _TEXT = "text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"
 _LINKS = ("https://", "http://")
 # What a page that is never right a minute later, and never a part of another page, says of itself.
 _HEADERS = (
     ("cache-control", "no-store"),
-    ("content-security-policy", f"default-src 'none'; style-src '{style_digest()}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    ("content-security-policy", f"default-src 'none'; style-src '{style_digest()}' '{document_style_digest()}'; img-src data: 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "same-origin"),
     ("referrer-policy", "no-referrer"),
     ("vary", "accept, authorization"),
@@ -93,7 +94,7 @@ def board(  # noqa: PLR0917 (one parameter per option)
     It reads ledger, opsflows.toml and Prefect, and changes nothing. Exit codes: 0 stopped, 2 the input is wrong.
     """
     configuration.read()
-    links = Links(_link("--prefect-ui", prefect_ui), _link("--docs-url", docs_url) or (_HERE if _DOCS.is_dir() else ""))
+    links = Links(_link("--prefect-ui", prefect_ui), _link("--docs-url", docs_url) or (_HERE if DOCS.is_dir() else ""))
     token = token_in(
         token_file, host, "the board", "Name a file with a token; a browser's user gives it as the password."
     )
@@ -223,7 +224,7 @@ def _refusal(environ: Mapping[str, Any], token: str) -> Answer | None:
 def _page(environ: Mapping[str, Any], look: Callable[[], Seen], links: Links) -> Answer:
     path = str(environ.get("PATH_INFO", "")) or "/"
     if path.startswith("/docs/"):
-        return _document(path)
+        return document_at(path)
     if path != "/":
         return Answer("404 Not Found", b"the board is at /\n")
     asked = {name: values[-1] for name, values in parse_qs(str(environ.get("QUERY_STRING", ""))).items()}
@@ -255,18 +256,6 @@ def _away(error: OpsError, *, for_machines: bool) -> Answer:
     if for_machines:
         return Answer("503 Service Unavailable", _as_json(away_document(error, at)), kind=_JSON)
     return Answer("503 Service Unavailable", away_page(error, at).encode(), kind=_HTML)
-
-
-def _document(path: str) -> Answer:
-    """Return a page of docs/ as text; nothing but Markdown below that folder."""
-    try:
-        file = (_DOCS / path.removeprefix("/docs/")).resolve()
-        found = file.read_bytes() if file.suffix == ".md" and file.is_relative_to(_DOCS) else None
-    except (OSError, ValueError):  # not there, or no name that a file can have: too long, or with a NUL in it
-        found = None
-    if found is None:
-        return Answer("404 Not Found", b"no page of docs/ has this name\n")
-    return Answer("200 OK", found, kind=_TEXT)
 
 
 def _as_json(told: Mapping[str, object]) -> bytes:

@@ -15,14 +15,18 @@ from vendors.registry import EVERY, INTEGRATIONS, PLATFORMS, integration_named
 
 
 @click.command()
-@click.argument("integration")
+@click.argument("named", metavar="INTEGRATION[/INSTANCE]")
 @click.option("--environment", required=True, help="An environment of opsflows.toml.")
 @click.option("--instance", default=DEFAULT_INSTANCE, show_default=True, help="Which one, where a team has several.")
 @click.option("--only", "only", multiple=True, metavar="VARIABLE", help="Ask for this variable only; the others stay.")
-def connect(integration: str, environment: str, instance: str, only: tuple[str, ...]) -> None:
+def connect(named: str, environment: str, instance: str, only: tuple[str, ...]) -> None:
     """Enter the credentials of one integration; each value is checked at once and none is shown."""
-    entry = integration_named(integration)
-    target = Target.parse(f"{integration}/{instance}")
+    target = Target.parse(named if "/" in named else f"{named}/{instance}")
+    if instance not in {target.instance, DEFAULT_INSTANCE}:
+        raise BadInput(
+            f"{named} is one instance and --instance {instance} another.", "Nothing was asked or stored.", "Leave one of the two out."
+        )  # fmt: skip
+    entry = integration_named(target.integration)
     _check_environment(environment)
     asked = _asked_for(entry, only)
     require_server()
@@ -32,10 +36,10 @@ def connect(integration: str, environment: str, instance: str, only: tuple[str, 
     given = {row.name: ask(row) for row in asked}
     _store(entry, target, environment, given)
     click.echo(f"After set-up: {entry.after_set_up}")
-    if integration in PLATFORMS:
+    if target.integration in PLATFORMS:
         click.echo(f"Next: name {target} under platforms of [environments.{environment}], then opsflows adopt.")
     else:
-        click.echo(f"Next: opsflows verify {integration} --environment {environment}")
+        click.echo(f"Next: opsflows verify {target} --environment {environment}")
 
 
 @click.group()

@@ -104,4 +104,4 @@ def _tell(bundle: Path) -> None:
     if probes.exists():
         click.echo(f"\n{show.table(json.loads(probes.read_text()))}\n")
     elif json.loads((bundle / "manifest.json").read_text())["verdict"].startswith(Verdict.PLANNED.value):
-        click.echo((bundle / "report.md").read_text())
+        show.report((bundle / "report.md").read_text())

@@ -13,7 +13,7 @@ from domain.kms_goldens import SHOWN_SIGNS
 from domain.kms_history import Judged
 from domain.names import REHEARSAL
 from domain.verdicts import Judgement, Verdict, World
-from entrypoints import configuration
+from entrypoints import configuration, show
 from entrypoints.columns import aligned
 from entrypoints.day_one import heard_by, quiet_prefect
 from entrypoints.person import logged_in_user
@@ -162,7 +162,7 @@ def _checked(parameters: Mapping[str, object]) -> int:
     with heard_by(listener):
         state = smoke_kms(**parameters, return_state=True)
     for bundle in listener.bundles:
-        click.echo((bundle / "report.md").read_text())
+        show.report((bundle / "report.md").read_text())
         click.echo(f"Audit bundle  {bundle}\n")
     # The reports say what each run came to; a run that made none says why in its state.
     last = ", ".join(listener.verdicts) if listener.verdicts else state.message or state.name or ""

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from domain.errors import BadInput
 from domain.names import REHEARSAL
 from domain.windows import Month
-from entrypoints import configuration
+from entrypoints import configuration, show
 from entrypoints.day_one import heard_by, quiet_prefect
 from entrypoints.person import logged_in_user
 from entrypoints.prefect_api import require_server
@@ -23,8 +22,6 @@ from steps.reconciling import chosen_environments
 
 DOCUMENT = "reconciliation.json"
 PAGE = "reconciliation.html"
-_ESCAPED = re.compile(r"\\([^\w\s]|_)")
-
 
 # What is told while it runs, on the error stream; the report itself is the output.
 _LINES = {
@@ -119,15 +116,10 @@ def _run(parameters: Mapping[str, object], *, as_json: bool) -> int:
 
 def _show(bundle: Path) -> None:
     """Print a run's report, where its page is, and where the rest of it."""
-    click.echo(_as_text((bundle / "report.md").read_text()))
+    show.report((bundle / "report.md").read_text())
     if (bundle / PAGE).exists():
         click.echo(f"Page          {bundle / PAGE}")
     click.echo(f"Audit bundle  {bundle}\n")
-
-
-def _as_text(markdown: str) -> str:
-    """Return the report without the signs that keep text from being markup: on a terminal nothing is."""
-    return _ESCAPED.sub(r"\1", markdown)
 
 
 def _documents(bundles: Iterable[Path]) -> Iterable[object]:

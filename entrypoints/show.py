@@ -1,6 +1,8 @@
 """What people see in the terminal: a line per probe, a table at the end, the verdict, what to do next."""
 
 import json
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -20,6 +22,7 @@ _MARKS = {
     Outcome.NOT_IN_SCOPE: ("NOT IN SCOPE", "yellow"),
 }
 _HEADS = ("integration", "outcome", "sent", "confirmed", "cleaned up", "ms")
+_ESCAPED = re.compile(r"\\([^\w\s]|_)")
 
 
 def probe_line(result: ProbeResult) -> str:
@@ -37,6 +40,18 @@ def table(probes: Iterable[Mapping[str, Any]]) -> str:
         by_target.setdefault(probe["target"], []).append(probe)
     rows = [_row(target, found) for target, found in sorted(by_target.items())]
     return aligned(_HEADS, rows)
+
+
+def report(markdown: str) -> None:
+    """Print a run's report: laid out on a terminal, elsewhere as Markdown without the signs that keep text from being markup."""
+    if not sys.stdout.isatty():
+        click.echo(_ESCAPED.sub(r"\1", markdown))
+        return
+    # Imported here, because the parsers that it brings cost a tenth of a second, and most commands print no report.
+    from rich.console import Console  # noqa: PLC0415 (as above)
+    from rich.markdown import Markdown  # noqa: PLC0415 (as above)
+
+    Console().print(Markdown(markdown, hyperlinks=False))
 
 
 def verdict_line(judgement: Judgement) -> str:

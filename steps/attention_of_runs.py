@@ -41,7 +41,7 @@ def schedule_lines(ends: Sequence[DeploymentEnd], alerts: Collection[str], now: 
     """
     looked_at = max((one.looked_at for one in ends), default=None)
     if looked_at is None:
-        yield _never_looked()
+        yield _never_looked(now)
         return
     if now - looked_at > ENDS_WELL_WITHIN[SWEEPER]:
         yield _not_looked_since(looked_at)
@@ -54,13 +54,14 @@ def schedule_lines(ends: Sequence[DeploymentEnd], alerts: Collection[str], now: 
             yield _silent(one.deployment, at, at + within)
 
 
-def _never_looked() -> Attention:
+def _never_looked(now: datetime) -> Attention:
+    tick = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
     return Attention(
         key="deployment:sweeper:never",
         weight=Weight.SOON,
         environment="",
         what="No schedule was ever seen to run: the sweeper has not looked at this ledger.",
-        means="What is scheduled, due or stuck is done and told by nobody until it does; it ticks every quarter of an hour.",
+        means=f"What is scheduled, due or stuck is done and told by nobody until it does. It ticks every quarter of an hour, where it is deployed next at {tick:%H:%M} UTC.",
         by=None,
         command=DOCTOR,
         runbook=_MISSING,

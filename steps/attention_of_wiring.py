@@ -17,6 +17,7 @@ from ledger.verifications import LastVerified
 _TITLES = {step.number: step.title for step in CHECKLIST}
 # The daily tick makes up for what is due; past it and the run itself, it did not.
 _LATE = timedelta(days=1) + TICK_SLACK
+_WITHOUT_CREDENTIALS = frozenset({Outcome.MISSING, Outcome.BLOCKED})
 # Which of several steps that are not done is told: what only waits for another one comes last.
 _TELLING = (
     StepState.HOLD,
@@ -124,6 +125,8 @@ def _not_done(name: str, step: DayOneStep, waited_for: Sequence[Blocker]) -> Att
 
 def _failing(name: str, last: LastVerified, *, is_live: bool) -> Attention:
     since = last.failing_since or last.at
+    # Without credentials another verification says what the last one said.
+    verb = "connect" if last.outcome in _WITHOUT_CREDENTIALS else "verify"
     return Attention(
         key=f"verify:{name}:{last.target}",
         weight=Weight.NOW if is_live else Weight.SOON,
@@ -132,7 +135,7 @@ def _failing(name: str, last: LastVerified, *, is_live: bool) -> Attention:
         means=f"{last.happened or 'Its events were not seen to arrive.'} "
         + (f"It passed last at {last.last_pass_at:%Y-%m-%d %H:%M} UTC." if last.last_pass_at else "It never passed."),
         by=since,
-        command=f"opsflows verify {last.target} --environment {name}",
+        command=f"opsflows {verb} {last.target} --environment {name}",
         runbook=f"docs/integrations/{last.target.integration}.md",
     )
 

@@ -3,25 +3,22 @@
 A look is a sign and a word, so that nobody needs colour. The style is allowed by its digest, and no other style or script is.
 """
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from domain.board import Board, Look
 from domain.errors import OpsError
+from steps.page_styles import digest, environment, style
 
 REFRESH_SECONDS = 60
 _TEMPLATE = "board_page.html.jinja"
 _AWAY_TEMPLATE = "board_away.html.jinja"
-_HERE = Path(__file__).parent
-_STYLES = ("paper.css", "board_page.css")
+_CSS = style("paper.css", "board_page.css")
 _PART_ENDS = re.compile(r"(?<=\w)([/._-])(?=\w)")
 SIGN: Mapping[Look, str] = MappingProxyType(
     {Look.HOLD: "▲", Look.NOT_KNOWN: "?", Look.NOT_YET: "○", Look.WAITING: "◐", Look.GREEN: "✓", Look.ASIDE: "·"}
@@ -57,12 +54,7 @@ def verdict_words(board: Board) -> str:
 
 def style_digest() -> str:
     """Return what a Content-Security-Policy names our style by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()}"
-
-
-def _style() -> Markup:
-    # Ours, and no text of anybody else.
-    return Markup("\n".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES))  # noqa: S704 (a file of ours)
+    return digest(_CSS)
 
 
 def _parts(text: str) -> Markup:
@@ -75,18 +67,15 @@ def _look_class(look: Look) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
+    pages = environment()
+    pages.filters |= {
         "parts": _parts,
         "look_class": _look_class,
         "minute": lambda at: f"{at:%Y-%m-%d %H:%M} UTC",
         "second": lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",
     }
-    environment.globals |= {"SIGN": SIGN, "MEANING": MEANING}
-    return environment
+    pages.globals |= {"SIGN": SIGN, "MEANING": MEANING}
+    return pages
 
 
-_CSS = _style()
 _ENVIRONMENT = _environment()

@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from domain.reconciliation import (
@@ -24,6 +23,7 @@ from domain.reconciliation import (
     TargetMonth,
 )
 from steps import reconciliation_wording as wording
+from steps.page_styles import environment
 from steps.reconciliation_facts import fact_rows
 from steps.reconciliation_heat import HeatCell, heat_map
 from steps.reconciliation_trend import Trend, trend
@@ -194,14 +194,8 @@ def _finding_class(finding: Finding) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    pages = environment()
+    pages.filters |= {
         "number": wording.number,
         "bounds": wording.bounds,
         "percent": wording.percent,
@@ -217,8 +211,8 @@ def _environment() -> Environment:
         "look": _finding_class,
         "in_windows": wording.loss_in_windows,
     }
-    environment.tests |= {"link": _is_link}
-    environment.globals |= {
+    pages.tests |= {"link": _is_link}
+    pages.globals |= {
         "Finding": Finding,
         "SIGN": wording.SIGN,
         "MEANING": wording.MEANING,
@@ -228,7 +222,7 @@ def _environment() -> Environment:
         "interval": wording.interval,
         "plural": wording.plural,
     }
-    return environment
+    return pages
 
 
 _ENVIRONMENT = _environment()

@@ -115,7 +115,8 @@ def _find_credentials(walk: Walk, step: Step) -> StepResult:
         values = context.credentials(target)
         if values is None and target in waited_for:
             detail = f"{target}: credentials are waited for under {waited_for[target].ticket}."
-            return StepResult(step.number, StepState.BLOCKED, detail, f"When they arrive: opsflows connect {target}.")
+            connect = f"opsflows connect {target} --environment {context.environment}"
+            return StepResult(step.number, StepState.BLOCKED, detail, f"When they arrive: {connect}.")
         try:
             checked_values(integration, values or {})
         except BadInput as fault:

@@ -22,6 +22,7 @@ from entrypoints.serving import listening
 from ledger.opening import open_ledger
 from ledger.places import ledger_url
 from steps.board_page import style_digest
+from steps.document_page import document_style_digest
 from tests.entrypoints.conftest import Cli
 from tests.entrypoints.test_metrics import refused, token_file
 
@@ -158,16 +159,24 @@ def test_runbooks_are_shown_and_no_other_file() -> None:
                 "../opsflows.toml",
                 "%2e%2e/README.md",
                 "..%2fpyproject.toml",
-                "images/board.png",
+                "images/board.gif",
                 "",
                 "a%00.md",
                 f"{'a' * 300}.md",
             )
         ]
 
-    assert (page.status_code, page.headers["content-type"]) == (200, "text/plain; charset=utf-8")
-    assert page.text.startswith("# rotation.stuck")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "<h1 id=" in page.text
+    assert document_style_digest() in page.headers["content-security-policy"]
     assert others == [404] * 7
+
+
+def test_a_runbooks_picture_is_shown_with_it() -> None:
+    with serving() as url:
+        picture = asked(url, "/docs/images/board.png")
+
+    assert (picture.headers["content-type"], picture.content[1:4]) == ("image/png", b"PNG")
 
 
 def test_a_hostile_name_is_escaped() -> None:
