@@ -133,9 +133,9 @@ class Board:
 
     @property
     def verdict(self) -> Look:
-        """Return GREEN, WAITING, HOLD or NOT KNOWN; what was never looked at is not known."""
+        """Return the worst look of what counts; where nothing does, nothing is known."""
         found = worst((*self._looks(), *(look_of(one.weight) for one in self.needs)))
-        return Look.NOT_KNOWN if found in {Look.NOT_YET, Look.ASIDE} else found
+        return Look.NOT_KNOWN if found is Look.ASIDE else found
 
     @property
     def sentence(self) -> str:
@@ -202,12 +202,15 @@ def _hold(board: Board) -> str:
 
 
 def _not_known(board: Board) -> str:
-    unseen, not_yet = board.places(Look.NOT_KNOWN), board.places(Look.NOT_YET)
+    unseen = board.places(Look.NOT_KNOWN)
     if unseen:
         return f"Could not be seen: {named(unseen)}. What could be seen shows nothing wrong."
-    if not_yet:
-        return f"Not yet: {named(not_yet)} {'was' if len(not_yet) == 1 else 'were'} never seen to work."
     return "Nothing is in scope, so nothing was looked at."
+
+
+def _not_yet(board: Board) -> str:
+    never = board.places(Look.NOT_YET)
+    return f"{named(never)} {'was' if len(never) == 1 else 'were'} never seen to work. What was looked at shows nothing wrong."
 
 
 def _waiting(board: Board) -> str:
@@ -228,4 +231,10 @@ def _things(number: int) -> str:
 _REHEARSAL = "rehearsal"
 _TWO_HOURS_IN_MINUTES = 120
 _TWO_DAYS_IN_HOURS = 48
-_SENTENCES = {Look.HOLD: _hold, Look.NOT_KNOWN: _not_known, Look.WAITING: _waiting, Look.GREEN: _green}
+_SENTENCES = {
+    Look.HOLD: _hold,
+    Look.NOT_KNOWN: _not_known,
+    Look.NOT_YET: _not_yet,
+    Look.WAITING: _waiting,
+    Look.GREEN: _green,
+}

@@ -54,6 +54,20 @@ def test_what_is_entered_goes_straight_into_blocks(server: Standing) -> None:
     assert set(stored) == {"slack-default-staging-send", "slack-default-staging-read"}
 
 
+def test_an_instance_is_named_as_everything_else_prints_it(server: Standing) -> None:
+    entered = entering(ENTERED, "slack/two")
+
+    assert set(documents(server)) == {"slack-two-staging-send", "slack-two-staging-read"}
+    assert entered.output.rstrip().endswith("Next: opsflows verify slack/two --environment staging")
+
+
+def test_two_instances_at_once_are_refused(server: Standing) -> None:
+    entered = entering(ENTERED, "slack/two", "--instance", "three")
+
+    assert isinstance(entered.exception, BadInput)
+    assert documents(server) == {}
+
+
 def test_no_secret_is_shown_while_it_is_entered(server: Standing) -> None:
     entered = entering(ENTERED, "slack")
 

@@ -70,6 +70,10 @@ def slack_fails(ledger: Ledger) -> None:
     verified(ledger, Outcome.FAIL, SLACK)
 
 
+def slack_has_no_credentials(ledger: Ledger) -> None:
+    verified(ledger, Outcome.MISSING, SLACK)
+
+
 def several_fail_and_are_told_as_one(ledger: Ledger) -> None:
     verified(ledger, Outcome.FAIL, SLACK)
     alert(ledger, "verify:prod:platform", "prod: slack FAIL, datadog FAIL. One cause is likely.")

@@ -26,6 +26,7 @@ NOW, SOON, LATER = Weight.NOW, Weight.SOON, Weight.LATER
 # What happened -> how the key of its only line begins, how much it matters, what its command begins with.
 FACTS: dict[str, tuple[Arrange, str, Weight, str]] = {
     "an integration fails": (scenes.slack_fails, "verify:prod:slack", NOW, "opsflows verify slack --environment prod"),
+    "an integration has no credentials": (scenes.slack_has_no_credentials, "verify:prod:slack", NOW, "opsflows connect slack --environment prod"),
     "several fail, told as one": (scenes.several_fail_and_are_told_as_one, "verify:prod:slack", NOW, "opsflows verify slack"),
     "day 1 holds": (scenes.day_one_holds, "day-1:prod", SOON, "opsflows wire --environment prod"),
     "a question is open": (scenes.a_question_is_open, "question:1", SOON, "opsflows confirm 1 --seen"),

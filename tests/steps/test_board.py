@@ -93,11 +93,12 @@ def test_a_new_ledger_is_not_yet_and_never_green(ledger: Ledger) -> None:
     assert found.verdict is Look.HOLD
 
 
-def test_a_new_ledger_beside_schedules_that_tick_is_not_known(ledger: Ledger) -> None:
+def test_a_new_ledger_beside_schedules_that_tick_is_not_yet_anything_else(ledger: Ledger) -> None:
     found = scenes.read(ledger, scenes.everything_well(ledger.now()))
 
-    assert found.verdict is Look.NOT_KNOWN
-    assert found.sentence.startswith("Not yet: prod datadog, ")
+    assert found.verdict is Look.NOT_YET
+    assert found.sentence.startswith("prod datadog, ")
+    assert "were never seen to work" in found.sentence
     assert "GREEN" not in words(found).partition("<main>")[0]
 
 
