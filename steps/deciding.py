@@ -123,12 +123,18 @@ def _sign_off(ledger: Ledger, word: Word) -> str:
     month = _month(ledger, word)
     newest = newest_revision(ledger, word.environment, month)
     number = word.revision or (newest.number if newest else 0)
+    left = _left_alone(ledger, newest) if newest else []
+    is_signable = newest is not None and newest.is_final and newest.number == number
+    if left and is_signable and not word.said.strip():
+        raise BadInput(
+            f"Nobody has looked into {', '.join(left)} in {word.environment}.", "Nothing was signed: whoever reads it later would not know why.",
+            "Say why it is signed all the same, with --note (in the form: reason); or look into it: opsflows investigate.",
+        )  # fmt: skip
     signed = sign_off(ledger, word.environment, month, number, word.who, word.said, run_id=word.run_id)
     words = (
         f"Revision {signed.revision} of {month} in {word.environment} (digest {signed.digest[:_DIGEST_SHOWN]}) "
         f"is signed off by {word.who}."
     )
-    left = _left_alone(ledger, newest) if newest else []
     return f"{words}\nNobody has looked into {', '.join(left)}: opsflows investigate." if left else words
 
 

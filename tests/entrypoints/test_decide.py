@@ -164,6 +164,15 @@ def test_the_newest_revision_is_signed_off_and_what_nobody_looked_into_is_named(
     assert (signed.who, signed.note) == ("ada", "read")
 
 
+def test_what_nobody_looked_into_is_signed_with_a_word_alone(opsflows: Cli, ledger: Ledger) -> None:
+    reconciled(ledger)
+
+    said = opsflows("sign-off", *ABOUT)
+
+    assert refused(said) == "Nobody has looked into slack (BREACH) in prod."
+    assert sign_off_of(ledger, "prod", OCTOBER) is None
+
+
 def test_a_revision_that_was_read_and_is_not_the_newest_any_more_is_not_signed(opsflows: Cli, ledger: Ledger) -> None:
     reconciled(ledger, "d1")
     reconciled(ledger, "d2")
