@@ -17,7 +17,7 @@ RUN pip install --no-cache-dir 'uv>=0.7,<1' \
 
 COPY blocks blocks
 COPY deployments deployments
-# Text alone: the board shows the runbooks that it links to.
+# The board shows the runbooks that it links to.
 COPY docs docs
 COPY domain domain
 COPY entrypoints entrypoints

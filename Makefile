@@ -2,14 +2,14 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check prove topology lock deploy clean
+.PHONY: help setup demo up test check prove topology searches lock deploy clean
 
 BIN := .venv/bin
 # uv lives beside the project's own environment, because the lock file rules over that one alone.
 UV := .venv-uv/bin/uv
 STAMP := .venv/installed
-# The folders whose sweeps need no server that takes long to start.
-SEARCHES := tests/steps tests/ledger
+# Where the sweeps are that start no server.
+SEARCHED := tests/steps tests/ledger
 OURS := blocks deployments domain entrypoints flows ledger mocks steps tasks vendors
 
 # Each candidate is run, not only looked up: a name on PATH may be a shim without a Python behind it.
@@ -44,17 +44,17 @@ check: $(STAMP) ## format, lint, types, import contracts
 	@$(BIN)/lint-imports
 	@echo "make check: format, lint, types and import contracts hold."
 
-# Sweeps that start no server take the time that the topology waits; they give way to it, since its tests wait for moments.
+# The topology mostly waits, so that the searches run beside it; they give way to it, since its tests wait for moments.
 prove: setup ## the exhaustive sweeps (tests marked prove), and the topology (20 minutes or more)
-	@$(BIN)/python -m pytest -m prove -n 3 --dist loadfile $(SEARCHES:%=--ignore=%)
-	@log=$$(mktemp); nice -n 5 $(BIN)/python -m pytest -m prove -n 2 --dist loadfile $(SEARCHES) >"$$log" 2>&1 & searches=$$!; \
-	trap 'kill $$searches' INT TERM; \
-	$(BIN)/python -m pytest -m topology tests/topology; topology=$$?; \
-	wait $$searches; code=$$?; cat "$$log"; rm -f "$$log"; test $$topology -eq 0 && test $$code -eq 0
+	@$(BIN)/python -m pytest -m prove -n 3 --dist loadfile $(SEARCHED:%=--ignore=%)
+	@$(MAKE) -j 2 topology searches
 	@echo "make prove: every sweep passed, and the topology."
 
-topology: setup ## the production shape as processes, each service killed in turn (about ten minutes)
+topology: setup ## of these, the production shape as processes, each service killed in turn (about ten minutes)
 	@$(BIN)/python -m pytest -m topology tests/topology
+
+searches: setup ## of these, the sweeps that start no server
+	@nice -n 5 $(BIN)/python -m pytest -m prove -n 2 --dist loadfile $(SEARCHED)
 
 lock: $(UV) ## requirements.lock from pyproject.toml, with hashes and no addresses
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q \

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from domain.run_bounds import SWEEPS_EVERY_MINUTES, SWEEPS_FROM_MINUTE
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -25,8 +27,7 @@ class Tick:
 _ACTS: Mapping[str, str] = MappingProxyType({"mode": "apply"})
 # Early enough that a failure is on the desk when Europe starts working.
 VERIFY_DAILY = Tick("verify-due-daily", "0 5 * * *")
-# Off the full hour, when every other schedule in the world ticks.
-SWEEP_QUARTER_HOURLY = Tick("sweep-quarter-hourly", "7-59/15 * * * *")
+SWEEP_QUARTER_HOURLY = Tick("sweep-quarter-hourly", f"{SWEEPS_FROM_MINUTE}-59/{SWEEPS_EVERY_MINUTES} * * * *")
 # After the verification, so that what fails by itself is known before anything is changed.
 ROTATE_DAILY = Tick("rotate-due-daily", "20 6 * * *", parameters=_ACTS)
 # Before anybody starts working, and well before the rotations whose path it tries out.

@@ -209,8 +209,9 @@ def _not_known(board: Board) -> str:
 
 
 def _not_yet(board: Board) -> str:
-    never = board.places(Look.NOT_YET)
-    return f"{named(never)} {'was' if len(never) == 1 else 'were'} never seen to work. What was looked at shows nothing wrong."
+    return (
+        f"Not all of it was looked at yet: {named(board.places(Look.NOT_YET))}. What was looked at shows nothing wrong."
+    )
 
 
 def _waiting(board: Board) -> str:

@@ -50,6 +50,9 @@ _DAY = timedelta(days=1)
 # A day, the run itself, and a worker that was away over lunch.
 _DAILY = timedelta(hours=26)
 
+# Off the full hour, when every other schedule in the world ticks.
+SWEEPS_FROM_MINUTE, SWEEPS_EVERY_MINUTES = 7, 15
+
 # How old a scheduled deployment's last good end may become. A test holds it against the schedules.
 ENDS_WELL_WITHIN: Mapping[str, timedelta] = {
     SWEEPER: timedelta(minutes=65),

@@ -23,4 +23,7 @@ def document_at(path: str) -> Answer:
         return Answer("404 Not Found", b"no page of docs/ has this name\n")
     if file.suffix in _KINDS:
         return Answer("200 OK", found, kind=_KINDS[file.suffix])
-    return Answer("200 OK", document_page(found.decode()).encode(), kind="text/html; charset=utf-8")
+    # Relative, as all of the board's links are: a proxy may serve it below any path.
+    board = "../" * path.count("/", 1)
+    text = found.decode(errors="replace")
+    return Answer("200 OK", document_page(text, board).encode(), kind="text/html; charset=utf-8")

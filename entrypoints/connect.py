@@ -21,12 +21,12 @@ from vendors.registry import EVERY, INTEGRATIONS, PLATFORMS, integration_named
 @click.option("--only", "only", multiple=True, metavar="VARIABLE", help="Ask for this variable only; the others stay.")
 def connect(named: str, environment: str, instance: str, only: tuple[str, ...]) -> None:
     """Enter the credentials of one integration; each value is checked at once and none is shown."""
+    entry = integration_named(named.partition("/")[0])
     target = Target.parse(named if "/" in named else f"{named}/{instance}")
     if instance not in {target.instance, DEFAULT_INSTANCE}:
         raise BadInput(
             f"{named} is one instance and --instance {instance} another.", "Nothing was asked or stored.", "Leave one of the two out."
         )  # fmt: skip
-    entry = integration_named(target.integration)
     _check_environment(environment)
     asked = _asked_for(entry, only)
     require_server()

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from steps.reconciling import chosen_environments
 
 DOCUMENT = "reconciliation.json"
 PAGE = "reconciliation.html"
+_ESCAPED = re.compile(r"\\([^\w\s]|_)")
 
 # What is told while it runs, on the error stream; the report itself is the output.
 _LINES = {
@@ -116,7 +118,9 @@ def _run(parameters: Mapping[str, object], *, as_json: bool) -> int:
 
 def _show(bundle: Path) -> None:
     """Print a run's report, where its page is, and where the rest of it."""
-    show.report((bundle / "report.md").read_text())
+    report = (bundle / "report.md").read_text()
+    # Elsewhere than on a terminal nothing is markup, so that no sign has to keep text from being it.
+    show.report(report, plain=_ESCAPED.sub(r"\1", report))
     if (bundle / PAGE).exists():
         click.echo(f"Page          {bundle / PAGE}")
     click.echo(f"Audit bundle  {bundle}\n")

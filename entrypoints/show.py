@@ -1,7 +1,6 @@
 """What people see in the terminal: a line per probe, a table at the end, the verdict, what to do next."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -22,7 +21,6 @@ _MARKS = {
     Outcome.NOT_IN_SCOPE: ("NOT IN SCOPE", "yellow"),
 }
 _HEADS = ("integration", "outcome", "sent", "confirmed", "cleaned up", "ms")
-_ESCAPED = re.compile(r"\\([^\w\s]|_)")
 
 
 def probe_line(result: ProbeResult) -> str:
@@ -42,16 +40,20 @@ def table(probes: Iterable[Mapping[str, Any]]) -> str:
     return aligned(_HEADS, rows)
 
 
-def report(markdown: str) -> None:
-    """Print a run's report: laid out on a terminal, elsewhere as Markdown without the signs that keep text from being markup."""
+def report(markdown: str, *, plain: str = "") -> None:
+    """Print a run's report: laid out on a terminal, elsewhere `plain`, or as it is."""
     if not sys.stdout.isatty():
-        click.echo(_ESCAPED.sub(r"\1", markdown))
+        click.echo(plain or markdown)
         return
-    # Imported here, because the parsers that it brings cost a tenth of a second, and most commands print no report.
+    # Imported here, because they cost a tenth of a second, and most commands print no report.
+    from markdown_it import MarkdownIt  # noqa: PLC0415 (as above)
     from rich.console import Console  # noqa: PLC0415 (as above)
     from rich.markdown import Markdown  # noqa: PLC0415 (as above)
 
-    Console().print(Markdown(markdown, hyperlinks=False))
+    laid_out = Markdown("", hyperlinks=False)
+    # Its own parser takes <date> for markup, of which it shows nothing.
+    laid_out.parsed = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").parse(markdown)
+    Console().print(laid_out)
 
 
 def verdict_line(judgement: Judgement) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.attention import Attention, Weight
 from domain.names import SWEEPER, deployment_of
-from domain.run_bounds import ENDS_WELL_WITHIN
+from domain.run_bounds import ENDS_WELL_WITHIN, SWEEPS_EVERY_MINUTES, SWEEPS_FROM_MINUTE
 from domain.run_watch import ALL_KEYS, Kind, key_of
 from ledger.deployment_ends import DeploymentEnd
 from ledger.open_facts import SilentRun
@@ -55,17 +55,21 @@ def schedule_lines(ends: Sequence[DeploymentEnd], alerts: Collection[str], now: 
 
 
 def _never_looked(now: datetime) -> Attention:
-    tick = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + timedelta(minutes=15)
     return Attention(
         key="deployment:sweeper:never",
         weight=Weight.SOON,
         environment="",
         what="No schedule was ever seen to run: the sweeper has not looked at this ledger.",
-        means=f"What is scheduled, due or stuck is done and told by nobody until it does. It ticks every quarter of an hour, where it is deployed next at {tick:%H:%M} UTC.",
+        means=f"What is scheduled, due or stuck is done and told by nobody until it does. It ticks every quarter of an hour, next at {_next_sweep(now):%H:%M} UTC where it is deployed.",
         by=None,
         command=DOCTOR,
         runbook=_MISSING,
     )
+
+
+def _next_sweep(now: datetime) -> datetime:
+    minutes = (SWEEPS_FROM_MINUTE - now.minute - 1) % SWEEPS_EVERY_MINUTES + 1
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=minutes)
 
 
 def _not_looked_since(at: datetime) -> Attention:

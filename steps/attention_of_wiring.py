@@ -7,7 +7,7 @@ from domain.attention import Attention, Weight
 from domain.cadence import TICK_SLACK, Cadence, verification_due
 from domain.checklist import CHECKLIST, UNCOUNTED, StepState
 from domain.config import Config, EnvironmentKind
-from domain.names import Target
+from domain.names import REHEARSAL, Target
 from domain.probes import Outcome
 from ledger.credentials import Blocker
 from ledger.open_facts import DayOneStep
@@ -125,8 +125,8 @@ def _not_done(name: str, step: DayOneStep, waited_for: Sequence[Blocker]) -> Att
 
 def _failing(name: str, last: LastVerified, *, is_live: bool) -> Attention:
     since = last.failing_since or last.at
-    # Without credentials another verification says what the last one said.
-    verb = "connect" if last.outcome in _WITHOUT_CREDENTIALS else "verify"
+    # Without credentials another verification says what the last one said. Those of the rehearsal nobody enters.
+    verb = "connect" if last.outcome in _WITHOUT_CREDENTIALS and name != REHEARSAL else "verify"
     return Attention(
         key=f"verify:{name}:{last.target}",
         weight=Weight.NOW if is_live else Weight.SOON,

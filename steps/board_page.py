@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from domain.board import Board, Look
 from domain.errors import OpsError
-from steps.page_styles import digest, environment, style
+from steps.page_styles import digest, style, templates
 
 REFRESH_SECONDS = 60
 _TEMPLATE = "board_page.html.jinja"
@@ -67,7 +67,7 @@ def _look_class(look: Look) -> str:
 
 
 def _environment() -> Environment:
-    pages = environment()
+    pages = templates()
     pages.filters |= {
         "parts": _parts,
         "look_class": _look_class,

@@ -1,4 +1,4 @@
-"""What the board's pages are made with: templates that escape every text, and a style that is allowed by its digest alone."""
+"""What our pages are made with: templates that escape every text, and styles that are allowed by their digest alone."""
 
 import base64
 import hashlib
@@ -10,8 +10,8 @@ from markupsafe import Markup
 _HERE = Path(__file__).parent
 
 
-def environment() -> Environment:
-    """Return where the pages' templates are."""
+def templates() -> Environment:
+    """Return the pages' templates, to which each page adds its filters."""
     return Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -23,7 +23,7 @@ from domain.reconciliation import (
     TargetMonth,
 )
 from steps import reconciliation_wording as wording
-from steps.page_styles import environment
+from steps.page_styles import templates
 from steps.reconciliation_facts import fact_rows
 from steps.reconciliation_heat import HeatCell, heat_map
 from steps.reconciliation_trend import Trend, trend
@@ -194,7 +194,7 @@ def _finding_class(finding: Finding) -> str:
 
 
 def _environment() -> Environment:
-    pages = environment()
+    pages = templates()
     pages.filters |= {
         "number": wording.number,
         "bounds": wording.bounds,

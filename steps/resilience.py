@@ -81,7 +81,7 @@ def webhook_swap(walk: Walk, step: Step) -> StepResult:
         return waits_for_person(
             step,
             f"{target} still posts through the webhook that was verified first.",
-            f"Add a second webhook in the app's settings, run opsflows connect slack --environment {context.environment}"
+            f"Add a second webhook in the app's settings, run opsflows connect {target} --environment {context.environment}"
             " --only SLACK_WEBHOOK_URL, then start day-1 wiring again.",
         )
     asked = [q for q in open_questions(context.ledger, context.environment) if q.step == step.number]
@@ -127,7 +127,7 @@ def chain(walk: Walk, step: Step) -> StepResult:
             return hold(
                 step,
                 f"{', '.join(blind)} cannot be read back with the credentials that are here, so the chain cannot be seen.",
-                f"Add the reading credential: opsflows connect {blind[0]} --environment {context.environment}.",
+                f"Add the reading credential: opsflows connect {targets[blind[0]][0]} --environment {context.environment}.",
             )
         open_intents(context, [(nonce, targets["sentry"][0], "event")])
         result = _follow(walk, step, clients, nonce)

@@ -17,7 +17,7 @@ _NEXT_STEP: Mapping[Wait, str] = MappingProxyType(
         Wait.FROZEN: "opsflows freeze says who froze it, why, and how it ends; it goes on by itself then.",
         Wait.BACKOFF: "Nothing yet: it is tried again by itself.",
         Wait.HALTED: "Remove the cause, then opsflows rotation resume {id} --reason WHY; or opsflows rotation rollback {id} --reason WHY.",
-        Wait.BLOCKED_PREFLIGHT: "Put the missing value in place (opsflows connect {integration} --environment {environment}); it is looked at again by itself.",
+        Wait.BLOCKED_PREFLIGHT: "Put the missing value in place (opsflows connect {target} --environment {environment}); it is looked at again by itself.",
         Wait.BLOCKED_NO_SLOT: "Delete one that nobody needs in the vendor's console; it is looked at again by itself.",
         Wait.BLOCKED_STILL_USED: "Find who still uses it and let them load the new value; if that use may break: opsflows rotation waive {id} --reason WHY.",
         Wait.BLOCKED_HELD_OPEN: "Resolve them in the vendor's console; it is looked at again by itself.",
@@ -42,6 +42,6 @@ def next_step_of(wait: Wait, record: RotationRecord) -> str:
     return _NEXT_STEP[wait].format(
         id=record.id,
         credential=credential,
-        integration=credential.target.integration,
+        target=credential.target,
         environment=credential.environment,
     )

@@ -178,12 +178,12 @@ def _absent(target: Target, integration: Integration, ticket: str | None) -> Pro
         return ProbeResult(
             target, "-", "", Outcome.BLOCKED, CleanUp.NOTHING_SENT,
             symptom="credentials.blocked", happened=happened, means=f"They are waited for under {ticket}.",
-            next_step=f"When they arrive: opsflows connect {integration.name}.",
+            next_step=f"When they arrive: opsflows connect {target} --environment ENV.",
         )  # fmt: skip
     return ProbeResult(
         target, "-", "", Outcome.MISSING, CleanUp.NOTHING_SENT,
         symptom="credentials.missing", happened=happened, means="Nothing was sent.",
-        next_step=f"opsflows connect {integration.name}; or, while they are waited for, opsflows wire block {target} --ticket ID.",
+        next_step=f"opsflows connect {target} --environment ENV; or, while they are waited for, opsflows wire block {target} --ticket ID.",
     )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ def connected(context: Context, target: Target) -> Iterator[Client]:
         raise BadInput(
             problem.happened if problem else f"{target} has no credentials.",
             "Nothing was sent.",
-            f"opsflows connect {target.integration} --environment {context.environment}.",
+            f"opsflows connect {target} --environment {context.environment}.",
         )
     try:
         yield client
@@ -177,6 +177,6 @@ def _credentials(context: Context, target: Target) -> Mapping[str, str] | None:
         raise BadInput(
             f"{', '.join(loose)} is set for {target} in {context.environment}, a {kind} environment.",
             "It is for dev environments only: without it checked, anyone on the way could read the credential. Nothing was sent.",
-            f"Remove it: opsflows connect {target.integration} --environment {context.environment} --only {loose[0]}.",
+            f"Remove it: opsflows connect {target} --environment {context.environment} --only {loose[0]}.",
         )
     return values

@@ -28,6 +28,7 @@ _OURS = ("OPSFLOWS_", "PREFECT_", "OPERATOR_WIRING_", "HTTP_PROXY", "HTTPS_PROXY
 # Prefect's workers ask every ten seconds whether a run is due; five of them would be waited for at each run.
 _QUERY_S = "2"
 _COMPLAINT = re.compile(r"\| (WARNING|ERROR|CRITICAL) |^[\w.]+(Error|Exception)\b")
+_COMPLAINTS_SHOWN = 6000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 needs_proc = pytest.mark.skipif(
@@ -161,14 +162,9 @@ class Standing:
         return found
 
     def complaints(self) -> str:
-        """Return what servers and workers warned of, and of their tracebacks the last lines."""
-        logs = sorted((self.home.path / "logs").glob("*.log"))
-        return "\n".join(
-            f"{log.stem}: {line}"
-            for log in logs
-            for line in log.read_text(errors="replace").splitlines()
-            if _COMPLAINT.search(line)
-        )
+        """Return what servers and workers warned of last, and of their tracebacks the last lines."""
+        said = [(log.stem, line) for log in sorted((self.home.path / "logs").glob("*.log")) for line in _lines(log)]
+        return "\n".join(f"{name}: {line}" for name, line in said if _COMPLAINT.search(line))[-_COMPLAINTS_SHOWN:]
 
     def stop(self, number: signal.Signals = signal.SIGINT, within_s: float = 60) -> int:
         """Send the signal a terminal sends, and return the exit code."""
@@ -247,6 +243,13 @@ def _become(environment: dict[str, str]) -> None:
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)
+
+
+def _lines(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _command_line_with(entry: Path, marker: bytes) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ import pytest
 
 from domain.board import Board, Cell, EnvironmentBoard, Look
 from domain.errors import Unavailable
+from entrypoints import board_documents
 from entrypoints.board import Links, Seen, board_app
 from entrypoints.serving import listening
 from ledger.opening import open_ledger
@@ -150,7 +152,10 @@ def test_a_ledger_away_is_told_and_no_page_of_before_is_shown() -> None:
     assert (told.json()["verdict"], "The ledger does not answer." in page.text) == ("NOT KNOWN", True)
 
 
-def test_runbooks_are_shown_and_no_other_file() -> None:
+def test_runbooks_are_shown_and_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(board_documents.DOCS / "runbooks", tmp_path / "runbooks")
+    (tmp_path / "notes.txt").write_text("Not for everybody.")
+    monkeypatch.setattr(board_documents, "DOCS", tmp_path)
     with serving() as url:
         page = asked(url, "/docs/runbooks/rotation-stuck.md")
         others = [
@@ -159,7 +164,7 @@ def test_runbooks_are_shown_and_no_other_file() -> None:
                 "../opsflows.toml",
                 "%2e%2e/README.md",
                 "..%2fpyproject.toml",
-                "images/board.gif",
+                "notes.txt",
                 "",
                 "a%00.md",
                 f"{'a' * 300}.md",
@@ -168,6 +173,7 @@ def test_runbooks_are_shown_and_no_other_file() -> None:
 
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "<h1 id=" in page.text
+    assert '<a href="../../">the wiring board</a>' in page.text
     assert document_style_digest() in page.headers["content-security-policy"]
     assert others == [404] * 7
 

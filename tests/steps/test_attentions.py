@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -17,6 +17,7 @@ from entrypoints.cli import cli
 from ledger.opening import Ledger, open_ledger
 from ledger.wiring import record_step
 from steps.attention_of_rotations import COMMANDS
+from steps.attention_of_runs import schedule_lines
 from steps.attentions import attentions
 from tests.steps import attention_scenes as scenes
 from tests.steps.attention_scenes import CONFIG, DATADOG, Arrange, all_is_well, stands_at
@@ -54,6 +55,17 @@ FACTS: dict[str, tuple[Arrange, str, Weight, str]] = {
     "a schedule is silent": (scenes.verify_is_silent, "deployment:verify-due:silent", NOW, "opsflows run verify-due"),
     "an alert that no rule here knows": (scenes.of_no_rule_here, f"drift:{DATADOG}", NOW, f"opsflows adopt {DATADOG}"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "next_one"), [("03:00", "03:07"), ("03:07", "03:22"), ("03:53", "04:07"), ("23:59", "00:07")]
+)
+def test_where_nothing_was_looked_at_yet_the_next_sweep_is_named(now: str, next_one: str) -> None:
+    at = datetime.fromisoformat(f"2026-11-26T{now}:05+00:00")
+
+    [line] = schedule_lines([], [], at)
+
+    assert f"next at {next_one} UTC where it is deployed." in line.means
 
 
 @pytest.fixture
