@@ -5,10 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from typing import Any
 
 _EVERY_S = 0.1
 # How often the two older generations are looked through, in turns of the youngest.
@@ -39,9 +36,9 @@ def write_from_the_first_statement_on() -> None:
     @asynccontextmanager
     async def begin_to_write(
         self: AioSqliteConfiguration,
-        session: "AsyncSession",
+        session: Any,
         with_for_update: bool = False,  # noqa: FBT001, FBT002 (as Prefect calls it)
-    ) -> "AsyncIterator[AsyncSessionTransaction]":
+    ) -> AsyncIterator[Any]:
         del with_for_update
         async with begin(self, session, with_for_update=True) as transaction:
             yield transaction
