@@ -226,7 +226,8 @@ def moment(stamp: Any) -> datetime | None:
 def _wait(row: Signature, heard: Heard) -> timedelta | None:
     if row.kind is not Kind.UNAVAILABLE:
         return None
-    return heard.wait or (DEFAULT_RATE_LIMIT_WAIT if heard.status == _TOO_MANY_REQUESTS else None)
+    limited = heard.status == _TOO_MANY_REQUESTS
+    return DEFAULT_RATE_LIMIT_WAIT if limited and heard.wait is None else heard.wait
 
 
 def loaded_private_key(pem: str) -> Any:
