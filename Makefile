@@ -54,7 +54,7 @@ topology: setup ## of these, the production shape as processes, each service kil
 	@$(BIN)/python -m pytest -m topology tests/topology
 
 searches: setup ## of these, the sweeps that start no server
-	@nice -n 5 $(BIN)/python -m pytest -m prove -n 2 --dist loadfile $(SEARCHED)
+	@nice -n 10 $(BIN)/python -m pytest -m prove -n 2 --dist loadfile $(SEARCHED)
 
 lock: $(UV) ## requirements.lock from pyproject.toml, with hashes and no addresses
 	@$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q \

@@ -22,10 +22,10 @@ class Fate(Enum):
     STOPPED = "stopped"
 
 
-# Every point of everything takes longer than CI has. There every tenth point is taken, and every twentieth of what differs in
+# Every point of everything takes longer than CI has. There every 15th point is taken, and every 30th of what differs in
 # database or fate alone, other ones for each strategy; `make prove` on a machine of one's own takes them all.
 _IN_CI = bool(os.environ.get("CI"))
-DENSE, SPARSE = (10, 20) if _IN_CI else (1, 1)
+DENSE, SPARSE = (15, 30) if _IN_CI else (1, 1)
 
 
 @dataclass(frozen=True, slots=True)
