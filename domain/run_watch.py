@@ -190,7 +190,7 @@ def _ended_badly(one: SeenDeployment, run: SeenRun) -> Trouble:
         _key_of_end(run), Kind.ENDED, one.name, run.environment, one.is_paged and not run.is_plan,
         f"{one.name.partition('/')[2]}{about} {how}",
         f"Run {run.name} at {run.at:%Y-%m-%d %H:%M} UTC: {run.message or 'Prefect knows no more.'}"
-        f" Told again every day until a run of it ends well. Prefect knows the run as {run.run_id}.",
+        f" Told again every day until the sweeper has seen a run of it end well. Prefect knows the run as {run.run_id}.",
         run,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ Source: https://docs.datadoghq.com/getting_started/site/, .../account_management
 
 import math
 import secrets
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ LOG_INTAKE = "http-intake.logs"
 SUBDOMAINS = ("api", EVENT_INTAKE, LOG_INTAKE)
 MAX_API_KEYS = 50
 MAX_APP_KEYS_PER_USER = 1000
+# Older than a quarterly policy allows, as with a team that comes to opsflows: there is something to rotate.
+FIRST_KEYS_ARE_OLD_S = 100 * 86_400.0
 
 # The seeded application keys have the least scopes that their purposes need; they belong to the service account.
 READ_SCOPES = ("timeseries_query", "events_read")
@@ -181,17 +184,15 @@ def seed() -> Seed:
 
 
 def memory(seeded: Seed) -> Memory:
+    made_at, account = time.time() - FIRST_KEYS_ARE_OLD_S, seeded.service_account_id
     return Memory(
         HOME_SITE,
-        [ApiKey(seeded.api_key_id, "first", seeded.api_key, 0.0)],
+        [ApiKey(seeded.api_key_id, "first", seeded.api_key, made_at)],
         [
-            AppKey(seeded.app_key_id, "first", seeded.app_key, seeded.service_account_id, 0.0, list(READ_SCOPES)),
-            AppKey(
-                seeded.manage_app_key_id, "manage", seeded.manage_app_key, seeded.service_account_id, 0.0,
-                list(MANAGE_SCOPES),
-            ),
+            AppKey(seeded.app_key_id, "first", seeded.app_key, account, made_at, list(READ_SCOPES)),
+            AppKey(seeded.manage_app_key_id, "manage", seeded.manage_app_key, account, made_at, list(MANAGE_SCOPES)),
         ],
-    )  # fmt: skip
+    )
 
 
 def new_id() -> str:

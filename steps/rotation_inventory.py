@@ -103,10 +103,10 @@ def check_ages(ledger: Ledger, policy_of: Callable[[Credential], Policy | None])
             clear_alert(ledger, key)
             continue
         age = (now - one.since).days
-        told = f"{one.credential} is {age} days old, its policy allows {policy.max_age.days}, and no rotation is open."
+        told = f"{one.credential} is {age} days old, its policy allows {policy.max_age.days}, and no rotation is open. Rotate it: opsflows rotate {one.credential}."
         raise_alert(
             ledger, key, environment=one.credential.environment, target=str(one.credential.target),
-            text=f"{told} Rotate it: opsflows rotate {one.credential}.", runbook="docs/runbooks/rotation-planned.md",
+            text=told, runbook="docs/runbooks/rotation-planned.md",
         )  # fmt: skip
         said.append(told)
     return said
