@@ -52,6 +52,16 @@ def sign_off(  # noqa: PLR0917 (the parts of one row, in its order)
     return SignOff(environment, month, revision, signed.digest, who, note, recorded.at)
 
 
+def require_signable(ledger: Ledger, environment: str, month: Month, revision: int) -> Revision:
+    """Return the revision that could be signed now.
+
+    Raises:
+        BadInput: as `sign_off` does.
+    """
+    with ledger.reading() as connection:
+        return _signable(connection, environment, month, revision)
+
+
 def sign_off_of(ledger: Ledger, environment: str, month: Month) -> SignOff | None:
     """Return the sign-off of the month's newest revision, None where nobody signed that one."""
     with ledger.reading() as connection:

@@ -19,7 +19,7 @@ from ledger.investigations import (
 )
 from ledger.opening import Ledger
 from ledger.reconciliations import Revision, newest_revision
-from ledger.sign_offs import sign_off, sign_off_of
+from ledger.sign_offs import require_signable, sign_off
 from ledger.waivers import Waiver, waive, withdraw_waiver
 from steps.unresolved_months import WAIVED_AS, clear_answered, unresolved, waivable
 
@@ -123,10 +123,8 @@ def _sign_off(ledger: Ledger, word: Word) -> str:
     month = _month(ledger, word)
     newest = newest_revision(ledger, word.environment, month)
     number = word.revision or (newest.number if newest else 0)
-    left = _left_alone(ledger, newest) if newest else []
-    is_signed = sign_off_of(ledger, word.environment, month) is not None
-    is_signable = newest is not None and newest.is_final and newest.number == number and not is_signed
-    if left and is_signable and not word.said.strip():
+    left = _left_alone(ledger, require_signable(ledger, word.environment, month, number))
+    if left and not word.said.strip():
         raise BadInput(
             f"Nobody has looked into {', '.join(left)} in {word.environment}.", "Nothing was signed: whoever reads it later would not know why.",
             "Say why it is signed all the same, with --note (in the form: reason); or look into it: opsflows investigate.",
